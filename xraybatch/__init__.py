@@ -1,0 +1,80 @@
+"""Batch classification of radiographs and its evaluation, with plugin models.
+
+The names here are the public ones. All are loaded at first use, so that importing the package
+costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from xraybatch.core.errors import XraybatchError as XraybatchError
+    from xraybatch.core.status import FilmError as FilmError
+    from xraybatch.core.status import FilmStatus as FilmStatus
+    from xraybatch.core.tasks import Task as Task
+    from xraybatch.core.tasks import TaskKind as TaskKind
+    from xraybatch.extension.hookspecs import hookimpl as hookimpl
+    from xraybatch.extension.records import Architecture as Architecture
+    from xraybatch.extension.records import BuildOptions as BuildOptions
+    from xraybatch.extension.records import DisplayHints as DisplayHints
+    from xraybatch.extension.records import Exporter as Exporter
+    from xraybatch.extension.records import ExportJob as ExportJob
+    from xraybatch.extension.records import ImageReader as ImageReader
+    from xraybatch.extension.records import Limits as Limits
+    from xraybatch.extension.records import LookupTable as LookupTable
+    from xraybatch.extension.records import Metric as Metric
+    from xraybatch.extension.records import Network as Network
+    from xraybatch.extension.records import Option as Option
+    from xraybatch.extension.records import Preset as Preset
+    from xraybatch.extension.records import StoredImage as StoredImage
+    from xraybatch.extension.records import TrainingDefaults as TrainingDefaults
+    from xraybatch.extension.records import Undefined as Undefined
+    from xraybatch.extension.records import Window as Window
+
+_RECORDS = [
+    "Architecture",
+    "BuildOptions",
+    "DisplayHints",
+    "Exporter",
+    "ExportJob",
+    "ImageReader",
+    "Limits",
+    "LookupTable",
+    "Metric",
+    "Network",
+    "Option",
+    "Preset",
+    "StoredImage",
+    "TrainingDefaults",
+    "Undefined",
+    "Window",
+]
+
+# public name → module it lives in
+_HOMES = {
+    "XraybatchError": "xraybatch.core.errors",
+    "FilmError": "xraybatch.core.status",
+    "FilmStatus": "xraybatch.core.status",
+    "Task": "xraybatch.core.tasks",
+    "TaskKind": "xraybatch.core.tasks",
+    "hookimpl": "xraybatch.extension.hookspecs",
+    **dict.fromkeys(_RECORDS, "xraybatch.extension.records"),
+}
+
+__all__ = [*_HOMES, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("xraybatch")
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'xraybatch' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
