@@ -33,24 +33,11 @@ if TYPE_CHECKING:
     from xraybatch.extension.records import Undefined as Undefined
     from xraybatch.extension.records import Window as Window
 
-_RECORDS = [
-    "Architecture",
-    "BuildOptions",
-    "DisplayHints",
-    "Exporter",
-    "ExportJob",
-    "ImageReader",
-    "Limits",
-    "LookupTable",
-    "Metric",
-    "Network",
-    "Option",
-    "Preset",
-    "StoredImage",
-    "TrainingDefaults",
-    "Undefined",
-    "Window",
-]
+_RECORDS = (
+    *("Architecture", "BuildOptions", "DisplayHints", "Exporter", "ExportJob", "ImageReader"),
+    *("Limits", "LookupTable", "Metric", "Network", "Option", "Preset", "StoredImage"),
+    *("TrainingDefaults", "Undefined", "Window"),
+)
 
 # public name → module it lives in
 _HOMES = {

@@ -85,11 +85,11 @@ def bone_of(t_score: float, rng: np.random.Generator) -> Bone:
     """Draw the bone of a patient whose density lies `t_score` deviations from young adults'."""
     volume, spacing, cross, cortex, mineral = 1 + 0.035 * rng.standard_normal(5)
     return Bone(
-        volume=volume * 0.235 * float(np.exp(0.23 * t_score)),
-        spacing=spacing * 2.3 * float(np.exp(-0.13 * t_score)),
-        cross_struts=cross * 0.75 * float(np.exp(0.2 * t_score)),
-        cortex=cortex * 4.8 * float(np.exp(0.15 * t_score)),
-        mineral=1 + 0.5 * (mineral - 1) + 0.03 * t_score,
+        volume=volume * 0.25 * float(np.exp(0.36 * t_score)),
+        spacing=spacing * 2.3 * float(np.exp(-0.17 * t_score)),
+        cross_struts=cross * 0.8 * float(np.exp(0.25 * t_score)),
+        cortex=cortex * 4.8 * float(np.exp(0.24 * t_score)),
+        mineral=1 + 0.5 * (mineral - 1) + 0.04 * t_score,
     )
 
 
@@ -98,7 +98,7 @@ def body_of(rng: np.random.Generator) -> Body:
     return Body(
         size=float(rng.uniform(0.93, 1.07)),
         width=float(rng.uniform(0.96, 1.04)),
-        leg_thickness=float(rng.uniform(98, 122)),
+        leg_thickness=float(rng.uniform(104, 116)),
         leg_width=float(rng.uniform(57, 67)),
         fat=float(rng.uniform(4, 11)),
         joint_gap=float(rng.uniform(-0.8, 1.6)),

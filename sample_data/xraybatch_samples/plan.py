@@ -58,11 +58,11 @@ def _deal(rng: np.random.Generator, count: int, low: float, high: float) -> list
 
 
 def _exposures(rng: np.random.Generator, count: int) -> list[Exposure]:
-    greys = _deal(rng, count, 95, 145)
-    quanta = _deal(rng, count, np.log(3000), np.log(40000))
+    greys = _deal(rng, count, 100, 140)
+    quanta = _deal(rng, count, np.log(4000), np.log(24000))
     blurs = _deal(rng, count, 0.45, 0.75)
-    latitudes = _deal(rng, count, 0.94, 1.06)
-    scatters = _deal(rng, count, 0.1, 0.3)
+    latitudes = _deal(rng, count, 0.97, 1.03)
+    scatters = _deal(rng, count, 0.06, 0.12)
     across = [side * x for side, x in zip(_signs(rng, count), _deal(rng, count, 0.8, 0.9))]
     down = [side * y for side, y in zip(_signs(rng, count), _deal(rng, count, 0.75, 0.92))]
     return [
@@ -101,7 +101,7 @@ def _class_films(rng: np.random.Generator, label: str, names: Sequence[str]) -> 
     sides = ["L" if first_sides[who] * (-1) ** n > 0 else "R" for who, n in slots]
     poses, exposures = _poses(rng, sides), _exposures(rng, total)
     storages = [FORMATS[int(one)] for one in rng.permutation(total)]
-    qualities = _deal(rng, total, 60, 95)
+    qualities = _deal(rng, total, 72, 97)
     scores = _deal(rng, len(names), *T_SCORES[label])
     patients = [(bone_of(score, rng), body_of(rng)) for score in scores]
     return [

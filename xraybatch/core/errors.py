@@ -50,7 +50,7 @@ class InputError(XraybatchError):
 
 
 class ModelError(XraybatchError):
-    """A model file that cannot be trusted or run: no card, broken seal, failed self-test, no device."""
+    """A model that cannot be trusted or run: no card, broken seal, failed self-test."""
 
 
 class PluginError(XraybatchError):

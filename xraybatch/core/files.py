@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,20 +14,17 @@ _BLOCK = 1 << 20
 
 @contextmanager
 def atomic_path(target: Path) -> Iterator[Path]:
-    """Yield a temporary path in the target's folder; on success it is synced and renamed to `target`.
+    """Yield a temporary path beside `target`; on success it is synced and renamed to it.
 
     An existing target is replaced in one step; after an exception nothing is left behind and an
     existing target is untouched. The file gets the permissions that `open` would have given it.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(
-        prefix=f".{target.name[:80]}.", suffix=".tmp", dir=target.parent
-    )
-    os.close(handle)
-    temporary = Path(name)
+    temporary = target.parent / f".{target.name[:80]}.{secrets.token_hex(6)}.tmp"
+    # not mkstemp, whose file only its owner may read
+    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     try:
         yield temporary
-        temporary.chmod(0o666 & ~_umask())
         sync_file(temporary)
         temporary.replace(target)
         sync_folder(target.parent)
@@ -66,9 +63,3 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -37,9 +37,7 @@ class _SilentStage:
         pass
 
 
-class Silent:
-    """The progress of a caller who passed none."""
-
+class _Silent:
     @contextmanager
     def stage(self, label: str, total: int | None, unit: str = "films") -> Iterator[Stage]:
         yield _SilentStage()
@@ -51,4 +49,5 @@ class Silent:
         pass
 
 
-SILENT: Progress = Silent()
+# the progress of a caller who passed none
+SILENT: Progress = _Silent()

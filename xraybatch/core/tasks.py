@@ -13,21 +13,8 @@ DEFAULT_TASK = "label"
 
 # Columns of labels and results tables that no task may be called.
 RESERVED = frozenset(
-    [
-        "path",
-        "frame",
-        "status",
-        "error",
-        "patient",
-        "study",
-        "split",
-        "set",
-        "abstain",
-        "seen_in_training",
-        "prob",
-        "pred",
-        "tag",
-    ]
+    {"path", "frame", "status", "error", "patient", "study", "split", "set", "abstain"}
+    | {"seen_in_training", "prob", "pred", "tag"}
 )
 _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 
@@ -80,7 +67,8 @@ class Task:
         needed = 1 if self.kind is TaskKind.MULTILABEL else 2
         if len(self.classes) < needed:
             raise UsageError(
-                f"Task '{self.name}' has {len(self.classes)} class(es); {self.kind} needs {needed} or more.",
+                f"Task '{self.name}' has {len(self.classes)} class(es); "
+                f"{self.kind} needs {needed} or more.",
                 "Check the label column: a network cannot learn to tell one class from nothing.",
             )
         if self.kind is TaskKind.BINARY:
@@ -114,7 +102,7 @@ class Task:
 
 @dataclass(frozen=True)
 class TaskRequest:
-    """What a person says of a task with ``--task NAME[:KIND[=class,class…]]``; the rest is found in the labels."""
+    """What a person says of a task by ``--task``; what is left open is found in the labels."""
 
     name: str
     kind: TaskKind | None = None

@@ -309,7 +309,7 @@ class Window:
 
 @dataclass(frozen=True)
 class LookupTable:
-    """A DICOM look-up table: stored value `first` maps to `entries[0]` (uint16 ``(n,)``), clipped at both ends."""
+    """A look-up table: stored value `first` maps to `entries[0]`; both ends are clipped."""
 
     first: int
     entries: NDArray[np.uint16]
@@ -318,7 +318,7 @@ class LookupTable:
 
 @dataclass(frozen=True)
 class DisplayHints:
-    """What the file says about how its stored values are to be shown. All mapping is done in `xraybatch.images`.
+    """What the file says about showing its stored values; mapping is done in `images`.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""The decoding rule: how bytes become the uint8 film that a network sees. Data, kept in every model's card."""
+"""The decoding rule: how bytes become a uint8 film. Data, kept in every model's card."""
 
 from __future__ import annotations
 
@@ -69,7 +69,8 @@ def rule_from_dict(data: dict[str, Any]) -> DecodingRule:
         ) from None
     if rule.version != RULE_VERSION:
         raise ModelError(
-            f"The model's films are decoded by rule version {rule.version}, this installation has {RULE_VERSION}.",
+            f"The model's films are decoded by rule version {rule.version}, "
+            f"this installation has {RULE_VERSION}.",
             "Install the xraybatch that trained it, or train again.",
         )
     return rule

@@ -1,0 +1,90 @@
+"""The self-test: is the decoder the one the model was trained with, and is the session?
+
+Runs before the first film of every run. (a) The reference films of the package decode to what the
+card holds; (b) the session answers seeded synthetic films as the card says.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from xraybatch.core.errors import ModelError
+from xraybatch.images.fingerprint import check_fingerprint
+from xraybatch.models.card import Card, SelfTest
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+TOLERANCE = 2e-4
+FILMS = 4
+_GRIDS = (2, 5, 16)  # coarse to fine, so that films differ in shape and not only in noise
+
+Predict = Callable[["NDArray[np.uint8]"], Mapping[str, "NDArray[np.float32]"]]
+
+
+def synthetic_films(seed: int, films: int, height: int, width: int) -> NDArray[np.uint8]:
+    """Films of blocks at three scales, uint8 ``(films, height, width, 1)``; no patient's pixels.
+
+    From SHA-256 and integer arithmetic alone, so the same everywhere and for ever.
+    """
+    import numpy as np
+
+    out = np.zeros((films, height, width, 1), np.uint8)
+    for film in range(films):
+        total = np.zeros((height, width), np.int64)
+        for grid in _GRIDS:
+            draws = hashlib.shake_256(f"{seed}/{film}/{grid}".encode()).digest(grid * grid)
+            blocks = np.frombuffer(draws, np.uint8).reshape(grid, grid).astype(np.int64)
+            rows = np.arange(height) * grid // height
+            columns = np.arange(width) * grid // width
+            total += blocks[rows][:, columns]
+        out[film, :, :, 0] = total // len(_GRIDS)
+    return out
+
+
+def record_self_test(predict: Predict, height: int, width: int, *, seed: int = 20) -> SelfTest:
+    """Let a finished model answer the synthetic films, for its card."""
+    answers = predict(synthetic_films(seed, FILMS, height, width))
+    rows = {task: [[float(p) for p in row] for row in values] for task, values in answers.items()}
+    return SelfTest(seed, FILMS, TOLERANCE, rows)
+
+
+def check_decoder(card: Card) -> None:
+    """Raise `ModelError` if the reference films decode to something else than the card holds."""
+    if card.decoder:
+        check_fingerprint(dict(card.decoder))
+
+
+def check_session(card: Card, predict: Predict, device: str) -> float:
+    """Compare the session's answers with the card's.
+
+    Returns
+    -------
+    float
+        The largest difference of a probability; 0.0 where the card holds no answers.
+
+    Raises
+    ------
+    ModelError
+        If it is over the card's tolerance.
+    """
+    import numpy as np
+
+    test = card.self_test
+    if test is None:
+        return 0.0
+    answers = predict(synthetic_films(test.seed, test.films, card.rule.height, card.rule.width))
+    worst = 0.0
+    for task, expected in test.probabilities.items():
+        difference = np.abs(answers[task].astype(np.float64) - np.asarray(expected))
+        worst = max(worst, float(difference.max()))
+    if not worst <= test.tolerance:  # NaN too
+        raise ModelError(
+            f"The model answers its self-test {worst:.2g} off on {device} "
+            f"(allowed: {test.tolerance:g}): this device or this onnxruntime computes otherwise.",
+            "Try --device cpu, or the onnxruntime version that the card names.",
+        )
+    return worst
