@@ -90,7 +90,7 @@ class Card:
     decoder : mapping
         The decoder fingerprint (`xraybatch.images.fingerprint`).
     data : mapping
-        ``films``, ``patients``, ``counts`` (task → class → split → films), ``split`` (how), ``overlap``
+        ``films``, ``patients``, ``counts`` (task → class → split → films), ``split``, ``overlap``
         (what was tested), ``source``, ``licence``, ``citation``, ``grey_histogram``,
         ``score_histograms``.
     hashes : str
@@ -240,12 +240,14 @@ def decide(probabilities: NDArray[np.float32], entry: TaskCard) -> NDArray[np.in
     task = entry.task
     if task.kind is TaskKind.MULTILABEL:
         bars = np.asarray(entry.thresholds or [0.5] * len(task.classes), dtype=np.float32)
-        return (probabilities >= bars).astype(np.int64)
+        found: NDArray[np.int64] = (probabilities >= bars).astype(np.int64)
+        return found
     if task.kind is TaskKind.BINARY:
         bar = np.float32((entry.thresholds or (0.5,))[0])
         reached = probabilities[:, task.positive_index] >= bar
-        return np.where(reached, task.positive_index, 1 - task.positive_index).astype(np.int64)
-    return np.argmax(probabilities, axis=1).astype(np.int64)
+        return np.where(reached, task.positive_index, 1 - task.positive_index)
+    best: NDArray[np.int64] = np.argmax(probabilities, axis=1).astype(np.int64)
+    return best
 
 
 def _task_to_dict(entry: TaskCard) -> dict[str, Any]:

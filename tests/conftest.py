@@ -1,0 +1,144 @@
+"""Fixtures are named for the state they give; the world is put back after each test."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def pytest_report_header() -> list[str]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = []
+    for name in ("numpy", "pillow", "pydicom", "onnxruntime-gpu", "tensorflow", "tf2onnx"):
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            found.append(f"{name} absent")
+    return [", ".join(found), f"real films: {_shared_data() or 'not here'}"]
+
+
+def _shared_data() -> Path | None:
+    folder = Path(os.environ.get("XRAYBATCH_SHARED_DATA", ROOT.parent / "shared" / "data"))
+    return folder if folder.is_dir() else None
+
+
+@pytest.fixture(autouse=True)
+def clean_world(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    for name in ("FORCE_COLOR", "NO_COLOR", "XRAYBATCH_MODEL", "XRAYBATCH_BLOCK", "COLUMNS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XRAYBATCH_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    found = _shared_data()
+    if found is None:
+        pytest.skip("real films: the folder ../shared/data is not here")
+    return found
+
+
+@pytest.fixture()
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The current folder, with nothing in it."""
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
+
+
+@pytest.fixture(scope="session")
+def grey_films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 40 small films of different grey, named so that order matters; read only."""
+    from PIL import Image
+
+    folder = tmp_path_factory.mktemp("grey_films")
+    rng = np.random.default_rng(5)
+    for i in range(40):
+        sub = folder / ("a" if i % 3 else "b b")
+        sub.mkdir(exist_ok=True)
+        level = rng.integers(0, 200)
+        pixels = (level + rng.integers(0, 56, (40 + i % 5, 36))).astype(np.uint8)
+        Image.fromarray(pixels).save(sub / f"film{i}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_graph() -> bytes:
+    """An ONNX graph: uint8 films 32x24 to probabilities of three classes and an embedding."""
+    onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install 'xraybatch[train]'")
+    from onnx import TensorProto, helper, numpy_helper
+
+    rng = np.random.default_rng(0)
+    weight = rng.normal(0, 4, (12, 3)).astype(np.float32)
+    nodes = [
+        helper.make_node("Cast", ["films"], ["f"], to=TensorProto.FLOAT),
+        helper.make_node("Transpose", ["f"], ["t"], perm=[0, 3, 1, 2]),
+        helper.make_node("AveragePool", ["t"], ["p"], kernel_shape=[8, 8], strides=[8, 8]),
+        helper.make_node("Flatten", ["p"], ["flat"]),
+        helper.make_node("Div", ["flat", "scale"], ["s"]),
+        helper.make_node("Sub", ["s", "middle"], ["embedding"]),
+        helper.make_node("MatMul", ["embedding", "weight"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["label"], axis=-1),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [helper.make_tensor_value_info("films", TensorProto.UINT8, ["batch", 32, 24, 1])],
+        [
+            helper.make_tensor_value_info("label", TensorProto.FLOAT, ["batch", 3]),
+            helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", 12]),
+        ],
+        [
+            numpy_helper.from_array(weight, "weight"),
+            numpy_helper.from_array(np.float32(255), "scale"),
+            numpy_helper.from_array(np.float32(0.5), "middle"),
+        ],
+    )
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.checker.check_model(proto)
+    return bytes(proto.SerializeToString())
+
+
+@pytest.fixture(scope="session")
+def make_model(tiny_graph: bytes) -> Callable[..., Path]:
+    """Seal the tiny graph with a card; keywords replace fields of the card."""
+    from dataclasses import replace
+
+    from xraybatch.core.tasks import Task, TaskKind
+    from xraybatch.images.fingerprint import decoder_fingerprint
+    from xraybatch.images.rule import DecodingRule
+    from xraybatch.models.card import Card, TaskCard
+    from xraybatch.models.model import load_model
+    from xraybatch.models.seal import write_sealed
+    from xraybatch.models.selftest import record_self_test
+    from xraybatch.models.session import Session
+
+    def make(target: Path, **changes: object) -> Path:
+        task = Task("label", TaskKind.MULTICLASS, ("normal", "osteopenia", "osteoporosis"))
+        card = Card(
+            (TaskCard(task),),
+            DecodingRule(32, 24),
+            name="tiny",
+            created="2026-11-21T00:00:00+00:00",
+            decoder=decoder_fingerprint(),
+        )
+        write_sealed(tiny_graph, card.to_json(), target)
+        session = Session(load_model(target), device="cpu")
+        card = replace(card, self_test=record_self_test(session.predict, 32, 24))
+        write_sealed(tiny_graph, replace(card, **changes).to_json(), target)
+        return target
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_model(make_model: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sealed model of three classes; read only."""
+    return make_model(tmp_path_factory.mktemp("model") / "tiny.onnx")

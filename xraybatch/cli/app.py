@@ -1,0 +1,149 @@
+"""The program: a group whose commands are imported when they are called, and errors made into words."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import NoReturn
+
+import click
+
+from xraybatch.core.errors import EXIT_FAULT, EXIT_INTERRUPTED, EXIT_USAGE, XraybatchError
+from xraybatch.core.names import did_you_mean
+
+COMMANDS_GROUP = "xraybatch.commands"
+
+# name → one-line help; each lives in xraybatch.cli.<name> as `command`. Help is written from here,
+# so that `--help` imports none of them; a test compares it with the commands' own.
+SECTIONS: dict[str, dict[str, str]] = {
+    "The way from films to numbers": {
+        "train": "Train a model on labelled films and seal it into one file.",
+        "predict": "Classify a folder of films: one row for every film.",
+        "score": "Compare results with labels: numbers with intervals.",
+    },
+    "Around it": {
+        "sample": "Write the synthetic sample films into a folder.",
+        "export": "Write a run's model in another format.",
+        "inspect": "Show a model's card and check its seal.",
+        "plugins": "List architectures, exporters, metrics and readers.",
+    },
+}
+OURS = {name: text for section in SECTIONS.values() for name, text in section.items()}
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by a table and imports one when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of our commands, then those of other distributions."""
+        return [*OURS, *sorted(set(_strangers()) - set(OURS))]
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """Import the command of that name; None where there is none."""
+        if name in OURS:
+            found = import_module(f"xraybatch.cli.{name}").command
+        elif name in _strangers():
+            found = _strangers()[name].load()
+        else:
+            return None
+        return found if isinstance(found, click.Command) else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or say which one may have been meant."""
+        name = args[0]
+        command = self.get_command(ctx, name)
+        if command is None:
+            ctx.fail(f"There is no command '{name}'. {did_you_mean(name, self.list_commands(ctx))}")
+        return name, command, args[1:]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the table of commands from what is known without importing them."""
+        sections = dict(SECTIONS)
+        strangers = {
+            name: f"(from {entry.dist.name if entry.dist else 'another package'})"
+            for name, entry in _strangers().items()
+            if name not in OURS
+        }
+        if strangers:
+            sections["From other packages"] = strangers
+        for title, commands in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(list(commands.items()))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[click.shell_completion.CompletionItem]:
+        """Complete command names without importing any."""
+        from click.shell_completion import CompletionItem
+
+        known = [n for n in self.list_commands(ctx) if n.startswith(incomplete)]
+        return [CompletionItem(name, help=OURS.get(name, "")) for name in known]
+
+
+def _strangers() -> dict[str, object]:
+    return {entry.name: entry for entry in entry_points(group=COMMANDS_GROUP)}
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="""\b
+    Try it on synthetic films:
+      xraybatch sample films
+      xraybatch predict films --out results.csv
+      xraybatch score results.csv films/labels.csv
+
+    Research use only; not a medical device.""",
+)
+@click.version_option(package_name="xraybatch", prog_name="xraybatch")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def app(debug: bool) -> None:
+    """Classify radiographs in batches and score the results against labels."""
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the program and leave with its exit code."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in arguments
+    signal.signal(signal.SIGTERM, _as_ctrl_c)
+    try:
+        code = app.main(arguments, prog_name="xraybatch", standalone_mode=False)
+    except XraybatchError as error:
+        if debug:
+            raise
+        _say(error.message, error.hint)
+        code = error.exit_code
+    except click.exceptions.Exit as leave:
+        code = leave.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = EXIT_USAGE
+    except (KeyboardInterrupt, click.Abort):
+        _say("Stopped.", "")
+        code = EXIT_INTERRUPTED
+    except BrokenPipeError:  # the reader of a pipe went away: `| head`
+        sys.stderr.close()
+        code = 0
+    except Exception as error:
+        if debug:
+            raise
+        text = str(error).strip().splitlines()
+        _say(
+            f"A fault of xraybatch: {type(error).__name__}: {text[0] if text else ''}",
+            "Nothing was overwritten. Run again with `xraybatch --debug …` and report what it shows.",
+        )
+        code = EXIT_FAULT
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _say(message: str, hint: str) -> None:
+    click.secho(f"Error: {message}", err=True, fg="red")
+    if hint:
+        click.echo(hint, err=True)
+
+
+def _as_ctrl_c(*_: object) -> NoReturn:
+    raise KeyboardInterrupt

@@ -1,0 +1,126 @@
+"""Progress on a console: bars on a terminal, plain lines elsewhere, warnings nobody overlooks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.panel import Panel
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+_PLAIN_SECONDS = 10.0  # between two lines of a stage that is not on a terminal
+
+
+def stdout() -> Console:
+    """The console that results go to."""
+    return Console(highlight=False)
+
+
+class ConsoleProgress:
+    """`xraybatch.core.progress.Progress` on standard error.
+
+    Parameters
+    ----------
+    quiet : bool
+        No bars and no notes; warnings are shown all the same.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._console = Console(stderr=True, highlight=False)
+        self._quiet = quiet
+
+    @contextmanager
+    def stage(self, label: str, total: int | None, unit: str = "films") -> Iterator[_Stage]:
+        """Show a bar, or now and then a line."""
+        if self._quiet or not self._console.is_terminal:
+            plain = _PlainStage(self._console, label, total, unit, quiet=self._quiet)
+            yield plain
+            plain.finish()
+            return
+        with Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TextColumn(unit),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(compact=True),
+            TextColumn("{task.fields[detail]}"),
+            console=self._console,
+            transient=True,
+            expand=True,
+        ) as bars:
+            task = bars.add_task(label, total=total, detail="")
+            begin = time.monotonic()
+            bar = _BarStage(bars, task)
+            yield bar
+        seconds = time.monotonic() - begin
+        self._console.print(f"[green]✓[/] {escape(label)}: {bar.done:,} {unit} in {seconds:.1f} s")
+
+    def note(self, sentence: str) -> None:
+        """One line."""
+        if not self._quiet:
+            self._console.print(f"[dim]•[/] {escape(sentence)}")
+
+    def warn(self, title: str, sentence: str) -> None:
+        """A panel."""
+        self._console.print(
+            Panel(escape(sentence), title=escape(title), border_style="yellow", expand=False)
+        )
+
+
+class _BarStage:
+    def __init__(self, bars: Progress, task: TaskID) -> None:
+        self._bars = bars
+        self._task = task
+        self.done = 0
+
+    def advance(self, steps: int = 1, detail: str = "") -> None:
+        self.done += steps
+        if detail:
+            self._bars.update(self._task, advance=steps, detail=detail)
+        else:
+            self._bars.advance(self._task, steps)
+
+
+class _PlainStage:
+    def __init__(
+        self, console: Console, label: str, total: int | None, unit: str, *, quiet: bool
+    ) -> None:
+        self._console, self._label, self._total, self._unit = console, label, total, unit
+        self._quiet = quiet
+        self._begin = self._said = time.monotonic()
+        self.done = 0
+
+    def advance(self, steps: int = 1, detail: str = "") -> None:
+        self.done += steps
+        now = time.monotonic()
+        if now - self._said >= _PLAIN_SECONDS:
+            self._said = now
+            self._say(now, detail)
+
+    def finish(self) -> None:
+        self._say(time.monotonic(), "")
+
+    def _say(self, now: float, detail: str) -> None:
+        if self._quiet:
+            return
+        of = f" of {self._total:,}" if self._total is not None else ""
+        tail = f", {detail}" if detail else ""
+        line = f"{self._label}: {self.done:,}{of} {self._unit}, {now - self._begin:.0f} s{tail}"
+        self._console.print(escape(line), soft_wrap=True)
+
+
+_Stage = _BarStage | _PlainStage

@@ -1,0 +1,86 @@
+"""Plugins as rows of tables, for ``xraybatch plugins``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from xraybatch.extension.records import (
+    Architecture,
+    Exporter,
+    ImageReader,
+    Metric,
+    Preset,
+    TrainingDefaults,
+)
+from xraybatch.extension.registry import PluginRow
+
+
+def as_dicts(rows: Sequence[PluginRow], kind: str | None) -> list[dict[str, Any]]:
+    """A plain JSON object for each plugin, with its records by kind."""
+    return [
+        {
+            "owner": row.owner,
+            "status": row.status,
+            "reason": row.reason,
+            "milliseconds": round(row.seconds * 1000, 1),
+            "records": [
+                {"kind": word, "name": r.name, "summary": r.summary, "details": details(r)}
+                for word, records in row.records.items()
+                if kind in (None, word)
+                for r in records
+            ],
+        }
+        for row in rows
+    ]
+
+
+def tables(rows: Sequence[PluginRow], kind: str | None) -> Iterator[Table]:
+    """A table for each kind, then one of the plugins that are not ok."""
+    words = [kind] if kind else list(dict.fromkeys(w for row in rows for w in row.records))
+    for word in words:
+        table = Table(title=f"{word}s", title_justify="left", expand=True)
+        for column in ("name", "summary", "details", "owner"):
+            table.add_column(column, overflow="fold")
+        table.add_column("ms", justify="right")
+        for row in rows:
+            for record in row.records.get(word, []):
+                cells = (record.name, record.summary, details(record), row.owner)
+                table.add_row(*map(escape, cells), f"{row.seconds * 1000:.0f}")
+        if table.row_count:
+            yield table
+    bad = [row for row in rows if row.status != "ok"]
+    if bad:
+        table = Table(title="not usable", title_justify="left", title_style="yellow", expand=True)
+        for column in ("owner", "status", "reason"):
+            table.add_column(column, overflow="fold")
+        for row in bad:
+            table.add_row(escape(row.owner), row.status, escape(row.reason))
+        yield table
+
+
+def details(record: Architecture | Preset | Exporter | Metric | ImageReader) -> str:
+    """What a person wants to know of a record beside its summary."""
+    match record:
+        case Architecture():
+            options = " ".join(f"-O {o.name}={o.default}" for o in record.options)
+            return f"{_defaults(record.defaults)} {options}".strip()
+        case Preset():
+            return f"trains {record.architecture}; {record.licence}"
+        case Exporter():
+            return f"{record.suffix or 'folder'}, from {record.starts_from}"
+        case Metric():
+            better = "higher" if record.higher_is_better else "lower"
+            return f"{', '.join(record.kinds)}; {better} is better"
+        case ImageReader():
+            return " ".join(record.suffixes)
+
+
+def _defaults(d: TrainingDefaults) -> str:
+    return (
+        f"{d.height}x{d.width}, {d.epochs} epochs, batch {d.batch_size}, "
+        f"{d.optimizer} {d.learning_rate:g}"
+    )

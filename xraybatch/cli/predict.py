@@ -1,0 +1,163 @@
+"""``xraybatch predict``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from xraybatch.prediction.record import PredictionRecord
+
+
+@click.command()
+@click.argument("films", nargs=-1, required=True)
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Results: .csv, .parquet or .jsonl.",
+)
+@click.option(
+    "-m",
+    "--model",
+    type=click.Path(path_type=Path),
+    help="Model file or run folder.  [default: $XRAYBATCH_MODEL, else the newest run in ./runs, "
+    "else the bundled demonstration model]",
+)
+@click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    metavar="auto|cpu|cuda|cuda:N",
+    help="Where to compute; a device asked for by name and not there is an error.",
+)
+@click.option("--batch-size", type=int, help="Films a batch, 2 or more.  [default: 16, GPU 32]")
+@click.option(
+    "--workers", type=click.IntRange(0), help="Processes that decode.  [default: the cores]"
+)
+@click.option("--threads", type=click.IntRange(1), help="Threads of the model.  [default: the cores]")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=60.0,
+    show_default=True,
+    help="Seconds that one film may take to decode.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace results that are there already.")
+@click.option(
+    "--job",
+    type=click.Path(path_type=Path),
+    help="Where the state of the run is kept.  [default: <out>.job]",
+)
+@click.option("--discard-job", is_flag=True, help="Remove the state when the results are written.")
+@click.option(
+    "--max-failures",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Leave with exit code 4 if more films than this have no result.",
+)
+@click.option("--allow-broken-seal", is_flag=True, help="Run a model that was changed.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
+def command(
+    films: tuple[str, ...],
+    out: Path,
+    model: Path | None,
+    device: str,
+    batch_size: int | None,
+    workers: int | None,
+    threads: int | None,
+    timeout: float,
+    overwrite: bool,
+    job: Path | None,
+    discard_job: bool,
+    max_failures: int | None,
+    allow_broken_seal: bool,
+    quiet: bool,
+) -> None:
+    """Classify films: one row for every film.
+
+    FILMS are folders (searched with everything below them), files, patterns like 'a/*.dcm', or
+    @list.txt with a path a line. A film that cannot be read has its row with the reason. A run that
+    was stopped or killed goes on when the same command is given again, and ends in the same bytes.
+
+    \b
+    Examples:
+      xraybatch predict ./folder --out results.csv
+      xraybatch predict ./folder --out results.parquet --model runs/2026-11-21-cnn-1
+      xraybatch predict a.png b.dcm --out results.csv --device cpu
+    """
+    from xraybatch.cli.console import ConsoleProgress, stdout
+    from xraybatch.core.errors import BarMissed
+    from xraybatch.models.choice import choose_model
+    from xraybatch.prediction.run import PredictOptions, find_films, predict_items
+
+    progress = ConsoleProgress(quiet=quiet)
+    found = find_films(films)
+    chosen = choose_model(model, allow_broken_seal=allow_broken_seal)
+    if chosen.why:
+        progress.note(chosen.why)
+    if chosen.model.card.demonstration:
+        progress.warn("demonstration, synthetic", DEMONSTRATION)
+    record = predict_items(
+        found.items,
+        chosen.model,
+        out,
+        options=PredictOptions(
+            device, batch_size, workers, threads, timeout, overwrite, job, discard_job
+        ),
+        skipped=found.skipped,
+        progress=progress,
+    )
+    if not quiet:
+        show_summary(record, out, stdout())
+    if max_failures is not None and record.failed > max_failures:
+        raise BarMissed(
+            f"{record.failed:,} films have no result; --max-failures allows {max_failures:,}.",
+            f"Their rows in {out} say why.",
+        )
+
+
+DEMONSTRATION = (
+    "This model was trained on synthetic sample films. It shows how the program works; "
+    "its answers mean nothing for real films."
+)
+
+
+def show_summary(record: PredictionRecord, out: Path, console: Console) -> None:
+    """Print what a run did: films, classes, failures and skipped files by reason, time by stage."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+
+    def counts(found: dict[str, int]) -> str:
+        return escape("   ".join(f"{name} {count:,}" for name, count in found.items()))
+
+    ok = record.by_status.get("ok", 0)
+    table.add_row("films", f"{record.films:,} ({ok:,} classified, {record.failed:,} without result)")
+    for task, found in record.classes.items():
+        table.add_row(escape(task), counts(found))
+    failures = {name: n for name, n in record.by_status.items() if name != "ok"}
+    if failures:
+        table.add_row("[yellow]no result[/]", counts(failures))
+    if record.skipped:
+        table.add_row("skipped", counts(record.skipped))
+    seconds = record.seconds
+    table.add_row(
+        "speed",
+        f"{record.films_per_second:,.1f} films/s on {record.device}; {seconds['total']:.1f} s "
+        f"(decoding {seconds['decoding']:.1f} s in {record.workers} workers, "
+        f"classifying {seconds['classifying']:.1f} s)",
+    )
+    table.add_row("results", escape(str(out)))
+    table.add_row("record", escape(f"{out}.run.json"))
+    console.print(table)
+    labels = "labels.csv"
+    console.print(f"[dim]Next:[/] xraybatch score {escape(str(out))} {labels}")

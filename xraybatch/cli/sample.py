@@ -1,0 +1,37 @@
+"""``xraybatch sample``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+def command(folder: Path) -> None:
+    """Write the synthetic sample films into a folder.
+
+    About 120 knee phantoms of 60 made-up patients (normal, osteopenia, osteoporosis) as PNG, JPEG
+    and DICOM, and labels.csv. They are drawn by a program: no person's films, not for diagnosis.
+
+    \b
+    Example:
+      xraybatch sample films
+      xraybatch predict films --out results.csv
+      xraybatch score results.csv films/labels.csv
+    """
+    from xraybatch.core.errors import InputError
+    from xraybatch_samples import write
+
+    try:
+        count = write(folder)
+    except FileExistsError as error:
+        raise InputError(
+            f"{error.filename or error} is there already and is another file.",
+            "Choose an empty folder.",
+        ) from None
+    except NotADirectoryError:
+        raise InputError(f"{folder} is not a folder.", "Choose another name.") from None
+    click.echo(f"{count} synthetic films and labels.csv are in {folder}.")
+    click.echo(f"Next: xraybatch predict {folder} --out results.csv")

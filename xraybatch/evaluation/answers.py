@@ -1,0 +1,185 @@
+"""One task's truth and answers as arrays, checked cell by cell before any number is made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xraybatch.core.errors import InputError
+from xraybatch.core.status import FilmStatus
+from xraybatch.core.tasks import Task, TaskKind
+from xraybatch.evaluation.columns import answer_column
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from xraybatch.evaluation.join import Joined
+
+MASKED = -1
+_SUM_TOLERANCE = 1e-3
+_ROUNDING = 1e-6  # a float32 softmax may pass 1 by so much
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Labelled films of one task, in the order of the join.
+
+    Attributes
+    ----------
+    y_true : ndarray of int64, shape (n,) or (n, K)
+        Class indices; for multilabel 0, 1, or `MASKED` where a finding is not labelled.
+    y_pred : ndarray of int64, shape (n,) or (n, K)
+        The answers as the results have them, thresholds applied; never an argmax made here.
+    y_prob : ndarray of float64, shape (n, K), or None
+        None: the results have no probabilities.
+    patients : ndarray of int64, shape (n,)
+    failed_truth : ndarray of int64, shape (m,) or (m, K)
+        Truth of the labelled films that have no answer.
+    failed_patients : ndarray of int64, shape (m,)
+    unlabelled : int
+    """
+
+    y_true: NDArray[np.int64]
+    y_pred: NDArray[np.int64]
+    y_prob: NDArray[np.float64] | None
+    patients: NDArray[np.int64]
+    failed_truth: NDArray[np.int64]
+    failed_patients: NDArray[np.int64]
+    unlabelled: int
+
+
+def answers(
+    joined: Joined,
+    task: Task,
+    several: bool,
+    truth_columns: Sequence[str],
+    label_map: Mapping[str, str],
+) -> Answers:
+    """Read one task out of joined tables.
+
+    Parameters
+    ----------
+    joined : Joined
+    task : Task
+    several : bool
+        Whether the model has several tasks, so that columns carry the task's name.
+    truth_columns : sequence of str
+        One, or for multilabel one a finding in the order of the task's classes.
+    label_map : mapping of str to str
+        Value of the labels → class; to the empty string: not labelled.
+
+    Raises
+    ------
+    InputError
+        If labels or answers are no class of the task, or probabilities are none; the message names
+        the values or the film.
+    """
+    ok = (joined.results["status"] == FilmStatus.OK).to_numpy(dtype=bool)
+    if task.kind is TaskKind.MULTILABEL:
+        values: tuple[str, ...] = ("0", "1")
+        truth = np.stack(
+            [_truth(joined.labels[c], values, label_map, c) for c in truth_columns], axis=1
+        )
+        labelled = (truth != MASKED).any(axis=1)
+        guesses = [
+            _codes(joined.results[_answer(joined.results, task, several, "pred", c)], values)
+            for c in task.classes
+        ]
+        predicted = np.stack(guesses, axis=1)
+        wrong = (predicted == MASKED).any(axis=1)
+    else:
+        values = task.classes
+        truth = _truth(joined.labels[truth_columns[0]], values, label_map, truth_columns[0])
+        labelled = truth != MASKED
+        predicted = _codes(joined.results[_answer(joined.results, task, several)], values)
+        wrong = predicted == MASKED
+    if (wrong & ok).any():
+        path = joined.results["path"].iloc[int(np.argmax(wrong & ok))]
+        raise InputError(
+            f"The answer of task '{task.name}' for '{path}' is none of: {', '.join(values)}.",
+            "Was the results table edited, or are its tasks others than those named?",
+        )
+    probabilities = _probabilities(joined.results[ok], task, several)
+    scored, failed = labelled & ok, labelled & ~ok
+    return Answers(
+        truth[scored],
+        predicted[scored],
+        None if probabilities is None else probabilities[labelled[ok]],
+        joined.patients[scored],
+        truth[failed],
+        joined.patients[failed],
+        int((~labelled).sum()),
+    )
+
+
+def _truth(
+    column: pd.Series[str], classes: Sequence[str], label_map: Mapping[str, str], name: str
+) -> NDArray[np.int64]:
+    mapped = column.map(lambda value: label_map.get(value, value)) if label_map else column
+    codes = _codes(mapped, classes)
+    unknown = sorted(set(mapped[codes == MASKED]) - {""})
+    if unknown:
+        listed = ", ".join(f"'{value}'" for value in unknown[:5]) + (
+            f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
+        )
+        raise InputError(
+            f"Column '{name}' of the labels has {listed}; the classes are: {', '.join(classes)}.",
+            f"Say what they mean: --label-map {unknown[0]}={classes[0]}.",
+        )
+    return codes
+
+
+def _codes(column: pd.Series[str], classes: Sequence[str]) -> NDArray[np.int64]:
+    number = {name: i for i, name in enumerate(classes)}
+    return np.array([number.get(cell, MASKED) for cell in column.tolist()], dtype=np.int64)
+
+
+def _answer(
+    results: pd.DataFrame, task: Task, several: bool, part: str = "", name: str = ""
+) -> str:
+    column = answer_column(task, several, part, name)
+    if column not in results:
+        has = ", ".join(str(c) for c in results.columns[:20])
+        raise InputError(
+            f"The results have no column '{column}'; they have: {has}.",
+            "Are they of another model, or are the tasks others than those named?",
+        )
+    return column
+
+
+def _probabilities(results: pd.DataFrame, task: Task, several: bool) -> NDArray[np.float64] | None:
+    wanted = [answer_column(task, several, "prob", name) for name in task.classes]
+    if not any(column in results for column in wanted):
+        return None
+    columns = [_answer(results, task, several, "prob", name) for name in task.classes]
+    try:
+        values = results[columns].to_numpy(dtype=np.float64)
+    except ValueError:
+        values = np.array([[_number(cell) for cell in row] for row in results[columns].to_numpy()])
+    values = values.reshape(len(results), len(columns))
+    # written so that NaN fails too
+    bad = ~((values >= -_ROUNDING) & (values <= 1 + _ROUNDING)).all(axis=1)
+    problem = "are not all between 0 and 1"
+    if not bad.any() and task.kind is not TaskKind.MULTILABEL:
+        bad = np.abs(values.sum(axis=1) - 1) > _SUM_TOLERANCE
+        problem = "do not sum to 1"
+    if bad.any():
+        row = int(np.argmax(bad))
+        shown = ", ".join(results[columns].iloc[row])
+        raise InputError(
+            f"The probabilities of task '{task.name}' for '{results['path'].iloc[row]}' "
+            f"{problem}: {shown}.",
+            "Classes that do not exclude each other are a task of kind multilabel.",
+        )
+    return values
+
+
+def _number(cell: str) -> float:
+    try:
+        return float(cell)
+    except ValueError:
+        return float("nan")

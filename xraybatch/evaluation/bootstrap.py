@@ -1,0 +1,226 @@
+"""The patient-clustered bootstrap: whole patients are drawn, with all of their films.
+
+Two kernels with one law. Numbers that come from counts need only how often each *pattern* of
+counts was drawn, and patients with equal counts share one: their cost does not grow with the
+films. Any other number gets whole-number weights, how often each film counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xraybatch.evaluation.proportions import ONE_PATIENT
+from xraybatch.evaluation.report import Estimate
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+BCA = "patient bootstrap, BCa"
+PERCENTILE = "patient bootstrap, percentile"
+NO_VARIATION = "it does not vary between resamples"
+UNDEFINED_DRAWS = "it is undefined in nearly every resample"
+UNRELIABLE_ABOVE = 0.01
+_CHUNK_CELLS = 1 << 22  # cells of one chunk's matrices: 32 MB
+
+
+@dataclass(frozen=True)
+class Patterns:
+    """Patients by what they count.
+
+    Attributes
+    ----------
+    counts : ndarray of int64, shape (patterns, cells)
+        The different rows of counts that patients have, sorted.
+    patients : ndarray of int64, shape (patterns,)
+        How many patients have each.
+    """
+
+    counts: NDArray[np.int64]
+    patients: NDArray[np.int64]
+
+    @property
+    def total(self) -> NDArray[np.int64]:
+        """Counts of all patients together, shape (cells,)."""
+        return self.patients @ self.counts
+
+
+def patterns(cells: NDArray[np.int64], patients: NDArray[np.int64], width: int) -> Patterns:
+    """Group patients by their counts.
+
+    Parameters
+    ----------
+    cells : ndarray of int64, shape (n,)
+        Which of `width` cells each answer is counted in, such as ``truth * K + prediction``.
+    patients : ndarray of int64, shape (n,)
+    width : int
+    """
+    if len(cells) == 0:
+        return Patterns(np.zeros((0, width), np.int64), np.zeros(0, np.int64))
+    order = np.argsort(patients * width + cells)
+    ordered, owners = cells[order], patients[order]
+    starts = np.flatnonzero(np.r_[True, owners[1:] != owners[:-1]])
+    sizes = np.diff(np.r_[starts, len(owners)])
+    rows: list[NDArray[np.int64]] = []
+    times: list[NDArray[np.int64]] = []
+    # patients with equally many answers at once: their sorted cells are rows to compare
+    for size in np.unique(sizes):
+        first = starts[sizes == size]
+        answers = ordered[first[:, None] + np.arange(size)]
+        different, often = _unique_rows(answers)
+        counted = np.zeros((len(different), width), np.int64)
+        np.add.at(counted, (np.arange(len(different))[:, None], different), 1)
+        rows.append(counted)
+        times.append(often)
+    return Patterns(np.concatenate(rows), np.concatenate(times))
+
+
+def _unique_rows(rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    order = np.lexsort(rows.T[::-1])
+    ordered = rows[order]
+    starts = np.flatnonzero(np.r_[True, (ordered[1:] != ordered[:-1]).any(axis=1)])
+    return ordered[starts], np.diff(np.r_[starts, len(rows)])
+
+
+def resampled_counts(found: Patterns, resamples: int, seed: int) -> Iterator[NDArray[np.int64]]:
+    """Counts of resampled patients, in chunks ``(some, cells)``, `resamples` rows in all.
+
+    Drawing G patients with replacement is a multinomial draw over the patterns; where hardly two
+    patients are alike, drawing the patients themselves is faster.
+    """
+    stream = np.random.default_rng(np.random.SeedSequence(seed))
+    patients = int(found.patients.sum())
+    shares = found.patients / patients
+    alike = len(shares) * 4 < patients
+    owner = np.repeat(np.arange(len(shares)), 1 if alike else found.patients)
+    counts = found.counts.astype(np.float64)  # exact below 2^53, and BLAS multiplies no integers
+    chunk = max(1, _CHUNK_CELLS // max(counts.shape))
+    for begin in range(0, resamples, chunk):
+        some = min(chunk, resamples - begin)
+        if alike:
+            drawn = stream.multinomial(patients, shares, size=some)
+        else:
+            drawn = np.stack(
+                [
+                    np.bincount(owner[stream.integers(0, patients, patients)], None, len(shares))
+                    for _ in range(some)
+                ]
+            )
+        yield np.rint(drawn @ counts).astype(np.int64)
+
+
+def patient_weights(patients: int, resamples: int, seed: int) -> Iterator[NDArray[np.int64]]:
+    """How often each of `patients` is drawn, shape ``(patients,)``, one array a resample.
+
+    A stream of its own for every resample: the same whoever computes it, in whatever order.
+    """
+    for child in np.random.SeedSequence(seed).spawn(resamples):
+        drawn = np.random.default_rng(child).integers(0, patients, patients)
+        yield np.bincount(drawn, minlength=patients)
+
+
+def count_samples(
+    found: Patterns,
+    statistics: Callable[[NDArray[np.int64]], NDArray[np.float64]],
+    resamples: int,
+    seed: int,
+) -> list[Sample]:
+    """Resample statistics of counts.
+
+    Parameters
+    ----------
+    found : Patterns
+    statistics : callable
+        Counts ``(..., cells)`` → values ``(..., S)``, NaN where undefined.
+    resamples, seed : int
+
+    Returns
+    -------
+    list of Sample
+        S of them. With fewer than two patients nothing is drawn.
+    """
+    point = statistics(found.total)
+    drawn = np.zeros((0, len(point)))
+    if found.patients.sum() > 1:
+        drawn = np.concatenate([statistics(c) for c in resampled_counts(found, resamples, seed)])
+    # leave out one patient of each pattern: the jackknife of all patients
+    left_out = statistics(found.total - found.counts)
+    return [
+        Sample(float(point[s]), drawn[:, s], left_out[:, s], found.patients)
+        for s in range(len(point))
+    ]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A statistic's value, its resampled values, and its values with one patient left out.
+
+    Attributes
+    ----------
+    point : float
+        NaN: undefined.
+    drawn : ndarray, shape (resamples,)
+        NaN where a resample left it undefined; empty where there are too few patients.
+    left_out, times : ndarray, shape (patterns,), or None
+        Leave-one-patient-out values and how many patients have each.
+    """
+
+    point: float
+    drawn: NDArray[np.float64]
+    left_out: NDArray[np.float64] | None = None
+    times: NDArray[np.int64] | None = None
+
+    def estimate(self, reason: str, n: int, confidence: float) -> Estimate:
+        """Value and interval: BCa (Efron 1987), or percentile where it has no acceleration.
+
+        Parameters
+        ----------
+        reason : str
+            Why the value is undefined, if it is.
+        n : int
+        confidence : float
+        """
+        if np.isnan(self.point):
+            return Estimate.undefined(reason, n)
+        if len(self.drawn) == 0:
+            return Estimate(self.point, interval_reason=ONE_PATIENT, n=n)
+        values = self.drawn[~np.isnan(self.drawn)]
+        dropped = len(self.drawn) - len(values)
+        if len(values) < 2:
+            return Estimate(self.point, interval_reason=UNDEFINED_DRAWS, n=n)
+        levels, method = self._levels(values, confidence)
+        low, high = (float(end) for end in np.quantile(values, levels))
+        if low == high:  # "1.000–1.000" would claim a certainty that nobody has
+            return Estimate(self.point, interval_reason=NO_VARIATION, n=n)
+        caution = None
+        if dropped > UNRELIABLE_ABOVE * len(self.drawn):
+            caution = (
+                f"undefined in {dropped} of {len(self.drawn)} resamples, which were left out: "
+                "the interval is unreliable"
+            )
+        return Estimate(self.point, low=low, high=high, method=method, n=n, caution=caution)
+
+    def _levels(
+        self, values: NDArray[np.float64], confidence: float
+    ) -> tuple[NDArray[np.float64], str]:
+        from scipy.special import ndtr, ndtri
+
+        plain = np.array([0.5 - confidence / 2, 0.5 + confidence / 2])
+        if self.left_out is None or self.times is None or np.isnan(self.left_out).any():
+            return plain, PERCENTILE
+        centre = self.left_out @ self.times / self.times.sum()
+        away = centre - self.left_out
+        spread = float(self.times @ away**2)
+        below = (values < self.point).mean() + (values == self.point).mean() / 2
+        if spread == 0.0 or below in (0.0, 1.0):
+            return plain, PERCENTILE
+        acceleration = float(self.times @ away**3) / (6 * spread**1.5)
+        bias = ndtri(below)
+        shifted = bias + ndtri(plain)
+        slack = 1 - acceleration * shifted
+        if (slack <= 0).any():
+            return plain, PERCENTILE
+        return ndtr(bias + shifted / slack), BCA

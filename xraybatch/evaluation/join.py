@@ -1,0 +1,311 @@
+"""Films of the results and films of the labels find each other by path, and nothing is silent."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from xraybatch.core.errors import InputError
+from xraybatch.core.names import did_you_mean
+from xraybatch.core.status import FilmStatus
+from xraybatch.evaluation.report import Estimate, JoinReport
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+BY_PATH = "path"
+INDEPENDENT = "films treated as independent: no patients known"
+_DEEPEST = 8  # folders that one side may have in front of the other's paths
+_EXAMPLES = 3
+
+
+@dataclass(frozen=True)
+class Joined:
+    """Films that are in both tables, in the order of their paths.
+
+    Attributes
+    ----------
+    results, labels : pandas.DataFrame
+        Rows that belong together, both indexed 0 … n − 1; all cells `str`.
+    patients : ndarray of int64, shape (n,)
+        Numbers of patients, 0 and up; each film its own where patients are not known.
+    patients_known : bool
+    only_in_results, only_in_labels : tuple of str
+        A few example paths, for the person's own screen: they are no part of a report.
+    """
+
+    results: pd.DataFrame
+    labels: pd.DataFrame
+    patients: NDArray[np.int64]
+    patients_known: bool
+    only_in_results: tuple[str, ...] = ()
+    only_in_labels: tuple[str, ...] = ()
+
+
+def join(
+    results: pd.DataFrame,
+    labels: pd.DataFrame,
+    truth_columns: Sequence[str],
+    *,
+    path_column: str = "path",
+    patient_column: str | None = None,
+) -> tuple[Joined, JoinReport]:
+    """Join a results table with a labels table.
+
+    Parameters
+    ----------
+    results : pandas.DataFrame
+        With `path`, `status` and, for films of several frames, `frame`; all cells `str`.
+    labels : pandas.DataFrame
+        With `path_column`, `truth_columns`, and `frame` where the truth differs between frames;
+        without `frame`, a row holds for every frame of its path.
+    truth_columns : sequence of str
+        What must not contradict itself where a film stands twice in the labels.
+    path_column, patient_column : str
+        Of the labels. `patient_column` None: ``patient`` of the labels, else of the results.
+
+    Raises
+    ------
+    InputError
+        If a column is missing, the tables come in the wrong order, a film stands twice in the
+        results, or twice with different truth in the labels, or no film is in both.
+    """
+    _check_columns(results, labels, path_column, patient_column)
+    home = _patient_home(results, labels, patient_column)
+    framed = "frame" in results and "frame" in labels
+    mine = _films(results, "path", framed)
+    _refuse_twice(_films(results, "path", "frame" in results))
+    told = [*truth_columns, *([home.column] if home and home.table == "labels" else [])]
+    labels, without_path = _with_path(labels, path_column)
+    labels, duplicates = _once(labels, _films(labels, path_column, framed), told)
+    theirs = _films(labels, path_column, framed)
+
+    found, fallback = _match(mine, theirs)
+    order = _canonical_order(results, [i for i, row in enumerate(found) if row >= 0])
+    taken = [found[i] for i in order]
+    used = set(taken)
+    both = results.iloc[order].reset_index(drop=True), labels.iloc[taken].reset_index(drop=True)
+    patients, alone = _patients(*both, home)
+    joined = Joined(
+        *both,
+        patients,
+        home is not None,
+        tuple(f.path for f, row in zip(mine, found, strict=True) if row < 0)[:_EXAMPLES],
+        tuple(film.path for i, film in enumerate(theirs) if i not in used)[:_EXAMPLES],
+    )
+    failed = Counter(status for status in both[0]["status"] if status != FilmStatus.OK)
+    said = [
+        f"No path was in both tables, so films were matched by {fallback}." if fallback else "",
+        f"Rows of the labels without a path, left out: {without_path}." if without_path else "",
+        "" if home else "No patients are known: films are treated as independent.",
+        f"Films without a patient, each counted as a patient of its own: {alone}." if alone else "",
+    ]
+    report = JoinReport(
+        results_films=len(results),
+        labels_films=len(labels),
+        matched=len(order),
+        only_in_results=len(results) - len(order),
+        only_in_labels=len(labels) - len(used),
+        duplicates=duplicates,
+        failed=dict(sorted(failed.items())),
+        coverage=Estimate.counted(len(order) - failed.total(), len(order), "no film is in both"),
+        matched_by=fallback or BY_PATH,
+        patients=len(set(patients.tolist())) if home else None,
+        sentences=tuple(filter(None, said)),
+    )
+    return joined, report
+
+
+class _Film(NamedTuple):
+    path: str
+    frame: str
+
+
+class _Home(NamedTuple):
+    table: str
+    column: str
+
+
+def _films(table: pd.DataFrame, path_column: str, framed: bool) -> list[_Film]:
+    paths = table[path_column].str.removeprefix("./").tolist()
+    frames = table["frame"].tolist() if framed else [""] * len(paths)
+    return [_Film(path, frame) for path, frame in zip(paths, frames, strict=True)]
+
+
+def _check_columns(
+    results: pd.DataFrame, labels: pd.DataFrame, path_column: str, patient_column: str | None
+) -> None:
+    if "status" not in results:
+        swapped = "status" in labels and any("prob." in str(c) for c in labels.columns)
+        raise InputError(
+            "The results have no column 'status'"
+            + (", but the labels have: they are in the wrong order." if swapped else "."),
+            "Give the results first: xraybatch score results.csv labels.csv.",
+        )
+    for table, word, column, option in (
+        (results, "results", "path", ""),
+        (labels, "labels", path_column, "--path-column"),
+        (labels, "labels", patient_column, "--patient-column"),
+    ):
+        if column is not None and column not in table:
+            has = ", ".join(str(c) for c in table.columns[:20])
+            hint = did_you_mean(column, [str(c) for c in table.columns])
+            raise InputError(
+                f"The {word} have no column '{column}'; they have: {has}.",
+                f"Name the column with {option}." if option else hint,
+            )
+
+
+def _refuse_twice(films: Sequence[_Film]) -> None:
+    film, times = Counter(films).most_common(1)[0] if films else (None, 0)
+    if film is not None and times > 1:
+        frame = f", frame {film.frame}" if film.frame else ""
+        raise InputError(
+            f"'{film.path}'{frame} stands {times} times in the results.",
+            "A results table has one row for every film; was it put together by hand?",
+        )
+
+
+def _with_path(labels: pd.DataFrame, path_column: str) -> tuple[pd.DataFrame, int]:
+    has = labels[path_column] != ""
+    kept = labels if bool(has.all()) else labels[has]
+    return kept, len(labels) - len(kept)
+
+
+def _once(
+    labels: pd.DataFrame, films: Sequence[_Film], told: Sequence[str]
+) -> tuple[pd.DataFrame, int]:
+    first: dict[_Film, int] = {}
+    repeats = [(row, first[f]) for row, f in enumerate(films) if first.setdefault(f, row) != row]
+    if not repeats:
+        return labels, 0
+    for column in told:
+        cells = labels[column].tolist()
+        for row, before in repeats:
+            if cells[row] != cells[before]:
+                raise InputError(
+                    f"'{films[row].path}' stands twice in the labels, with '{cells[before]}' and "
+                    f"'{cells[row]}' in column '{column}'.",
+                    "Keep the row that is true.",
+                )
+    return labels.iloc[sorted(first.values())], len(repeats)
+
+
+# ── matching ───────────────────────────────────────────────────────────────────────────────────
+
+_Shorten = Callable[[str], str]
+
+
+def _match(mine: Sequence[_Film], theirs: Sequence[_Film]) -> tuple[list[int], str]:
+    """Row of `theirs` for each of `mine`, −1 for none; and what was compared instead of paths."""
+    rows = {film: row for row, film in enumerate(theirs)}
+    found = [rows.get(film, -1) for film in mine]
+    if max(found, default=-1) >= 0:
+        return found, ""
+    ambiguous = ""
+    for words, shorten_mine, shorten_theirs in _attempts():
+        short_mine = [_Film(shorten_mine(_spelled(f.path)), f.frame) for f in mine]
+        short_theirs = [_Film(shorten_theirs(_spelled(f.path)), f.frame) for f in theirs]
+        shared = set(short_mine) & set(short_theirs)
+        if not shared:
+            continue
+        if clash := _clash(shared, mine, short_mine) or _clash(shared, theirs, short_theirs):
+            ambiguous = f" By {words}, '{clash}' would stand for several films."
+            continue
+        rows = {film: row for row, film in enumerate(short_theirs)}
+        return [rows.get(film, -1) for film in short_mine], words
+    examples = [f"'{films[0].path}'" if films else "no film" for films in (mine, theirs)]
+    raise InputError(
+        f"No film is in both tables: the results have {examples[0]}, the labels {examples[1]}."
+        + ambiguous,
+        "Make the paths of the labels begin where those of the results do, "
+        "or name their column with --path-column.",
+    )
+
+
+def _attempts() -> Iterator[tuple[str, _Shorten, _Shorten]]:
+    yield "path, backslashes and accents spelled alike", str, str
+    for depth in range(1, _DEEPEST + 1):
+        folders = "folder" if depth == 1 else f"{depth} folders"
+        yield f"path, without the first {folders} of the labels'", str, _without(depth)
+        yield f"path, without the first {folders} of the results'", _without(depth), str
+    yield "file name", _name, _name
+    yield "file name, without the results' suffix", _stem, _name
+    yield "file name, without the labels' suffix", _name, _stem
+    yield "file name, without suffix", _stem, _stem
+
+
+def _clash(shared: set[_Film], films: Sequence[_Film], short: Sequence[_Film]) -> str:
+    seen: dict[_Film, str] = {}
+    for film, key in zip(films, short, strict=True):
+        if key in shared and seen.setdefault(key, film.path) != film.path:
+            return key.path
+    return ""
+
+
+def _spelled(path: str) -> str:
+    return unicodedata.normalize("NFC", path).replace("\\", "/").removeprefix("./")
+
+
+def _without(depth: int) -> _Shorten:
+    def shorten(path: str) -> str:
+        parts = path.split("/", depth)
+        # a path of fewer folders keeps what no path of the other side can equal
+        return parts[depth] if len(parts) > depth else f"/{path}"
+
+    return shorten
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
+def _stem(path: str) -> str:
+    name = _name(path)
+    return name.rpartition(".")[0] or name
+
+
+def _canonical_order(results: pd.DataFrame, rows: list[int]) -> list[int]:
+    # by the bytes of the path, then the frame: the order of either file changes no number
+    paths = [path.encode("utf-8", "surrogatepass") for path in results["path"]]
+    if "frame" not in results:
+        return sorted(rows, key=paths.__getitem__)
+    frames = results["frame"].tolist()
+    return sorted(rows, key=lambda row: (paths[row], len(frames[row]), frames[row]))
+
+
+# ── patients ───────────────────────────────────────────────────────────────────────────────────
+
+
+def _patient_home(results: pd.DataFrame, labels: pd.DataFrame, named: str | None) -> _Home | None:
+    if named is not None:
+        return _Home("labels", named)
+    for table, word in ((labels, "labels"), (results, "results")):
+        if "patient" in table and bool((table["patient"] != "").any()):
+            return _Home(word, "patient")
+    return None
+
+
+def _patients(
+    results: pd.DataFrame, labels: pd.DataFrame, home: _Home | None
+) -> tuple[NDArray[np.int64], int]:
+    import numpy as np
+
+    if home is None:
+        return np.arange(len(results), dtype=np.int64), 0
+    names = (labels if home.table == "labels" else results)[home.column].tolist()
+    number = {name: i for i, name in enumerate(sorted(set(names) - {""}))}
+    codes: list[int] = []
+    alone = 0
+    for name in names:
+        if name:
+            codes.append(number[name])
+        else:
+            codes.append(len(number) + alone)
+            alone += 1
+    return np.array(codes, dtype=np.int64), alone

@@ -1,0 +1,274 @@
+"""Numbers from scores: the area under the ROC curve, its clustered interval, the curve itself.
+
+Ties count one half, always. Sums are of whole numbers below 2^53, so that neither the order of the
+rows nor any strictly increasing map of the scores changes a digit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from math import exp
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from xraybatch.evaluation.proportions import student_quantile
+from xraybatch.evaluation.report import Estimate, RocCurve
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+OBUCHOWSKI = "Obuchowski, logit"
+PERFECT = "Wilson bound, heuristic"
+MAX_CORNERS = 400
+FEW_PATIENTS = "an interval needs 2 or more patients with and 2 or more without '{}'"
+
+
+class Ranking:
+    """Scores of positive and negative films, sorted once and asked many times.
+
+    Parameters
+    ----------
+    positive : ndarray of bool, shape (n,)
+        Both values must occur.
+    scores : ndarray of float, shape (n,)
+        Without NaN.
+    """
+
+    def __init__(self, positive: NDArray[np.bool_], scores: NDArray[Any]) -> None:
+        self.positive = positive
+        order = np.argsort(scores, kind="stable")
+        ordered = scores[order]
+        starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+        self._order = order
+        self._starts = starts
+        self._ends = np.r_[starts[1:], len(ordered)]
+        self._run = np.repeat(np.arange(len(starts)), self._ends - starts)
+
+    def auc(self, weights: NDArray[np.int64] | None = None) -> float:
+        """Probability that a positive film scores above a negative one, ties one half.
+
+        Parameters
+        ----------
+        weights : ndarray of int64, shape (n,), optional
+            How often each film counts.
+
+        Returns
+        -------
+        float
+            NaN where the weights leave no positive or no negative film.
+        """
+        w = np.ones(len(self.positive), np.int64) if weights is None else weights
+        is_positive = self.positive[self._order]
+        ordered = w[self._order]
+        positives = np.add.reduceat(np.where(is_positive, ordered, 0), self._starts)
+        negatives = np.add.reduceat(np.where(is_positive, 0, ordered), self._starts)
+        pairs = int(positives.sum()) * int(negatives.sum())
+        if pairs == 0:
+            return float("nan")
+        below = np.cumsum(negatives) - negatives
+        return int((positives * (2 * below + negatives)).sum()) / (2 * pairs)
+
+    def placements(self) -> NDArray[np.float64]:
+        """Of each film ``(n,)``, the share of the other side that it is on the right side of.
+
+        A positive film: negatives below it, ties one half; a negative film: positives above it.
+        The mean over either side is the AUC (DeLong 1988, Sun and Xu 2014).
+        """
+        is_positive = self.positive[self._order]
+        positives = np.add.reduceat(is_positive.astype(np.int64), self._starts)
+        negatives = self._ends - self._starts - positives
+        all_positives, all_negatives = positives.sum(), negatives.sum()
+        below = np.cumsum(negatives) - negatives
+        above = all_positives - np.cumsum(positives)
+        of_positive = (2 * below + negatives) / (2 * all_negatives)
+        of_negative = (2 * above + positives) / (2 * all_positives)
+        placed = np.empty(len(self.positive))
+        placed[self._order] = np.where(is_positive, of_positive[self._run], of_negative[self._run])
+        return placed
+
+    def corners(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Negatives and positives at or above each threshold, from none to all, ties at once."""
+        is_positive = self.positive[self._order]
+        positives = np.add.reduceat(is_positive.astype(np.int64), self._starts)[::-1]
+        negatives = (self._ends - self._starts)[::-1] - positives
+        return np.r_[0, np.cumsum(negatives)], np.r_[0, np.cumsum(positives)]
+
+
+def auc(
+    positive: NDArray[np.bool_],
+    scores: NDArray[Any],
+    patients: NDArray[np.int64],
+    name: str,
+    confidence: float = 0.95,
+) -> Estimate:
+    """Area under the ROC curve of the class `name`, with its clustered interval.
+
+    Parameters
+    ----------
+    positive : ndarray of bool, shape (n,)
+    scores : ndarray of float, shape (n,)
+    patients : ndarray of int64, shape (n,)
+    name : str
+        For the sentences only.
+    confidence : float
+
+    Returns
+    -------
+    Estimate
+        Variance of Obuchowski (1997, Biometrics 53:567), which is DeLong's with one film a
+        patient; interval on the logit scale, Student's quantile with ``min(I10, I01) − 1`` degrees
+        of freedom, I10 and I01 being the patients with a positive and with a negative film.
+    """
+    return macro_auc([Part(positive, scores, patients, name)], confidence)
+
+
+class Part(NamedTuple):
+    """One class or finding to be ranked, as `auc` takes it."""
+
+    positive: NDArray[np.bool_]
+    scores: NDArray[Any]
+    patients: NDArray[np.int64]
+    name: str
+
+
+def macro_auc(parts: Sequence[Part], confidence: float = 0.95) -> Estimate:
+    """Plain mean of the AUC of several classes or findings.
+
+    Returns
+    -------
+    Estimate
+        Undefined where any part is. The variance adds up each patient's share in all parts, so
+        that the parts' covariance, from the same patients, is in it; with one part it is
+        Obuchowski's.
+    """
+    n = max((len(part.positive) for part in parts), default=0)
+    for part in parts:
+        if not part.positive.any():
+            return Estimate.undefined(f"no film is of '{part.name}'", n)
+        if part.positive.all():
+            return Estimate.undefined(f"every film is of '{part.name}'", n)
+    ranked = [(Ranking(part.positive, part.scores), part.patients) for part in parts]
+    value = float(np.mean([ranking.auc() for ranking, _ in ranked]))
+    fewest, smallest = min(
+        (min(_clusters(p.patients[p.positive]), _clusters(p.patients[~p.positive])), p.name)
+        for p in parts
+    )
+    if fewest < 2:
+        return Estimate(value, interval_reason=FEW_PATIENTS.format(smallest), n=n)
+    quantile = student_quantile(confidence, fewest - 1)
+    if value in (0.0, 1.0):
+        return _perfect(value, fewest, quantile, n)
+    error = clustered_variance(ranked) ** 0.5
+    if error == 0.0:
+        return Estimate(value, interval_reason="the scores do not vary within a class", n=n)
+    middle, half = np.log(value / (1 - value)), quantile * error / (value * (1 - value))
+    low, high = (_logistic(end) for end in (middle - half, middle + half))
+    return Estimate(value, low=low, high=high, method=OBUCHOWSKI, n=n)
+
+
+def clustered_variance(parts: Sequence[tuple[Ranking, NDArray[np.int64]]]) -> float:
+    """Variance of the mean AUC of `parts`, each a ranking and the patients ``(n,)`` of its films.
+
+    Each needs two or more patients with a positive and with a negative film. Not below 0.
+    """
+    groups = 1 + max(int(patients.max()) for _, patients in parts)
+    components = [Components(*part, groups) for part in parts]
+    total = 0.0
+    for mine in components:
+        for other in components:
+            total += _covariance(mine, other)
+    return max(0.0, total / len(parts) ** 2)
+
+
+class Components:
+    """What one ranking's variance is made of; patients are numbered below `groups`.
+
+    Attributes
+    ----------
+    x, y : ndarray, shape (groups,)
+        Of each patient, the sum of its positive (negative) films' placements less the AUC.
+    with_positive, with_negative, patients : int
+        I10, I01 and I.
+    positives, negatives : int
+        Films.
+    """
+
+    def __init__(self, ranking: Ranking, patients: NDArray[np.int64], groups: int) -> None:
+        off = ranking.placements() - ranking.auc()
+        positive = ranking.positive
+        self.x = np.bincount(patients[positive], off[positive], groups)
+        self.y = np.bincount(patients[~positive], off[~positive], groups)
+        self.with_positive = _clusters(patients[positive])
+        self.with_negative = _clusters(patients[~positive])
+        self.patients = _clusters(patients)
+        self.positives = int(positive.sum())
+        self.negatives = len(positive) - self.positives
+
+
+def _covariance(a: Components, b: Components) -> float:
+    # S10 / P + S01 / Q + (S11 + S11') / PQ, the factors of two rankings by their geometric mean
+    def factor(m: int, n: int) -> float:
+        return float((m / (m - 1) * n / (n - 1)) ** 0.5)
+
+    s10 = factor(a.with_positive, b.with_positive) * (a.x @ b.x) / (a.positives * b.positives)
+    s01 = factor(a.with_negative, b.with_negative) * (a.y @ b.y) / (a.negatives * b.negatives)
+    s11 = a.x @ b.y / (a.positives * b.negatives) + a.y @ b.x / (a.negatives * b.positives)
+    return float(s10 + s01 + factor(a.patients, b.patients) * s11)
+
+
+def roc_curves(
+    y_true: NDArray[np.int64],
+    y_prob: NDArray[Any],
+    classes: Sequence[str],
+    wanted: Iterable[int] | None = None,
+) -> tuple[RocCurve, ...]:
+    """ROC curve of each class against the rest, leaving out those without films on both sides.
+
+    Parameters
+    ----------
+    y_true : ndarray of int64, shape (n,)
+        Class indices.
+    y_prob : ndarray of float, shape (n, K)
+    classes : sequence of str
+    wanted : iterable of int, optional
+        Which classes; all of them by default.
+    """
+    chosen = range(len(classes)) if wanted is None else wanted
+    found = (roc_curve(y_true == k, y_prob[:, k], classes[k]) for k in chosen)
+    return tuple(curve for curve in found if curve is not None)
+
+
+def roc_curve(positive: NDArray[np.bool_], scores: NDArray[Any], name: str) -> RocCurve | None:
+    """Corners of the ROC curve of the class `name`; None where only one side has films.
+
+    Corners on a straight line are left out (they do not show); of more than `MAX_CORNERS`, those
+    nearest to even steps along the curve are kept, so that no point moves by more than 1/200.
+    """
+    if positive.all() or not positive.any():
+        return None
+    false, true = Ranking(positive, scores).corners()
+    right, up = np.diff(false), np.diff(true)
+    keep = np.flatnonzero(np.r_[True, right[:-1] * up[1:] != right[1:] * up[:-1], True])
+    x, y = false[keep] / false[-1], true[keep] / true[-1]
+    if len(keep) > MAX_CORNERS:
+        steps = np.searchsorted(x + y, np.linspace(0, 2, MAX_CORNERS))
+        some = np.unique(np.r_[0, steps.clip(0, len(keep) - 1), len(keep) - 1])[:MAX_CORNERS]
+        x, y = x[some], y[some]
+    return RocCurve(name, tuple(x.tolist()), tuple(y.tolist()))
+
+
+def _perfect(value: float, clusters: int, quantile: float, n: int) -> Estimate:
+    # the variance is 0 there and the logit endless, yet the next patient may be misranked
+    bound = clusters / (clusters + quantile**2)
+    low, high = (bound, 1.0) if value == 1.0 else (0.0, 1 - bound)
+    caution = f"ranked without a fault among few patients ({clusters}): the bound is a heuristic"
+    return Estimate(value, low=low, high=high, method=PERFECT, n=n, caution=caution)
+
+
+def _clusters(patients: NDArray[np.int64]) -> int:
+    return int(np.count_nonzero(np.bincount(patients))) if len(patients) else 0
+
+
+def _logistic(logit: float) -> float:
+    return 1 / (1 + exp(-logit)) if logit > 0 else exp(logit) / (1 + exp(logit))

@@ -1,0 +1,252 @@
+"""The report: a tree of frozen dataclasses that is the published JSON schema.
+
+Every number is an `Estimate`: a value, its interval, how the interval was made, and the reason
+where either does not exist. Consoles, pages and pictures only render this tree.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+SCHEMA_VERSION = "1.0"
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One number with its uncertainty.
+
+    Attributes
+    ----------
+    value : float or None
+        None: undefined, and `reason` says why. Never NaN.
+    reason : str or None
+        Why there is no value.
+    low, high : float or None
+        Ends of the interval; both or neither.
+    method : str
+        How the interval was made; empty where there is none.
+    interval_reason : str or None
+        Why there is no interval.
+    n : int
+        The denominator: how many films entered.
+    caution : str or None
+        What a reader must know before trusting the interval.
+    """
+
+    value: float | None
+    reason: str | None = None
+    low: float | None = None
+    high: float | None = None
+    method: str = ""
+    interval_reason: str | None = None
+    n: int = 0
+    caution: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.value is None) == (self.reason is None):
+            raise ValueError("an estimate has either a value or the reason why it has none")
+        if (self.low is None) != (self.high is None):
+            raise ValueError("an interval has two ends")
+        if (self.low is None) == (self.interval_reason is None):
+            raise ValueError("an estimate has either an interval or the reason why it has none")
+        for number in (self.value, self.low, self.high):
+            if number is not None and number != number:
+                raise ValueError("NaN is not an estimate: give None and a reason")
+
+    @classmethod
+    def undefined(cls, reason: str, n: int = 0) -> Estimate:
+        """A number that does not exist, and why."""
+        return cls(None, reason, interval_reason=reason, n=n)
+
+    @classmethod
+    def counted(cls, part: int, whole: int, nothing: str) -> Estimate:
+        """A share of what was counted whole, so without an interval; `nothing`: why `whole` is 0."""
+        if whole == 0:
+            return cls.undefined(nothing)
+        return cls(part / whole, interval_reason="counted, not estimated", n=whole)
+
+
+@dataclass(frozen=True)
+class JoinReport:
+    """How the films of results and labels found each other.
+
+    Attributes
+    ----------
+    results_films, labels_films : int
+        Rows of each table, duplicates of the labels counted once.
+    matched : int
+        Films of the results that have a row of labels.
+    only_in_results, only_in_labels : int
+    duplicates : int
+        Rows of the labels that repeat another one word for word, and were counted once.
+    failed : mapping of str to int
+        Matched films without an answer, by status.
+    coverage : Estimate
+        Matched films with an answer, of all matched.
+    matched_by : str
+        What was compared; anything but the whole path is said in `sentences` too.
+    patients : int or None
+        Patients among the matched films; None: not known.
+    sentences : tuple of str
+        What a person should know of the join.
+    """
+
+    results_films: int
+    labels_films: int
+    matched: int
+    only_in_results: int
+    only_in_labels: int
+    duplicates: int
+    failed: Mapping[str, int]
+    coverage: Estimate
+    matched_by: str
+    patients: int | None
+    sentences: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ConfusionMatrix:
+    """Counts of films; rows are the truth, columns the prediction, both in the order of classes."""
+
+    classes: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class RocCurve:
+    """Corners of one curve, from (0, 0) to (1, 1), at most `ranking.MAX_CORNERS` of them."""
+
+    name: str
+    false_positive_rate: tuple[float, ...]
+    true_positive_rate: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class ClassReport:
+    """One class against the rest.
+
+    Attributes
+    ----------
+    name : str
+    support, predicted : int
+        Films of this class, and films predicted to be.
+    estimates : mapping of str to Estimate
+        ``prevalence``, ``precision``, ``recall``, ``f1``, ``specificity``, ``auc``.
+    """
+
+    name: str
+    support: int
+    predicted: int
+    estimates: Mapping[str, Estimate]
+
+
+@dataclass(frozen=True)
+class TaskReport:
+    """All numbers of one task.
+
+    Attributes
+    ----------
+    task : str
+    kind : str
+    classes : tuple of str
+    positive : str or None
+    label_column : str
+        Where the truth was read; for multilabel the findings' columns, joined by a comma.
+    films, patients : int
+        What entered the numbers; `patients` counts clusters, films where patients are not known.
+    unlabelled, failed : int
+        Matched films that did not enter: without a label for this task; labelled, but without an
+        answer.
+    estimates : mapping of str to Estimate
+        The numbers of the task as a whole, in the order they should be read.
+    by_class : tuple of ClassReport
+    confusion : ConfusionMatrix or None
+        None for multilabel.
+    curves : tuple of RocCurve
+    findings : tuple of TaskReport
+        Multilabel: each finding as a binary task of its own.
+    sentences : tuple of str
+    """
+
+    task: str
+    kind: str
+    classes: tuple[str, ...]
+    positive: str | None
+    label_column: str
+    films: int
+    patients: int
+    unlabelled: int
+    failed: int
+    estimates: Mapping[str, Estimate]
+    by_class: tuple[ClassReport, ...] = ()
+    confusion: ConfusionMatrix | None = None
+    curves: tuple[RocCurve, ...] = ()
+    findings: tuple[TaskReport, ...] = ()
+    sentences: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the numbers depend on besides the tables."""
+
+    confidence: float
+    resamples: int
+    seed: int
+    clustering: str
+    failed_films: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file that the report was made from: its role, its name without folders, its SHA-256."""
+
+    role: str
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """What ``score`` returns.
+
+    Attributes
+    ----------
+    schema_version : str
+    join : JoinReport
+    tasks : tuple of TaskReport
+    settings : Settings
+    versions : mapping of str to str
+        Of the packages that made the numbers.
+    sources : tuple of Source
+        Empty where tables came from memory.
+    sentences : tuple of str
+        What stands above every number, such as "demonstration model".
+    """
+
+    join: JoinReport
+    tasks: tuple[TaskReport, ...]
+    settings: Settings
+    versions: Mapping[str, str] = field(default_factory=dict)
+    sources: tuple[Source, ...] = ()
+    sentences: tuple[str, ...] = ()
+    schema_version: str = SCHEMA_VERSION
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON's own types; ``json.dumps(..., allow_nan=False)`` always succeeds."""
+        plain = _plain(self)
+        assert isinstance(plain, dict)
+        return plain
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return str(value.value) if isinstance(value, Enum) else value

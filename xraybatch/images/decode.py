@@ -1,0 +1,172 @@
+"""`decode`: the only way from bytes to a film.
+
+Sniff the bytes → reader: stored values and display hints → display values in uint8 → orientation →
+size of the rule. One order for every format.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+from collections.abc import Sequence
+from pathlib import PurePath
+from typing import BinaryIO
+
+from xraybatch.core.status import FilmError, FilmStatus
+from xraybatch.extension.records import ImageReader, Limits, StoredImage
+from xraybatch.extension.registry import registry
+from xraybatch.images.display import display
+from xraybatch.images.faults import one_status
+from xraybatch.images.film import Film, FilmFacts
+from xraybatch.images.resize import fit, upright
+from xraybatch.images.rule import DecodingRule
+
+HEAD = 4096  # bytes that a reader may look at to recognise its format
+
+
+def decode(
+    file: BinaryIO | bytes,
+    rule: DecodingRule,
+    *,
+    name: str = "",
+    frame: int = 0,
+    limits: Limits = Limits(),
+    readers: Sequence[ImageReader] | None = None,
+) -> Film:
+    """Decode one film.
+
+    Parameters
+    ----------
+    file : binary file or bytes
+        Seekable. Not closed.
+    rule : DecodingRule
+    name : str
+        What the file is called; a suffix that lies is noted.
+    frame : int
+        Which frame, from 0.
+    limits : Limits
+    readers : sequence of ImageReader, optional
+        Asked in this order; those of the installation, ours first, if None.
+
+    Returns
+    -------
+    Film
+        Pixels of the rule's size.
+
+    Raises
+    ------
+    FilmError
+        With a status and a sentence, for everything that is no whole film.
+    """
+    known = installed_readers() if readers is None else readers
+    with one_status("The file"):
+        stream = io.BytesIO(file) if isinstance(file, bytes) else file
+        stream.seek(0)
+        head = stream.read(HEAD)
+        if not head:
+            raise FilmError(FilmStatus.EMPTY, "The file has no bytes.")
+        reader = _recognise(head, known)
+    with one_status(f"The {reader.name.upper()}"):
+        stream.seek(0)
+        image = reader.read(stream, limits, frame)
+        pixels = fit(upright(display(image), image.hints.orientation), rule)
+    return Film(pixels, _facts(image, (*_lie(name, reader, known), *image.notes)))
+
+
+def decode_path(
+    path: str | os.PathLike[str],
+    rule: DecodingRule,
+    *,
+    name: str | None = None,
+    frame: int = 0,
+    limits: Limits = Limits(),
+    readers: Sequence[ImageReader] | None = None,
+) -> Film:
+    """Decode a file of the file system; see `decode`.
+
+    `name` is the file's own where it is None.
+
+    Raises
+    ------
+    FilmError
+        Also ``unreadable``, for what cannot be opened or is no regular file; a pipe is not waited
+        for.
+    """
+    called = PurePath(path).name if name is None else name
+    with _opened(path) as file:
+        return decode(file, rule, name=called, frame=frame, limits=limits, readers=readers)
+
+
+def installed_readers() -> list[ImageReader]:
+    """The readers of this installation in the order they are asked: ours, then strangers'."""
+    return [owned.record for owned in registry().records(ImageReader)]
+
+
+def _opened(path: str | os.PathLike[str]) -> BinaryIO:
+    try:
+        # asked before opening, because opening a pipe waits for its writer
+        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - a path of any kind
+            raise FilmError(FilmStatus.UNREADABLE, "It is no regular file.")
+        return open(path, "rb")  # noqa: PTH123, SIM115 - the caller closes
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        said = getattr(error, "strerror", None) or str(error)
+        raise FilmError(FilmStatus.UNREADABLE, f"The file cannot be opened: {said}.") from None
+
+
+def _recognise(head: bytes, readers: Sequence[ImageReader]) -> ImageReader:
+    for reader in readers:
+        if reader.sniff(head):
+            return reader
+    raise FilmError(FilmStatus.UNSUPPORTED, f"No reader knows this content{_guess(head)}.")
+
+
+# What people find in folders of films, by its first bytes: the sentence then says what it is.
+_FOREIGN = (
+    (b"%PDF", "PDF"),
+    (b"PK\x03\x04", "a ZIP archive or office document"),
+    (b"version https://git-lfs", "a Git LFS pointer, not the file itself"),
+    (b"\x1f\x8b", "gzip"),
+    (b"\0\0\0\x0cjP  ", "JPEG 2000"),
+    (b"\xff\x4f\xff\x51", "JPEG 2000"),
+    (b"<svg", "SVG"),
+    (b"<!DOCTYPE html", "a web page"),
+    (b"<html", "a web page"),
+    (b"<?xml", "XML"),
+    (b"{", "JSON"),
+)
+
+
+def _guess(head: bytes) -> str:
+    text = head.lstrip()
+    for start, words in _FOREIGN:
+        if text[: len(start)].lower() == start.lower():
+            return f"; it looks like {words}"
+    if head[4:12] in (b"ftypheic", b"ftypheix", b"ftypavif", b"ftypmif1"):
+        return "; it looks like HEIC or AVIF"
+    return "; it holds only zeros" if not head.strip(b"\0") else ""
+
+
+def _lie(name: str, reader: ImageReader, readers: Sequence[ImageReader]) -> tuple[str, ...]:
+    suffix = PurePath(name).suffix.lower()
+    claimed = {s for other in readers for s in other.suffixes}
+    if suffix in claimed and suffix not in reader.suffixes:
+        return (f"It is named {suffix}, but is {reader.name.upper()}.",)
+    return ()
+
+
+def _facts(image: StoredImage, notes: tuple[str, ...]) -> FilmFacts:
+    return FilmFacts(
+        format=image.format,
+        height=image.array.shape[0],
+        width=image.array.shape[1],
+        bits_stored=image.hints.bits_stored or _bits(image),
+        reader=image.reader,
+        frames=image.frames,
+        notes=notes,
+        tags=dict(image.facts),
+    )
+
+
+def _bits(image: StoredImage) -> int:
+    return 1 if image.array.dtype.kind == "b" else image.array.dtype.itemsize * 8

@@ -1,0 +1,195 @@
+"""Stored values to display values: the one place where a film gets its grey.
+
+One look-up table a film, over the ramp of all values it could store: modality LUT or rescale, VOI
+LUT or window, then the inversion of MONOCHROME1. So an 8-bit film and its 16-bit copy give the same
+array, and what a DICOM window means is decided once, for every format. Values outside a range are
+clipped, never masked: a lossy codec overshoots white by one, and masking would turn it black.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xraybatch.core.status import FilmError, FilmStatus
+from xraybatch.extension.records import DisplayHints, LookupTable, StoredImage, Window
+
+_BLOCK = 1 << 20  # values mapped at a time where no table is possible
+_FLOAT_TOLERANCE = 1e-3  # of values that should be in 0–1
+
+
+def display(image: StoredImage) -> NDArray[np.uint8]:
+    """Map a stored image to what a viewer shows.
+
+    Colour becomes luminance (ITU-R 601, integer arithmetic as Pillow's), alpha goes over black.
+    Without a window the full declared range is shown. Padding is shown black, also in a film whose
+    zero is white.
+
+    Returns
+    -------
+    ndarray of uint8, shape (rows, columns)
+        As stored: orientation and size come later.
+
+    Raises
+    ------
+    FilmError
+        ``corrupt`` for values that are no number or a shape that is no picture, ``unsupported``
+        for floats outside 0–1 and types that no reader should hand out.
+    """
+    grey = _grey(image.array)
+    hints = image.hints
+    if grey.size == 0 or grey.ndim != 2:
+        raise FilmError(FilmStatus.CORRUPT, f"The film has the shape {image.array.shape}.")
+    if grey.dtype == np.bool_:
+        grey = grey.view(np.uint8)
+        hints = DisplayHints(bits_stored=1, white_is_zero=hints.white_is_zero)
+    if grey.dtype == np.uint8 and hints == DisplayHints(orientation=hints.orientation):
+        return np.ascontiguousarray(grey)
+    if grey.dtype.kind == "f":
+        _check_floats(grey)
+        return _by_blocks(grey, hints)
+    if grey.dtype.kind not in "ui":
+        raise FilmError(FilmStatus.UNSUPPORTED, f"Values of type {grey.dtype} are no film.")
+    if grey.dtype.itemsize > 2:
+        return _by_blocks(grey, hints)
+    return _by_table(grey, hints)
+
+
+def show(values: NDArray[Any], hints: DisplayHints, dtype: np.dtype[Any]) -> NDArray[np.float64]:
+    """Stored values to brightness, 0 (black) to 1 (white), by the hints alone.
+
+    Parameters
+    ----------
+    values : ndarray of float64 or integers, any shape
+    hints : DisplayHints
+    dtype : dtype
+        Type of the stored values, for the range where `hints` declares none.
+
+    Returns
+    -------
+    ndarray of float64 in 0–1
+    """
+    low, high = declared_range(hints, dtype)
+    x = np.asarray(values, dtype=np.float64)
+    if hints.modality_lut is not None:
+        x = _looked_up(hints.modality_lut, x)
+        low, high = 0.0, float(2**hints.modality_lut.bits - 1)
+    else:
+        x = x * hints.slope + hints.intercept
+        ends = (low * hints.slope + hints.intercept, high * hints.slope + hints.intercept)
+        low, high = min(ends), max(ends)
+    if hints.voi_lut is not None:
+        y = _looked_up(hints.voi_lut, x) / (2**hints.voi_lut.bits - 1)
+    elif hints.window is not None:
+        y = _windowed(hints.window, x)
+    elif high > low:
+        y = (x - low) / (high - low)
+    else:  # a slope of zero: nothing can be told apart
+        y = np.zeros_like(x)
+    y = np.clip(y, 0.0, 1.0)
+    if hints.white_is_zero:
+        y = 1.0 - y
+    if hints.padding is not None:
+        first, last = sorted(hints.padding)
+        y[(values >= first) & (values <= last)] = 0.0
+    return y
+
+
+def declared_range(hints: DisplayHints, dtype: np.dtype[Any]) -> tuple[float, float]:
+    """Smallest and largest value that the film could store."""
+    if dtype.kind == "f":
+        return 0.0, 1.0
+    bits = hints.bits_stored or dtype.itemsize * 8
+    if dtype.kind == "i":
+        return float(-(2 ** (bits - 1))), float(2 ** (bits - 1) - 1)
+    return 0.0, float(2**bits - 1)
+
+
+def _by_table(grey: NDArray[Any], hints: DisplayHints) -> NDArray[np.uint8]:
+    """Ramp over every value of the type, then one look-up for each pixel."""
+    bits = grey.dtype.itemsize * 8
+    unsigned = np.dtype(f"u{grey.dtype.itemsize}")
+    ramp = np.arange(1 << bits, dtype=unsigned).view(grey.dtype.newbyteorder("="))
+    table = _to_bytes(show(ramp.astype(np.int64), hints, grey.dtype))
+    index = np.ascontiguousarray(grey, dtype=grey.dtype.newbyteorder("=")).view(unsigned)
+    return np.take(table, index)
+
+
+def _by_blocks(grey: NDArray[Any], hints: DisplayHints) -> NDArray[np.uint8]:
+    """More values than a table can hold: the same arithmetic on the pixels themselves."""
+    flat = np.ascontiguousarray(grey).reshape(-1)
+    shown = np.empty(flat.shape, np.uint8)
+    for start in range(0, flat.size, _BLOCK):
+        block = flat[start : start + _BLOCK].astype(np.float64)
+        shown[start : start + _BLOCK] = _to_bytes(show(block, hints, grey.dtype))
+    return shown.reshape(grey.shape)
+
+
+def _to_bytes(brightness: NDArray[np.float64]) -> NDArray[np.uint8]:
+    # for n bits (2·v·255 + max) // (2·max): max is odd, so no value lies on a tie
+    return np.floor(brightness * 255.0 + 0.5).astype(np.uint8)
+
+
+def _windowed(window: Window, x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """PS3.3 C.11.2.1.2, C.11.2.1.3.2 and C.11.2.1.3.1; the caller clips."""
+    if window.function == "SIGMOID":
+        with np.errstate(over="ignore"):  # far below the window exp is infinite and y is 0
+            sigmoid: NDArray[np.float64] = 1.0 / (
+                1.0 + np.exp(-4.0 * (x - window.center) / window.width)
+            )
+        return sigmoid
+    if window.function == "LINEAR_EXACT":
+        return (x - window.center) / window.width + 0.5
+    if window.width <= 1:  # the formula's limit: a threshold
+        return (x > window.center - 0.5).astype(np.float64)
+    return (x - (window.center - 0.5)) / (window.width - 1) + 0.5
+
+
+def _looked_up(table: LookupTable, x: NDArray[np.float64]) -> NDArray[np.float64]:
+    index = np.clip(np.rint(x) - table.first, 0, len(table.entries) - 1).astype(np.int64)
+    return table.entries[index].astype(np.float64)
+
+
+def _check_floats(grey: NDArray[Any]) -> None:
+    low, high = float(grey.min()), float(grey.max())
+    if not np.isfinite(low) or not np.isfinite(high):  # NaN makes both of them NaN
+        raise FilmError(FilmStatus.CORRUPT, "The film has values that are no number, or infinite.")
+    if low < -_FLOAT_TOLERANCE or high > 1 + _FLOAT_TOLERANCE:
+        raise FilmError(
+            FilmStatus.UNSUPPORTED,
+            f"The film has float values from {low:.6g} to {high:.6g}; only 0 to 1 has a meaning.",
+        )
+
+
+def _grey(values: NDArray[Any]) -> NDArray[Any]:
+    """One channel: luminance of colour, over black where there is alpha."""
+    if values.ndim != 3:
+        return values
+    samples = values.shape[2]
+    if values.dtype not in (np.uint8, np.uint16) or samples not in (1, 2, 3, 4):
+        raise FilmError(
+            FilmStatus.UNSUPPORTED, f"{samples} samples of type {values.dtype} are no film."
+        )
+    grey = _luminance(values) if samples >= 3 else values[:, :, 0]
+    return _over_black(grey, values[:, :, -1]) if samples in (2, 4) else grey
+
+
+def _luminance(colour: NDArray[Any]) -> NDArray[Any]:
+    total = colour[:, :, 0].astype(np.uint32) * 19595
+    total += colour[:, :, 1].astype(np.uint32) * 38470
+    total += colour[:, :, 2].astype(np.uint32) * 7471
+    total += 0x8000
+    total >>= 16
+    return total.astype(colour.dtype)
+
+
+def _over_black(grey: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:
+    full = np.iinfo(grey.dtype).max
+    if int(alpha.min()) == full:
+        return grey
+    total = grey.astype(np.uint32) * alpha
+    total += full // 2
+    total //= full
+    return total.astype(grey.dtype)

@@ -1,0 +1,73 @@
+"""TIFF, baseline and what libtiff adds, decoded by Pillow.
+
+Pillow turns the picture upright by itself and inverts white-is-zero up to 8 bits; beyond 8 bits it
+leaves the negative, and unsigned 32 bits come as signed. Both are put right here by the tags.
+"""
+
+from __future__ import annotations
+
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import TiffImagePlugin as tags
+from PIL.TiffImagePlugin import TiffImageFile
+
+from xraybatch.core.status import FilmError, FilmStatus
+from xraybatch.extension.records import DisplayHints, Limits, StoredImage
+from xraybatch.images.readers.raster import READER, check_frame, check_image, stored_values
+
+_SIGNED = 2
+_WHITE_IS_ZERO = 0
+
+
+def read(file: BinaryIO, limits: Limits, frame: int) -> StoredImage:
+    """Decode one page."""
+    with _open(file) as image:
+        check_image(image, limits)
+        frames = image.n_frames
+        notes = check_frame(frame, frames)
+        if frame:
+            image.seek(frame)
+            check_image(image, limits)
+        bits = _first(image, tags.BITSPERSAMPLE, 1)
+        signed = _first(image, tags.SAMPLEFORMAT, 1) == _SIGNED
+        negative = _first(image, tags.PHOTOMETRIC_INTERPRETATION, 1) == _WHITE_IS_ZERO
+        values = _as_declared(stored_values(image), bits, signed)
+    return StoredImage(
+        array=values,
+        hints=DisplayHints(
+            bits_stored=bits if values.dtype == np.uint16 and 8 < bits < 16 else None,
+            white_is_zero=negative and values.dtype not in (np.dtype(bool), np.dtype(np.uint8)),
+        ),
+        format="TIFF",
+        reader=READER,
+        frames=frames,
+        notes=notes,
+    )
+
+
+def _open(file: BinaryIO) -> TiffImageFile:
+    try:
+        return TiffImageFile(file)
+    except SyntaxError as error:
+        if "unknown" in str(error):  # a combination of depth and samples outside Pillow's table
+            raise FilmError(
+                FilmStatus.UNSUPPORTED, f"Pillow does not read this kind of TIFF: {error}."
+            ) from None
+        raise
+
+
+def _first(image: TiffImageFile, tag: int, default: int) -> int:
+    value = image.tag_v2.get(tag, default)
+    return int(value[0] if isinstance(value, tuple) else value)
+
+
+def _as_declared(values: NDArray[Any], bits: int, signed: bool) -> NDArray[Any]:
+    if values.dtype == np.int32 and bits == 16:
+        return values.astype(np.int16 if signed else np.uint16)
+    if values.dtype == np.int32 and bits == 32 and not signed:
+        return values.view(np.uint32)
+    if values.dtype == np.uint8 and values.ndim == 2 and signed:
+        raise FilmError(FilmStatus.UNSUPPORTED, "A TIFF with signed 8-bit values.")
+    return values

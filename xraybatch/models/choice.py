@@ -1,0 +1,63 @@
+"""Which model runs when nobody names one."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from importlib.resources import as_file
+from pathlib import Path
+
+from xraybatch.core.errors import ModelError
+from xraybatch.models.model import Model, load_model
+from xraybatch.models.runs import RUNS, newest_run
+
+MODEL_VARIABLE = "XRAYBATCH_MODEL"
+
+
+@dataclass(frozen=True)
+class ChosenModel:
+    """A model, and the sentence that says why it was taken (empty where it was named)."""
+
+    model: Model
+    why: str
+
+
+def choose_model(
+    named: Path | None, *, runs: Path = Path(RUNS), allow_broken_seal: bool = False
+) -> ChosenModel:
+    """The model named, else that of ``XRAYBATCH_MODEL``, the newest run, or the bundled one.
+
+    Parameters
+    ----------
+    named : Path or None
+        A model file, or a run folder.
+    runs : Path
+        Where runs are looked for.
+    allow_broken_seal : bool
+
+    Raises
+    ------
+    ModelError
+        If the model cannot be used, or there is none at all.
+    """
+
+    def load(path: Path) -> Model:
+        return load_model(_inside(path), allow_broken_seal=allow_broken_seal)
+
+    if named is not None:
+        return ChosenModel(load(named), "")
+    if variable := os.environ.get(MODEL_VARIABLE):
+        return ChosenModel(load(Path(variable)), f"Model from {MODEL_VARIABLE}: {variable}.")
+    if run := newest_run(runs):
+        return ChosenModel(load(run.model), f"Model of the newest run: {run.model}.")
+    from xraybatch_samples import model_file
+
+    with as_file(model_file()) as bundled:
+        if bundled.exists():
+            why = "No --model and no run in ./runs: the bundled demonstration model is used."
+            return ChosenModel(load(bundled), why)
+    raise ModelError("There is no model here.", "Train one, or name one with --model.")
+
+
+def _inside(path: Path) -> Path:
+    return path / "model.onnx" if path.is_dir() else path

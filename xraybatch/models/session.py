@@ -1,0 +1,195 @@
+"""A model on a device: films in, probabilities out, always in batches of one shape."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xraybatch.core.cores import available_cores
+from xraybatch.core.errors import ModelError, UsageError
+from xraybatch.models.devices import CPU, CUDA, check_provider, resolve_device
+from xraybatch.models.model import Model
+from xraybatch.models.selftest import check_session
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+INPUT = "films"
+_BATCH = {CPU: 16, CUDA: 32}
+
+
+class Session:
+    """A checked model, ready to classify films on one device.
+
+    Parameters
+    ----------
+    model : Model
+    device : str
+        ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+    batch_size : int, optional
+        Films a batch, 2 or more; 16 on a CPU and 32 on a GPU by default. The last batch is padded:
+        onnxruntime takes another way for batches of one film, so one shape gives one result.
+    threads : int, optional
+        Threads inside one batch; all cores that this process may use by default. Not used on a GPU.
+
+    Attributes
+    ----------
+    device : str
+        ``cpu`` or ``cuda:N``: where it really runs.
+    note : str
+        A fallback that a person should hear of; empty where there was none.
+    batch_size : int
+    self_test_difference : float
+        How far the answers to the synthetic films were from the card's.
+
+    Raises
+    ------
+    ModelError
+        If the graph cannot be loaded, asks for anything but films of the rule's size or lacks a
+        task's output; if the device cannot be had; if the self-test fails.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        *,
+        device: str = "auto",
+        batch_size: int | None = None,
+        threads: int | None = None,
+    ) -> None:
+        if batch_size is not None and batch_size < 2:
+            raise UsageError(
+                "A batch of one film is computed in another way than larger ones.",
+                "Use --batch-size 2 or more; any number of films can be classified with it.",
+            )
+        request = resolve_device(device)
+        self._model = model
+        self._session = _open(model, request.providers, threads)
+        real = self._session.get_providers()[0]
+        self.note = check_provider(request, real)
+        number = request.providers[0][1].get("device_id", 0)
+        self.device = "cpu" if real == CPU else f"cuda:{number}"
+        self._check_graph()
+        self.batch_size = batch_size or _BATCH[real]
+        if real == CUDA:
+            self._halve_until_it_fits()
+        self.self_test_difference = check_session(model.card, self.predict, self.device)
+
+    @property
+    def processor(self) -> str:
+        """What computes: the CPU's architecture and name, or the GPU."""
+        return self.device if self.device != "cpu" else cpu_name()
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The names of the model's tasks, in the card's order."""
+        return tuple(entry.task.name for entry in self._model.card.tasks)
+
+    def predict(
+        self, films: NDArray[np.uint8], outputs: Sequence[str] | None = None
+    ) -> dict[str, NDArray[np.float32]]:
+        """Classify films.
+
+        Parameters
+        ----------
+        films : ndarray of uint8, shape (n, height, width, 1) or (n, height, width)
+        outputs : sequence of str, optional
+            Names of graph outputs; the tasks by default.
+
+        Returns
+        -------
+        dict of str to ndarray of float32, shape (n, K)
+            Probabilities by task, as the graph gives them.
+        """
+        import numpy as np
+
+        names = list(outputs or self.tasks)
+        if films.ndim == 3:
+            films = films[..., None]
+        parts: list[list[Any]] = []
+        for begin in range(0, len(films), self.batch_size):
+            batch = films[begin : begin + self.batch_size]
+            count = len(batch)
+            if count < self.batch_size:
+                padded = np.zeros((self.batch_size, *batch.shape[1:]), np.uint8)
+                padded[:count] = batch
+                batch = padded
+            answers = self._session.run(names, {INPUT: np.ascontiguousarray(batch)})
+            parts.append([answer[:count] for answer in answers])
+        if not parts:
+            return {name: np.empty((0, 0), np.float32) for name in names}
+        return {name: np.concatenate([part[i] for part in parts]) for i, name in enumerate(names)}
+
+    def _check_graph(self) -> None:
+        rule = self._model.card.rule
+        inputs = {i.name: (i.type, i.shape[1:]) for i in self._session.get_inputs()}
+        if inputs != {INPUT: ("tensor(uint8)", [rule.height, rule.width, 1])}:
+            raise ModelError(
+                f"The graph asks for {inputs}, not for uint8 films of "
+                f"{rule.height}x{rule.width} as its card says.",
+                "Export the model again.",
+            )
+        given = {o.name: o.shape for o in self._session.get_outputs()}
+        for entry in self._model.card.tasks:
+            shape = given.get(entry.task.name)
+            if shape is None or shape[-1] != len(entry.task.classes):
+                raise ModelError(
+                    f"The graph's output for task '{entry.task.name}' is {shape}, but the card "
+                    f"names {len(entry.task.classes)} classes.",
+                    "Export the model again.",
+                )
+
+    def _halve_until_it_fits(self) -> None:
+        import numpy as np
+
+        rule = self._model.card.rule
+        while True:
+            try:
+                self.predict(np.zeros((self.batch_size, rule.height, rule.width, 1), np.uint8))
+                return
+            except Exception as error:
+                if self.batch_size <= 2 or "alloc" not in str(error).lower():
+                    raise ModelError(
+                        f"The model does not run on {self.device}: {str(error).splitlines()[0]}",
+                        "Use --device cpu.",
+                    ) from None
+                self.batch_size //= 2
+                self.note = f"The GPU's memory holds batches of {self.batch_size} films only."
+
+
+def cpu_name() -> str:
+    """Architecture and model name of this machine's CPU."""
+    try:
+        with Path("/proc/cpuinfo").open(encoding="utf-8", errors="replace") as file:
+            for line in file:
+                if line.startswith("model name"):
+                    return f"{platform.machine()} {line.split(':', 1)[1].strip()}"
+    except OSError:
+        pass
+    return f"{platform.machine()} {platform.processor()}".strip()
+
+
+def _open(
+    model: Model, providers: Sequence[tuple[str, dict[str, Any]]], threads: int | None
+) -> Any:
+    import onnxruntime as ort
+
+    if any(name == CUDA for name, _ in providers) and hasattr(ort, "preload_dlls"):
+        ort.preload_dlls()
+    options = ort.SessionOptions()
+    options.log_severity_level = 4  # 3 prints a GPU fallback, which is said in our own words
+    options.intra_op_num_threads = threads or available_cores()
+    options.inter_op_num_threads = 1
+    # fixed: another level gives other bits
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+    try:
+        return ort.InferenceSession(model.content, options, providers=list(providers))
+    except Exception as error:
+        reason = str(error).splitlines()[0][:200]
+        raise ModelError(
+            f"onnxruntime cannot load {model.path.name}: {reason}",
+            "Copy the model again, or install the onnxruntime version that its card names.",
+        ) from None

@@ -1,0 +1,67 @@
+"""Handing chunks to an engine until every item of the job has its rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from xraybatch.core.errors import Interrupted
+from xraybatch.core.progress import Stage
+from xraybatch.core.status import FilmStatus
+from xraybatch.prediction.engine import CHUNK, Chunk, Engine
+from xraybatch.prediction.job import Job
+from xraybatch.prediction.rows import Row
+
+_COMMIT_SECONDS = 1.0  # what a power cut may cost
+_AHEAD = 4  # chunks in an engine's hands, so that it never runs dry
+_TRIES = 3
+
+
+def dispatch(job: Job, engine: Engine, stage: Stage) -> None:
+    """Run `engine` over everything in `job` that has no row yet, committing about once a second.
+
+    Raises
+    ------
+    Interrupted
+        On Ctrl-C or SIGTERM, after what was known is committed.
+    """
+    numbers = iter(range(-(-job.count() // CHUNK)))
+    tries: Counter[int] = Counter()
+    handed_out: set[int] = set()
+
+    def hand_out(number: int) -> None:
+        items = job.pending(number * CHUNK, (number + 1) * CHUNK)
+        if items:
+            tries[number] += 1
+            handed_out.add(number)
+            engine.submit(Chunk(number, items))
+
+    try:
+        while True:
+            while len(handed_out) < _AHEAD and (number := next(numbers, None)) is not None:
+                hand_out(number)
+            if not handed_out:
+                return
+            outcome = engine.wait(_COMMIT_SECONDS)
+            if outcome.rows:
+                job.write(outcome.rows)
+                stage.advance(len(outcome.rows))
+            handed_out.difference_update(outcome.finished)
+            for number in outcome.lost:
+                handed_out.discard(number)
+                if tries[number] < _TRIES:
+                    hand_out(number)
+                else:
+                    stage.advance(_give_up(job, number))
+    except KeyboardInterrupt:
+        engine.cancel()
+        raise Interrupted(
+            f"Stopped with {job.count_done():,} of {job.count():,} films done; none is lost.",
+            "The same command goes on from there.",
+        ) from None
+
+
+def _give_up(job: Job, number: int) -> int:
+    sentence = f"The worker died {_TRIES} times on the chunk of this film."
+    left = job.pending(number * CHUNK, (number + 1) * CHUNK)
+    job.write([Row(index, 0, FilmStatus.CRASHED, sentence) for index, _ in left])
+    return len(left)

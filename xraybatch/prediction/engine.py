@@ -1,0 +1,80 @@
+"""Engines: who fetches, decodes and classifies the chunks that the dispatcher hands out.
+
+Retries, order and the job stay with the dispatcher, so that they are tested once. Work is done at
+least once; rows are written exactly once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from xraybatch.prediction.rows import Row
+from xraybatch.sources.discover import Item
+
+CHUNK = 256  # items by index, never "who is idle"
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Items of one stretch of the job that still need their rows.
+
+    Attributes
+    ----------
+    number : int
+        Index of the chunk: its items have indices from ``number * CHUNK``.
+    items : sequence of (int, Item)
+        Index in the job, and the item.
+    """
+
+    number: int
+    items: Sequence[tuple[int, Item]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became known since the last call.
+
+    Attributes
+    ----------
+    rows : list of Row
+        Of any chunk, finished or not.
+    finished : list of int
+        Numbers of the chunks that now have all their rows.
+    lost : list of int
+        Numbers of chunks whose worker died and that must be handed out again.
+    """
+
+    rows: list[Row] = field(default_factory=list)
+    finished: list[int] = field(default_factory=list)
+    lost: list[int] = field(default_factory=list)
+
+
+@dataclass
+class Seconds:
+    """Where the time went, summed over workers: decoding can exceed the wall clock."""
+
+    decoding: float = 0.0
+    classifying: float = 0.0
+
+
+class Engine(Protocol):
+    """Something that turns chunks into rows."""
+
+    seconds: Seconds
+
+    def submit(self, chunk: Chunk) -> None:
+        """Take a chunk; returns at once."""
+
+    def wait(self, timeout: float) -> Outcome:
+        """Work or wait for about `timeout` seconds, and say what became known."""
+
+    def cancel(self) -> None:
+        """Drop all chunks that are not finished."""
+
+    def workers(self) -> int:
+        """How many films it decodes at the same time."""
+
+    def close(self) -> None:
+        """Stop every worker."""

@@ -1,0 +1,241 @@
+"""The job: the state of a prediction run, in one SQLite file beside the output.
+
+Rows are committed about once a second, so a run that was killed goes on where it was. One writer,
+the parent process; the file is locked while it runs. Memory does not grow with the number of films.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from xraybatch.core.errors import InputError, XraybatchError
+from xraybatch.core.status import FilmStatus
+from xraybatch.prediction.rows import Row
+from xraybatch.sources.discover import Item
+
+FORMAT = "1"
+
+_SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE items (
+    item INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, path BLOB NOT NULL,
+    size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL
+);
+CREATE TABLE rows (
+    item INTEGER NOT NULL, frame INTEGER NOT NULL, status TEXT NOT NULL, error TEXT NOT NULL,
+    "values" BLOB NOT NULL, seen INTEGER, PRIMARY KEY (item, frame)
+) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True)
+class Reconciled:
+    """How the films found now compare with those of the job.
+
+    Attributes
+    ----------
+    done : int
+        Items that have their row already.
+    new : int
+        Found now, not in the job: left for ``--update``.
+    vanished : int
+        In the job, not found now; what was read of them stays.
+    changed : int
+        Another size or time than when they were read: read anew.
+    """
+
+    done: int
+    new: int
+    vanished: int
+    changed: int
+
+
+class Job:
+    """An open job; a context manager. Its file is locked until it is closed.
+
+    Raises
+    ------
+    InputError
+        If another process has it open, or it is no job of ours.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        fresh = not path.exists() or path.stat().st_size == 0
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None, timeout=0.5)
+            self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
+            self._db.execute("PRAGMA journal_mode=DELETE")
+            self._db.execute("PRAGMA synchronous=FULL")
+            self._db.execute("BEGIN EXCLUSIVE")
+            if fresh:
+                for statement in _SCHEMA.split(";"):
+                    self._db.execute(statement)
+                self._set("format", FORMAT)
+            known = self._get("format")
+            self._db.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error):
+                raise InputError(
+                    f"Another run is writing {path}.", "Wait for it, or choose another --out."
+                ) from None
+            raise _unusable(path, error) from None
+        except sqlite3.DatabaseError as error:
+            raise _unusable(path, error) from None
+        if known != FORMAT:
+            raise InputError(
+                f"{path} was written by another version of xraybatch.", f"Delete {path}."
+            )
+
+    def __enter__(self) -> Job:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give up the lock."""
+        self._db.close()
+
+    @property
+    def begun(self) -> bool:
+        """Whether the items and the identity of the run are already in it."""
+        return bool(self._get("identity"))
+
+    @property
+    def published(self) -> bool:
+        """Whether its results were written out whole."""
+        return self._get("published") == "1"
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What the run is: model seal, rule, every option that changes results, versions."""
+        stored: dict[str, Any] = json.loads(self._get("identity") or "{}")
+        return stored
+
+    def begin(self, items: Iterable[Item], identity: Mapping[str, Any]) -> None:
+        """Put items and identity in, in one transaction."""
+        with self._transaction():
+            self._db.executemany(
+                "INSERT INTO items VALUES (?, ?, ?, ?, ?)",
+                (
+                    (i, item.key, os.fsencode(item.path), item.size, item.mtime_ns)
+                    for i, item in enumerate(items)
+                ),
+            )
+            self._set("identity", json.dumps(dict(identity), sort_keys=True))
+
+    def forget(self) -> None:
+        """Drop items, rows and identity, to begin anew."""
+        with self._transaction():
+            for table in ("items", "rows"):
+                self._db.execute(f"DELETE FROM {table}")  # noqa: S608 - two fixed names
+            self._db.execute("DELETE FROM meta WHERE key != 'format'")
+
+    def reconcile(self, items: Iterable[Item]) -> Reconciled:
+        """Compare the items found now with the job's, and forget the rows of those that changed."""
+        new = changed = found = 0
+        with self._transaction():
+            self._set("published", "0")
+            for item in items:
+                known = self._db.execute(
+                    "SELECT item, size, mtime_ns FROM items WHERE key = ?", (item.key,)
+                ).fetchone()
+                if known is None:
+                    new += 1
+                    continue
+                found += 1
+                if known[1:] != (item.size, item.mtime_ns):
+                    changed += 1
+                    self._db.execute("DELETE FROM rows WHERE item = ?", (known[0],))
+                    self._db.execute(
+                        "UPDATE items SET size = ?, mtime_ns = ?, path = ? WHERE item = ?",
+                        (item.size, item.mtime_ns, os.fsencode(item.path), known[0]),
+                    )
+        return Reconciled(self.count_done(), new, self.count() - found, changed)
+
+    def count(self) -> int:
+        """How many items the job has."""
+        return int(self._db.execute("SELECT count(*) FROM items").fetchone()[0])
+
+    def count_done(self) -> int:
+        """How many items have their rows."""
+        return int(self._db.execute("SELECT count(DISTINCT item) FROM rows").fetchone()[0])
+
+    def pending(self, begin: int, end: int) -> list[tuple[int, Item]]:
+        """The items of index `begin` to `end` (exclusive) that have no row yet, in order."""
+        found = self._db.execute(
+            "SELECT item, key, path, size, mtime_ns FROM items WHERE item >= ? AND item < ? "
+            "AND item NOT IN (SELECT item FROM rows WHERE item >= ? AND item < ?) ORDER BY item",
+            (begin, end, begin, end),
+        )
+        return [(i, Item(key, os.fsdecode(path), s, m)) for i, key, path, s, m in found]
+
+    def write(self, rows: Sequence[Row]) -> None:
+        """Commit rows; a row that was there already is replaced."""
+        with self._transaction():
+            self._db.executemany(
+                "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?, ?, ?)",
+                [
+                    (r.item, r.frame, r.status.value, r.error, r.values, _as_int(r.seen))
+                    for r in rows
+                ],
+            )
+
+    def results(self) -> Iterator[tuple[str, Row]]:
+        """Every row with its item's path, ordered by the path's UTF-8 bytes, then frame."""
+        found = self._db.execute(
+            'SELECT i.key, r.item, r.frame, r.status, r.error, r."values", r.seen '
+            "FROM items i JOIN rows r ON r.item = i.item ORDER BY i.key, r.frame"
+        )
+        for key, item, frame, status, error, values, seen in found:
+            known = None if seen is None else bool(seen)
+            yield key, Row(item, frame, FilmStatus(status), error, values, known)
+
+    def counts_by_status(self) -> dict[str, int]:
+        """Rows by status."""
+        found = self._db.execute("SELECT status, count(*) FROM rows GROUP BY status ORDER BY 1")
+        return {status: int(count) for status, count in found}
+
+    def mark_published(self) -> None:
+        """Note that the results were written out whole."""
+        with self._transaction():
+            self._set("published", "1")
+
+    def _get(self, key: str) -> str:
+        found = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return str(found[0]) if found else ""
+
+    def _set(self, key: str, value: str) -> None:
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+    def _transaction(self) -> _Transaction:
+        return _Transaction(self._db)
+
+
+class _Transaction:
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def __enter__(self) -> None:
+        self._db.execute("BEGIN")
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        self._db.execute("COMMIT" if kind is None else "ROLLBACK")
+
+
+def _as_int(value: bool | None) -> int | None:
+    return None if value is None else int(value)
+
+
+def _unusable(path: Path, error: sqlite3.Error) -> XraybatchError:
+    return InputError(
+        f"{path} cannot be used as a job: {error}.",
+        "Delete it to start anew, or see whether the disk is full or read-only.",
+    )

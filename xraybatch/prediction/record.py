@@ -1,0 +1,113 @@
+"""The run record: ``<out>.run.json``, what a results table was made with."""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from xraybatch.core.files import write_text
+from xraybatch.core.status import FilmStatus
+
+# the libraries that can change a pixel or a probability
+_DECIDING = ("xraybatch", "numpy", "pillow", "pydicom", "onnxruntime-gpu", "onnxruntime")
+
+
+@dataclass(frozen=True)
+class PredictionRecord:
+    """What a prediction run was and did; `to_dict` is the JSON that is written.
+
+    Attributes
+    ----------
+    out : str
+        Name of the results file.
+    results_sha256 : str
+    tasks : list of dict
+        ``name``, ``kind``, ``classes``, ``positive``, ``thresholds``: what `score` needs.
+    model : dict
+        ``name``, ``file``, ``seal``, ``broken_seal``, ``demonstration``.
+    card : dict
+        The model's card without the hashes of its training films.
+    rule : dict
+    options : dict
+        As asked for.
+    device, processor : str
+        Where it really ran.
+    batch_size, workers : int
+    self_test_difference : float
+    films : int
+        Rows in the table.
+    by_status, classes, skipped : dict
+        Counts.
+    resumed : dict
+        ``done``, ``new``, ``vanished``, ``changed`` when the run went on; else empty.
+    seconds : dict
+        ``total`` by the wall clock; ``decoding`` (summed over workers), ``classifying``.
+    films_per_second : float
+        Of this run, without what was done before it went on.
+    started, finished : str
+        UTC, ISO 8601.
+    versions : dict
+    notes : list of str
+        Every fallback, in a sentence.
+    """
+
+    out: str
+    results_sha256: str
+    tasks: list[dict[str, Any]]
+    model: dict[str, Any]
+    card: dict[str, Any]
+    rule: dict[str, Any]
+    options: dict[str, Any]
+    device: str
+    processor: str
+    batch_size: int
+    workers: int
+    self_test_difference: float
+    films: int
+    by_status: dict[str, int]
+    classes: dict[str, dict[str, int]]
+    skipped: dict[str, int]
+    resumed: dict[str, int]
+    seconds: dict[str, float]
+    films_per_second: float
+    started: str
+    finished: str
+    versions: Mapping[str, str]
+    notes: list[str]
+
+    @property
+    def failed(self) -> int:
+        """Films without probabilities."""
+        return self.films - self.by_status.get(FilmStatus.OK, 0)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The record as plain JSON values."""
+        return {"schema": "1.0", **asdict(self)}
+
+
+def record_path(out: Path) -> Path:
+    """Where the record of a results table lies: its name and ``.run.json``."""
+    return out.with_name(out.name + ".run.json")
+
+
+def write_record(record: PredictionRecord, out: Path) -> None:
+    """Write the record beside its results table."""
+    text = json.dumps(record.to_dict(), indent=2, sort_keys=True, allow_nan=False)
+    write_text(record_path(out), text + "\n")
+
+
+def deciding_versions() -> dict[str, str]:
+    """Versions of Python and of the libraries that can change a pixel or a probability."""
+    found = {"python": platform.python_version(), "platform": sys.platform}
+    for name in _DECIDING:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

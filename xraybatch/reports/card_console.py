@@ -1,0 +1,93 @@
+"""A model's card on the console."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from rich.console import RenderableType
+from rich.markup import escape
+from rich.panel import Panel
+from rich.table import Table
+
+from xraybatch.models.card import Card, TaskCard
+from xraybatch.models.model import Model
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+
+def card_tables(model: Model) -> Iterator[RenderableType | Text]:
+    """What the card says, as things rich can print: the seal first, then one table."""
+    card = model.card
+    if model.broken_seal:
+        yield Panel(escape(model.broken_seal), title="seal broken", border_style="red")
+    if card.demonstration:
+        yield Panel(
+            "Trained on synthetic sample films; its answers mean nothing for real films.",
+            title="demonstration, synthetic",
+            border_style="yellow",
+        )
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, text in _lines(model, card):
+        table.add_row(name, escape(text))
+    yield table
+
+
+def _lines(model: Model, card: Card) -> Iterator[tuple[str, str]]:
+    yield "model", card.name or model.path.name
+    yield "made", card.created
+    yield "seal", "broken" if model.broken_seal else f"holds  {model.seal}"
+    for entry in card.tasks:
+        yield f"task {entry.task.name}", _task(entry)
+    rule = card.rule
+    yield "decoding", f"{rule.height}x{rule.width}, {rule.resize}, rule version {rule.version}"
+    if card.plugin:
+        yield "plugin", f"{card.plugin.get('name')}  ({card.plugin.get('owner')})"
+    if card.weights:
+        yield "weights", _flat(card.weights)
+    data = card.data
+    if data:
+        yield "films", f"{data.get('films')} of {data.get('patients')} patients"
+        for task, classes in dict(data.get("counts") or {}).items():
+            for name, splits in classes.items():
+                yield "", f"{task} = {name}: {_flat(splits)}"
+        for word in ("split", "overlap", "source", "licence", "citation"):
+            if data.get(word):
+                yield word, str(data[word])
+    if card.parity:
+        yield "parity", _flat(card.parity)
+    if card.scores:
+        yield "scores", _scores(card.scores)
+    yield "self-test", f"{card.self_test.films} films" if card.self_test else "none"
+    if card.versions:
+        yield "versions", _flat(card.versions)
+    yield "intended use", card.intended_use
+    if card.limits:
+        yield "limits", card.limits
+
+
+def _task(entry: TaskCard) -> str:
+    task = entry.task
+    positive = f"; positive: {task.positive}" if task.positive else ""
+    return f"{task.kind}: {', '.join(task.classes)}{positive}; threshold {entry.threshold_origin}"
+
+
+def _flat(data: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {_short(value)}" for key, value in data.items() if value != "")
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _scores(scores: Mapping[str, Any]) -> str:
+    said = []
+    for name, value in scores.items():
+        if isinstance(value, Mapping):
+            said.append(f"{name}: {_scores(value)}")
+        else:
+            said.append(f"{name} {_short(value)}")
+    return "; ".join(said)

@@ -1,0 +1,272 @@
+"""`discover`: which files are films, found once, in one order, nothing left out unsaid.
+
+A film is a regular file (or a link to one) whose suffix is a reader's or image-like, or whose first
+bytes a reader recognises, or which a person named. The rest is skipped and counted by reason.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import stat
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from xraybatch.core.errors import InputError
+from xraybatch.core.names import did_you_mean
+from xraybatch.sources.keys import joined, key_of, order_key
+
+HEAD = 4096  # bytes by which a file without a film's suffix may be recognised
+LIST = "@"
+
+# Not what a reader of ours opens, but what a person would count among the pictures: better a row
+# that says "unsupported" than a film that is missing.
+IMAGE_LIKE = frozenset(
+    (".avif", ".bmp", ".dib", ".dng", ".gif", ".heic", ".heif", ".j2c", ".j2k", ".jls", ".jp2")
+    + (".jpf", ".jpx", ".jxl", ".mha", ".nii", ".nrrd", ".pbm", ".pdf", ".pgm", ".pnm", ".ppm")
+    + (".psd", ".svg", ".tga", ".webp")
+)
+
+HIDDEN = "hidden"
+MACOSX = "__MACOSX"
+NO_FILM = "not a film"
+NO_FILE = "pipe or device"
+LOOP = "link loop"  # or a link to a folder that was read already
+DANGLING = "dangling link"
+NO_ACCESS = "folder that cannot be read"
+
+_NEAREST_AMONG = 2000
+_LONG_HINT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing that may hold films.
+
+    Attributes
+    ----------
+    key : str
+        What it is called in every table.
+    path : str
+        What to open; bytes that are no UTF-8 are surrogates.
+    size, mtime_ns : int
+        Bytes, and nanoseconds; both 0 where the file system does not say (a dangling link).
+    """
+
+    key: str
+    path: str
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """What was found.
+
+    Attributes
+    ----------
+    items : tuple of Item
+        In the order of their keys' UTF-8 bytes.
+    skipped : mapping of str to int
+        How many files and folders were left out, by reason.
+    """
+
+    items: tuple[Item, ...]
+    skipped: Mapping[str, int]
+
+
+def discover(
+    arguments: Sequence[str | Path],
+    *,
+    suffixes: frozenset[str],
+    sniffers: Sequence[Callable[[bytes], bool]],
+) -> Discovery:
+    """Find the films that the arguments of a command mean.
+
+    Parameters
+    ----------
+    arguments : sequence of str or Path
+        Folders (read with all below them), files, globs that no shell expanded, and ``@list``: a
+        UTF-8 file with one path a line, relative to the current folder.
+    suffixes : frozenset of str
+        Those of the readers, lower case with the dot.
+    sniffers : sequence of callable
+        Those of the readers, for files with another suffix or none.
+
+    Returns
+    -------
+    Discovery
+        Without items if nothing is a film; that is for the caller to judge.
+
+    Raises
+    ------
+    InputError
+        If an argument does not exist, a glob or list finds nothing, a folder that was named cannot
+        be read, or two items would have one key.
+    """
+    walk = _Walk(suffixes | IMAGE_LIKE, sniffers)
+    typed = [os.fspath(argument) for argument in arguments]
+    if len(typed) == 1 and Path(typed[0]).is_dir():
+        walk.folder(typed[0], "")
+    else:
+        for path in _expanded(typed):
+            walk.named(path)
+    items = sorted(walk.items, key=lambda item: order_key(item.key))
+    _check_keys(items)
+    return Discovery(tuple(items), dict(sorted(walk.skipped.items())))
+
+
+class _Walk:
+    """Collects items and counts what it leaves out."""
+
+    def __init__(
+        self, suffixes: frozenset[str], sniffers: Sequence[Callable[[bytes], bool]]
+    ) -> None:
+        self.items: list[Item] = []
+        self.skipped: Counter[str] = Counter()
+        self._suffixes = suffixes
+        self._sniffers = sniffers
+
+    def named(self, path: str) -> None:
+        """Take what a person named: a folder's films, or the file whatever it is."""
+        try:
+            status = os.stat(path)  # noqa: PTH116
+        except OSError:  # a dangling link, or a listed file that is gone: its row will say so
+            self.items.append(Item(key_of(path), path, 0, 0))
+            return
+        if stat.S_ISDIR(status.st_mode):
+            self.folder(path, path)
+        else:
+            self.items.append(Item(key_of(path), path, status.st_size, status.st_mtime_ns))
+
+    def folder(self, path: str, base: str) -> None:
+        """Read a folder and all below it; `base` is what its items' keys begin with."""
+        seen: set[tuple[int, int]] = set()
+        linked = [(path, base)]
+        # Real folders first, links to folders after them in order: so what lies in the tree is
+        # called by its own name, whatever links point at it.
+        while linked:
+            pending = [linked.pop(0)]
+            while pending:
+                place, inner = pending.pop()
+                if self._enter(place, seen, is_argument=place == path):
+                    folders, links = self._read(place, inner)
+                    pending += folders
+                    linked += links
+            linked.sort(key=lambda pair: os.fsencode(pair[1]))
+
+    def _enter(self, place: str, seen: set[tuple[int, int]], *, is_argument: bool) -> bool:
+        try:
+            status = os.stat(place)  # noqa: PTH116
+            readable = os.access(place, os.R_OK | os.X_OK)
+        except OSError:
+            readable = False
+        if not readable:
+            if is_argument:
+                raise InputError(
+                    f"The folder '{place}' cannot be read.", "Ask for its permissions."
+                )
+            self.skipped[NO_ACCESS] += 1
+            return False
+        identity = (status.st_dev, status.st_ino)
+        if identity in seen:
+            self.skipped[LOOP] += 1
+            return False
+        seen.add(identity)
+        return True
+
+    def _read(self, place: str, inner: str) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+        folders, links = [], []
+        with os.scandir(place) as entries:
+            for entry in entries:
+                name = entry.name
+                if name.startswith("."):
+                    self.skipped[HIDDEN] += 1
+                elif name == MACOSX:
+                    self.skipped[MACOSX] += 1
+                elif entry.is_dir():
+                    target = links if entry.is_symlink() else folders
+                    target.append((entry.path, joined(inner, name)))
+                else:
+                    self._file(entry, joined(inner, name))
+        return folders, links
+
+    def _file(self, entry: os.DirEntry[str], inner: str) -> None:
+        suffix = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122 - a million times
+        try:
+            status = entry.stat()
+        except OSError:
+            if suffix in self._suffixes:
+                self.items.append(Item(key_of(inner), entry.path, 0, 0))
+            else:
+                self.skipped[DANGLING] += 1
+            return
+        if not stat.S_ISREG(status.st_mode):
+            self.skipped[NO_FILE] += 1
+        elif suffix in self._suffixes or self._recognised(entry.path):
+            self.items.append(Item(key_of(inner), entry.path, status.st_size, status.st_mtime_ns))
+        else:
+            self.skipped[NO_FILM] += 1
+
+    def _recognised(self, path: str) -> bool:
+        try:
+            with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+                head = file.read(HEAD)
+        except OSError:
+            return False
+        return bool(head) and any(sniff(head) for sniff in self._sniffers)
+
+
+def _expanded(typed: list[str]) -> Iterator[str]:
+    """Lists and globs to the paths they mean."""
+    for argument in typed:
+        if os.path.lexists(argument):
+            yield argument
+        elif argument.startswith(LIST):
+            yield from _listed(argument[len(LIST) :])
+        elif glob.has_magic(argument):
+            found = sorted(glob.glob(argument, recursive=True), key=os.fsencode)  # noqa: PTH207
+            if not found:
+                raise InputError(f"Nothing matches '{argument}'.")
+            yield from found
+        else:
+            raise InputError(f"There is no '{argument}'.", _nearest(argument))
+
+
+def _listed(path: str) -> list[str]:
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig", errors="surrogateescape")
+    except OSError as error:
+        raise InputError(
+            f"The list '{path}' cannot be read: {error.strerror}.", _nearest(path)
+        ) from None
+    lines = [line for line in text.split("\n") if line]
+    if not any(os.path.lexists(line) for line in lines):
+        raise InputError(
+            f"None of the {len(lines)} paths in the list '{path}' exists.",
+            f"They are taken relative to the current folder, {Path.cwd()}.",
+        )
+    return lines
+
+
+def _nearest(path: str) -> str:
+    parent, name = os.path.split(path.rstrip("/"))
+    try:
+        with os.scandir(parent or ".") as entries:
+            names = [entry.name for entry in islice(entries, _NEAREST_AMONG)]
+    except OSError:
+        return f"The folder '{parent}' does not exist either."
+    hint = did_you_mean(name, names)
+    return hint if len(hint) <= _LONG_HINT else f"Look into '{parent or '.'}'."
+
+
+def _check_keys(items: list[Item]) -> None:
+    for one, other in zip(items, items[1:], strict=False):
+        if one.key == other.key:
+            raise InputError(
+                f"Two films would have the same name '{one.key}': '{one.path}' and '{other.path}'.",
+                "Name each file once, or the folder above them.",
+            )
