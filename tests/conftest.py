@@ -72,7 +72,9 @@ def grey_films(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_graph() -> bytes:
     """An ONNX graph: uint8 films 32x24 to probabilities of three classes and an embedding."""
-    onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install 'xraybatch[train]'")
+    onnx = pytest.importorskip(
+        "onnx", reason="onnx is not installed: pip install 'xraybatch[train]'"
+    )
     from onnx import TensorProto, helper, numpy_helper
 
     rng = np.random.default_rng(0)

@@ -69,7 +69,9 @@ def test_a_foreign_onnx_file_is_named_as_such(tiny_graph: bytes, tmp_path: Path)
         load_model(foreign)
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\3\4 no model", b"\0" * 100, b"version https://git-lfs"])
+@pytest.mark.parametrize(
+    "content", [b"", b"PK\3\4 no model", b"\0" * 100, b"version https://git-lfs"]
+)
 def test_what_is_no_onnx_file_is_one_clear_error(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "no.onnx"
     path.write_bytes(content)
@@ -93,7 +95,9 @@ def test_recarding_keeps_the_graph_and_is_repeatable(tiny_model: Path, tmp_path:
     assert third.content == model.content
 
 
-def test_a_newer_minor_schema_is_readable_and_kept(tiny_graph: bytes, tiny_model: Path, tmp_path: Path) -> None:
+def test_a_newer_minor_schema_is_readable_and_kept(
+    tiny_graph: bytes, tiny_model: Path, tmp_path: Path
+) -> None:
     card = json.loads(read_sealed(tiny_model).card)
     card.update(schema="1.7", something_new={"a": 1})
     path = tmp_path / "newer.onnx"

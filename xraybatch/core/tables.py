@@ -38,7 +38,7 @@ def read_table(path: Path) -> pd.DataFrame:
     ------
     InputError
         If the file cannot be opened or is not such a table; if a column name stands twice; if a
-        row has more cells than the header.
+        row has more or fewer cells than the header.
     """
     try:
         if path.suffix.lower() in {".parquet", ".pq"}:
@@ -70,6 +70,8 @@ def require_columns(table: pd.DataFrame, path: Path, columns: list[str], hint: s
 
 def _read_csv(path: Path) -> pd.DataFrame:
     import pandas as pd
+    import pyarrow as pa
+    from pyarrow import csv as pa_csv
 
     raw = path.read_bytes()
     if b"\0" in raw[:4096] and not raw.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -85,32 +87,31 @@ def _read_csv(path: Path) -> pd.DataFrame:
             raise InputError(
                 f"{path} is neither UTF-8 nor cp1252.", "Save it as CSV in UTF-8."
             ) from None
+    text = text.lstrip("\r\n")
     if not text.strip():
         return pd.DataFrame()
-    header = text.lstrip("\r\n").splitlines()[0]
+    header = text.splitlines()[0]
     delimiter = max(_DELIMITERS, key=lambda d: len(next(csv.reader([header], delimiter=d), [])))
-    names = [
-        name.strip()
-        for name in next(csv.reader(io.StringIO(text.lstrip("\r\n")), delimiter=delimiter))
-    ]
+    names = [name.strip() for name in next(csv.reader(io.StringIO(text), delimiter=delimiter))]
     _check_unique(path, names)
     try:
-        return pd.read_csv(
-            io.StringIO(text.lstrip("\r\n")),
-            sep=delimiter,
-            names=names,
-            header=0,
-            dtype=str,
-            keep_default_na=False,
-            na_filter=False,
-            index_col=False,
-            on_bad_lines="error",
+        # not pandas, which drops the cells of a row that has too many
+        table = pa_csv.read_csv(
+            io.BytesIO(text.encode("utf-8")),
+            pa_csv.ReadOptions(column_names=names, skip_rows_after_names=1),
+            pa_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+            pa_csv.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
+            ),
         )
-    except (pd.errors.ParserError, ValueError) as error:
-        reason = " ".join(str(error).split())[:200]
+    except pa.ArrowInvalid as error:
+        reason = " ".join(str(error).split())[:200].rstrip(".")
         raise InputError(
             f"{path} is not a table: {reason}.", "Check quotes and separators."
         ) from None
+    frame = pd.DataFrame({n: table.column(n).to_pylist() for n in names}, dtype=str)
+    # the empty lines that a spreadsheet leaves at the end
+    return frame[(frame != "").any(axis=1)].reset_index(drop=True)
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:

@@ -173,5 +173,6 @@ def _predicted(counts: Counts) -> Counts:
 def _ratio(above: NDArray[Any], below: NDArray[Any]) -> Values:
     # one division of two whole numbers: the correctly rounded double
     above, below = np.asarray(above, np.float64), np.asarray(below, np.float64)
-    out = np.full(np.broadcast_shapes(above.shape, below.shape), np.nan)
-    return np.divide(above, below, out=out, where=below != 0)
+    values: Values = np.full(np.broadcast_shapes(above.shape, below.shape), np.nan)
+    np.divide(above, below, out=values, where=below != 0)
+    return values

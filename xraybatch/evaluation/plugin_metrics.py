@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xraybatch.core.tasks import Task
 from xraybatch.evaluation.answers import Answers
 from xraybatch.evaluation.bootstrap import Sample, patient_weights
 from xraybatch.evaluation.report import Estimate
@@ -17,14 +16,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def evaluate(metric: Metric, task: Task, given: Answers, sampling: Sampling) -> Estimate:
+def evaluate(metric: Metric, given: Answers, sampling: Sampling) -> Estimate:
     """Value and percentile interval of one plugin metric.
 
     Parameters
     ----------
     metric : Metric
-        `task.kind` is one of its kinds.
-    task : Task
+        Of a kind that fits the task.
     given : Answers
     sampling : Sampling
 

@@ -51,7 +51,7 @@ def proportion(
         return Estimate.undefined(undefined)
     share = int(success.sum()) / n
     sizes = np.bincount(patients)
-    hits = np.bincount(patients, weights=success, minlength=len(sizes))[sizes > 0]
+    hits = np.bincount(patients[success], minlength=len(sizes))[sizes > 0]
     sizes = sizes[sizes > 0]
     clusters = len(sizes)
     if clusters < 2:
@@ -65,16 +65,16 @@ def proportion(
     return Estimate(share, low=low, high=high, method=WILSON_CLUSTERED, n=n)
 
 
-def design_effect(hits: NDArray[np.float64], sizes: NDArray[np.int64]) -> float:
+def design_effect(hits: NDArray[np.integer], sizes: NDArray[np.integer]) -> float:
     """Variance of a clustered proportion over that of as many independent films; at least 1.
 
     Parameters
     ----------
-    hits, sizes : ndarray, shape (patients,)
+    hits, sizes : ndarray of int, shape (patients,)
         Successes and films of each patient; two or more patients, none without films.
     """
     n = float(sizes.sum())
-    share = hits.sum() / n
+    share = float(hits.sum()) / n
     if share in (0.0, 1.0):
         return float((sizes.astype(np.float64) ** 2).sum() / n)
     clusters = len(sizes)

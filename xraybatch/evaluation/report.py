@@ -64,7 +64,7 @@ class Estimate:
 
     @classmethod
     def counted(cls, part: int, whole: int, nothing: str) -> Estimate:
-        """A share of what was counted whole, so without an interval; `nothing`: why `whole` is 0."""
+        """A counted share, so without an interval; `nothing` says why where `whole` is 0."""
         if whole == 0:
             return cls.undefined(nothing)
         return cls(part / whole, interval_reason="counted, not estimated", n=whole)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 BY_PATIENT = "clustered by patient"
 FAILED_LEFT_OUT = (
-    "Films without an answer are left out of every number but accuracy_if_failed_wrong, "
-    "which counts them as wrong."
+    "Films without an answer are left out of every number but the accuracy that counts them as "
+    "wrong."
 )
 _PACKAGES = ("xraybatch", "numpy", "pandas", "scipy")
 
@@ -154,7 +154,7 @@ def _one_task(
         if task.kind in metric.kinds:
             # a stranger's metric never replaces a number of ours
             name = metric.name if metric.name not in ours else f"plugin.{metric.name}"
-            ours[name] = plugin_metrics.evaluate(metric, task, given, sampling)
+            ours[name] = plugin_metrics.evaluate(metric, given, sampling)
     return replace(report, estimates=ours)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -91,16 +91,18 @@ class _Numbers:
         )
 
     def overall(self) -> dict[str, Estimate]:
-        found = {"accuracy": self._share(self.right, NO_FILMS)}
+        if self.task.kind is TaskKind.BINARY:
+            found = self._of_positive()
+        else:
+            found = {"macro_auc": self._ranked(range(len(self.task.classes)))}
+        found["accuracy"] = self._share(self.right, NO_FILMS)
         if len(self.given.failed_truth):
             found["accuracy_if_failed_wrong"] = self._worst_case()
-        if self.task.kind is TaskKind.BINARY:
-            found |= self._of_positive()
-        else:
-            found["macro_auc"] = self._ranked(range(len(self.task.classes)))
         for sample, name in zip(self.samples, self.statistics, strict=False):
-            reason = classification.why(name, self.counts, self.task.classes)
+            undefined = np.isnan(sample.point)
+            reason = classification.why(name, self.counts, self.task.classes) if undefined else ""
             found[name] = sample.estimate(reason, self.films, self.sampling.confidence)
+        found["balanced_accuracy"] = self._over_present(found["balanced_accuracy"])
         return found
 
     def one_class(self, k: int) -> ClassReport:
@@ -161,6 +163,14 @@ class _Numbers:
             success, patients = success[among], patients[among]
         reason = undefined if self.films else NO_FILMS
         return proportion(success, patients, reason, self.sampling.confidence)
+
+    def _over_present(self, estimate: Estimate) -> Estimate:
+        classes = zip(self.task.classes, self.counts.sum(axis=1), strict=True)
+        absent = [name for name, films in classes if films == 0]
+        if not absent or estimate.value is None:
+            return estimate
+        caution = f"the mean leaves out classes without films: {', '.join(absent)}"
+        return replace(estimate, caution="; ".join(filter(None, [caution, estimate.caution])))
 
     def _worst_case(self) -> Estimate:
         success = np.r_[self.right, np.zeros(len(self.given.failed_truth), dtype=bool)]

@@ -10,11 +10,14 @@ import io
 import os
 import stat
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import PurePath
 from typing import BinaryIO
 
+import numpy as np
+
 from xraybatch.core.status import FilmError, FilmStatus
-from xraybatch.extension.records import ImageReader, Limits, StoredImage
+from xraybatch.extension.records import DisplayHints, ImageReader, Limits, StoredImage
 from xraybatch.extension.registry import registry
 from xraybatch.images.display import display
 from xraybatch.images.faults import one_status
@@ -23,6 +26,7 @@ from xraybatch.images.resize import fit, upright
 from xraybatch.images.rule import DecodingRule
 
 HEAD = 4096  # bytes that a reader may look at to recognise its format
+DEFAULT_LIMITS = Limits()
 
 
 def decode(
@@ -31,7 +35,7 @@ def decode(
     *,
     name: str = "",
     frame: int = 0,
-    limits: Limits = Limits(),
+    limits: Limits = DEFAULT_LIMITS,
     readers: Sequence[ImageReader] | None = None,
 ) -> Film:
     """Decode one film.
@@ -71,7 +75,8 @@ def decode(
         stream.seek(0)
         image = reader.read(stream, limits, frame)
         pixels = fit(upright(display(image), image.hints.orientation), rule)
-    return Film(pixels, _facts(image, (*_lie(name, reader, known), *image.notes)))
+    notes = (*_lie(name, reader, known), *image.notes, *_darkness(image))
+    return Film(pixels, _facts(image, notes))
 
 
 def decode_path(
@@ -80,7 +85,7 @@ def decode_path(
     *,
     name: str | None = None,
     frame: int = 0,
-    limits: Limits = Limits(),
+    limits: Limits = DEFAULT_LIMITS,
     readers: Sequence[ImageReader] | None = None,
 ) -> Film:
     """Decode a file of the file system; see `decode`.
@@ -108,7 +113,7 @@ def _opened(path: str | os.PathLike[str]) -> BinaryIO:
         # asked before opening, because opening a pipe waits for its writer
         if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - a path of any kind
             raise FilmError(FilmStatus.UNREADABLE, "It is no regular file.")
-        return open(path, "rb")  # noqa: PTH123, SIM115 - the caller closes
+        return open(path, "rb")  # noqa: PTH123 - the caller closes
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         said = getattr(error, "strerror", None) or str(error)
         raise FilmError(FilmStatus.UNREADABLE, f"The file cannot be opened: {said}.") from None
@@ -127,8 +132,6 @@ _FOREIGN = (
     (b"PK\x03\x04", "a ZIP archive or office document"),
     (b"version https://git-lfs", "a Git LFS pointer, not the file itself"),
     (b"\x1f\x8b", "gzip"),
-    (b"\0\0\0\x0cjP  ", "JPEG 2000"),
-    (b"\xff\x4f\xff\x51", "JPEG 2000"),
     (b"<svg", "SVG"),
     (b"<!DOCTYPE html", "a web page"),
     (b"<html", "a web page"),
@@ -153,6 +156,17 @@ def _lie(name: str, reader: ImageReader, readers: Sequence[ImageReader]) -> tupl
     if suffix in claimed and suffix not in reader.suffixes:
         return (f"It is named {suffix}, but is {reader.name.upper()}.",)
     return ()
+
+
+def _darkness(image: StoredImage) -> tuple[str, ...]:
+    """A 12-bit film in 16 bits is near black where nothing declares its depth: that is told."""
+    values, hints = image.array, image.hints
+    if values.dtype != np.uint16 or replace(hints, orientation=1) != DisplayHints():
+        return ()
+    used = int(values.max(initial=0)).bit_length()
+    if not 0 < used <= 12:
+        return ()
+    return (f"Only {used} of 16 bits are used and no depth is declared, so the film is dark.",)
 
 
 def _facts(image: StoredImage, notes: tuple[str, ...]) -> FilmFacts:

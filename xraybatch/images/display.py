@@ -88,13 +88,13 @@ def show(values: NDArray[Any], hints: DisplayHints, dtype: np.dtype[Any]) -> NDA
         y = (x - low) / (high - low)
     else:  # a slope of zero: nothing can be told apart
         y = np.zeros_like(x)
-    y = np.clip(y, 0.0, 1.0)
+    shown: NDArray[np.float64] = np.clip(y, 0.0, 1.0)
     if hints.white_is_zero:
-        y = 1.0 - y
+        shown = 1.0 - shown
     if hints.padding is not None:
         first, last = sorted(hints.padding)
-        y[(values >= first) & (values <= last)] = 0.0
-    return y
+        shown[(values >= first) & (values <= last)] = 0.0
+    return shown
 
 
 def declared_range(hints: DisplayHints, dtype: np.dtype[Any]) -> tuple[float, float]:
@@ -120,7 +120,7 @@ def _by_table(grey: NDArray[Any], hints: DisplayHints) -> NDArray[np.uint8]:
 def _by_blocks(grey: NDArray[Any], hints: DisplayHints) -> NDArray[np.uint8]:
     """More values than a table can hold: the same arithmetic on the pixels themselves."""
     flat = np.ascontiguousarray(grey).reshape(-1)
-    shown = np.empty(flat.shape, np.uint8)
+    shown: NDArray[np.uint8] = np.empty(flat.shape, np.uint8)
     for start in range(0, flat.size, _BLOCK):
         block = flat[start : start + _BLOCK].astype(np.float64)
         shown[start : start + _BLOCK] = _to_bytes(show(block, hints, grey.dtype))
@@ -129,17 +129,15 @@ def _by_blocks(grey: NDArray[Any], hints: DisplayHints) -> NDArray[np.uint8]:
 
 def _to_bytes(brightness: NDArray[np.float64]) -> NDArray[np.uint8]:
     # for n bits (2·v·255 + max) // (2·max): max is odd, so no value lies on a tie
-    return np.floor(brightness * 255.0 + 0.5).astype(np.uint8)
+    shown: NDArray[np.uint8] = np.floor(brightness * 255.0 + 0.5).astype(np.uint8)
+    return shown
 
 
 def _windowed(window: Window, x: NDArray[np.float64]) -> NDArray[np.float64]:
     """PS3.3 C.11.2.1.2, C.11.2.1.3.2 and C.11.2.1.3.1; the caller clips."""
     if window.function == "SIGMOID":
         with np.errstate(over="ignore"):  # far below the window exp is infinite and y is 0
-            sigmoid: NDArray[np.float64] = 1.0 / (
-                1.0 + np.exp(-4.0 * (x - window.center) / window.width)
-            )
-        return sigmoid
+            return np.asarray(1.0 / (1.0 + np.exp(-4.0 * (x - window.center) / window.width)))
     if window.function == "LINEAR_EXACT":
         return (x - window.center) / window.width + 0.5
     if window.width <= 1:  # the formula's limit: a threshold
@@ -149,7 +147,8 @@ def _windowed(window: Window, x: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _looked_up(table: LookupTable, x: NDArray[np.float64]) -> NDArray[np.float64]:
     index = np.clip(np.rint(x) - table.first, 0, len(table.entries) - 1).astype(np.int64)
-    return table.entries[index].astype(np.float64)
+    found: NDArray[np.float64] = table.entries[index].astype(np.float64)
+    return found
 
 
 def _check_floats(grey: NDArray[Any]) -> None:
@@ -192,4 +191,5 @@ def _over_black(grey: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:
     total = grey.astype(np.uint32) * alpha
     total += full // 2
     total //= full
-    return total.astype(grey.dtype)
+    blended: NDArray[Any] = total.astype(grey.dtype)
+    return blended

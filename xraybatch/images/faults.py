@@ -15,7 +15,7 @@ from xraybatch.core.status import FilmError, FilmStatus
 
 # Words of Pillow, zlib and pydicom for a file that ends too early.
 _CUT = (
-    *("truncated", "unexpected end", "end of file", "not enough image data", "broken data stream"),
+    *("truncated", "unexpected end", "end of file", "not enough image data"),
     *("eof", "unpack requires a buffer", "incomplete", "less than expected", "too short"),
 )
 

@@ -67,11 +67,11 @@ def read_sealed(path: Path) -> SealedFile:
     broken, card, seal = "", "", ""
     try:
         records = list(_records(content))
+        metadata = [(record, _entry(content, record)) for record in records if _is_metadata(record)]
     except ValueError:
         raise ModelError(
             f"{path} is no ONNX file, or was cut or damaged.", "Copy or export it again."
         ) from None
-    metadata = [(record, _entry(content, record)) for record in records if _is_metadata(record)]
     for _, (key, value) in metadata:
         if key == CARD_KEY:
             card = value

@@ -55,7 +55,7 @@ class LocalEngine:
         """Decode and classify until `timeout` seconds have passed or nothing is left."""
         until = time.monotonic() + timeout
         outcome = Outcome()
-        while time.monotonic() < until and (self._waiting or self._under_way or self._batch):
+        while self._waiting or self._under_way or self._batch:
             if self._decoded is None:
                 self._decoded = self._pool.decode(self._feed())
             decoded = next(self._decoded, None)
@@ -63,8 +63,10 @@ class LocalEngine:
                 self._decoded = None
                 if not self._waiting:
                     self._classify(outcome)
-                continue
-            self._take(decoded, outcome)
+            else:
+                self._take(decoded, outcome)
+            if time.monotonic() >= until:
+                break
         return outcome
 
     def cancel(self) -> None:

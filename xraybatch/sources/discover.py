@@ -12,7 +12,7 @@ import stat
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 
 from xraybatch.core.errors import InputError
@@ -25,9 +25,11 @@ LIST = "@"
 # Not what a reader of ours opens, but what a person would count among the pictures: better a row
 # that says "unsupported" than a film that is missing.
 IMAGE_LIKE = frozenset(
-    (".avif", ".bmp", ".dib", ".dng", ".gif", ".heic", ".heif", ".j2c", ".j2k", ".jls", ".jp2")
-    + (".jpf", ".jpx", ".jxl", ".mha", ".nii", ".nrrd", ".pbm", ".pdf", ".pgm", ".pnm", ".ppm")
-    + (".psd", ".svg", ".tga", ".webp")
+    (
+        *(".avif", ".bmp", ".dib", ".dng", ".gif", ".heic", ".heif", ".j2c", ".j2k", ".jls"),
+        *(".jp2", ".jpf", ".jpx", ".jxl", ".mha", ".nii", ".nrrd", ".pbm", ".pdf", ".pgm"),
+        *(".pnm", ".ppm", ".psd", ".svg", ".tga", ".webp"),
+    )
 )
 
 HIDDEN = "hidden"
@@ -179,7 +181,8 @@ class _Walk:
         return True
 
     def _read(self, place: str, inner: str) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-        folders, links = [], []
+        folders: list[tuple[str, str]] = []
+        links: list[tuple[str, str]] = []
         with os.scandir(place) as entries:
             for entry in entries:
                 name = entry.name
@@ -264,7 +267,7 @@ def _nearest(path: str) -> str:
 
 
 def _check_keys(items: list[Item]) -> None:
-    for one, other in zip(items, items[1:], strict=False):
+    for one, other in pairwise(items):
         if one.key == other.key:
             raise InputError(
                 f"Two films would have the same name '{one.key}': '{one.path}' and '{other.path}'.",

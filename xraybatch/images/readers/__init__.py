@@ -31,6 +31,13 @@ def register_image_readers() -> list[ImageReader]:
             _first_use("jpeg"),
         ),
         ImageReader(
+            "jpeg2000",
+            "JPEG 2000, up to 16 bits",
+            (".jp2", ".j2k", ".j2c", ".jpf", ".jpx"),
+            magic.is_jpeg2000,
+            _first_use("jpeg2000"),
+        ),
+        ImageReader(
             "tiff",
             "TIFF, 1 to 32 bits, grey or colour",
             (".tif", ".tiff"),
@@ -39,7 +46,7 @@ def register_image_readers() -> list[ImageReader]:
         ),
         ImageReader(
             "dicom",
-            "DICOM, uncompressed, deflated or RLE",
+            "DICOM: plain, deflated, RLE, JPEG baseline, grey JPEG 2000",
             (".dcm", ".dicom", ".dic"),
             magic.is_dicom,
             _first_use("dicom"),

@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 from typing import BinaryIO
 
-from PIL import Image, features
+from PIL import Image
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
+from PIL.WebPImagePlugin import SUPPORTED as WEBP_SUPPORTED
 from PIL.WebPImagePlugin import WebPImageFile
 
 from xraybatch.core.status import FilmError, FilmStatus
@@ -52,7 +53,7 @@ def _open(file: BinaryIO, head: bytes, limits: Limits) -> Image.Image:
         return GifImageFile(file)
     if magic.is_bmp(head):
         return BmpImageFile(file)
-    if not features.check("webp"):
+    if not WEBP_SUPPORTED:
         raise FilmError(FilmStatus.UNSUPPORTED, "This Pillow was built without WebP.")
     # Pillow reads a WebP whole when it opens it
     size = file.seek(0, io.SEEK_END)

@@ -28,8 +28,11 @@ def is_jpeg(head: bytes) -> bool:
 
 
 def is_tiff(head: bytes) -> bool:
-    """Whether a file begins as classic or big TIFF of either byte order."""
-    return head.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"))
+    """Whether a file begins as classic or big TIFF of either byte order.
+
+    A DICOM preamble may hold the start of a TIFF; such a file is DICOM.
+    """
+    return head.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")) and not has_preamble(head)
 
 
 def is_bmp(head: bytes) -> bool:
@@ -45,6 +48,11 @@ def is_gif(head: bytes) -> bool:
 def is_webp(head: bytes) -> bool:
     """Whether a file begins as WebP."""
     return head.startswith(b"RIFF") and head[8:12] == b"WEBP"
+
+
+def is_jpeg2000(head: bytes) -> bool:
+    """Whether a file begins as JPEG 2000: boxed (JP2) or a bare codestream."""
+    return head.startswith((b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"))
 
 
 def is_dicom(head: bytes) -> bool:
@@ -69,14 +77,14 @@ def bare_syntax(head: bytes) -> str | None:
     if len(head) < 12:
         return None
     for order in ("little", "big"):
-        group = int.from_bytes(head[:2], order)  # type: ignore[arg-type]
-        element = int.from_bytes(head[2:4], order)  # type: ignore[arg-type]
+        group = int.from_bytes(head[:2], order)
+        element = int.from_bytes(head[2:4], order)
         if group not in (0x0002, 0x0008) or element > _LAST_EARLY_ELEMENT:
             continue
         vr = head[4:6]
         if vr in _EARLY_VRS:
             length = head[8:12] if vr in _LONG_VRS else head[6:8]
-            plausible = vr in _LONG_VRS or int.from_bytes(length, order) <= _PLAUSIBLE_LENGTH  # type: ignore[arg-type]
+            plausible = vr in _LONG_VRS or int.from_bytes(length, order) <= _PLAUSIBLE_LENGTH
             written = "explicit" if order == "little" else "big"
         else:
             plausible = (

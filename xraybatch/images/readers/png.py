@@ -181,8 +181,8 @@ def _check_rows(header: _Header, data: bytes) -> None:
 def _declared_depth(values: NDArray[Any], declared: bytes | None) -> int | None:
     """The depth that sBIT declares, where the values use the low bits only.
 
-    PNG wants samples scaled up to the full depth, and sBIT to say how many bits mean something. Many
-    writers leave a 12-bit film in the low bits. It is one of those if nothing lies above the
+    PNG wants samples scaled up to the full depth, and sBIT to say how many bits mean something.
+    Many writers leave a 12-bit film in the low bits. It is one of those if nothing lies above the
     declared depth and the lowest bits, which scaling would have left empty, are in use.
     """
     if not declared or values.ndim != 2 or values.dtype != np.uint16 or not 1 <= declared[0] < 16:

@@ -1,7 +1,7 @@
 """TIFF, baseline and what libtiff adds, decoded by Pillow.
 
 Pillow turns the picture upright by itself and inverts white-is-zero up to 8 bits; beyond 8 bits it
-leaves the negative, and unsigned 32 bits come as signed. Both are put right here by the tags.
+leaves the negative, and unsigned 32 bits come as signed. Both are put right here by the
 """
 
 from __future__ import annotations
@@ -10,8 +10,12 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import TiffImagePlugin as tags
-from PIL.TiffImagePlugin import TiffImageFile
+from PIL.TiffImagePlugin import (
+    BITSPERSAMPLE,
+    PHOTOMETRIC_INTERPRETATION,
+    SAMPLEFORMAT,
+    TiffImageFile,
+)
 
 from xraybatch.core.status import FilmError, FilmStatus
 from xraybatch.extension.records import DisplayHints, Limits, StoredImage
@@ -30,9 +34,9 @@ def read(file: BinaryIO, limits: Limits, frame: int) -> StoredImage:
         if frame:
             image.seek(frame)
             check_image(image, limits)
-        bits = _first(image, tags.BITSPERSAMPLE, 1)
-        signed = _first(image, tags.SAMPLEFORMAT, 1) == _SIGNED
-        negative = _first(image, tags.PHOTOMETRIC_INTERPRETATION, 1) == _WHITE_IS_ZERO
+        bits = _first(image, BITSPERSAMPLE, 1)
+        signed = _first(image, SAMPLEFORMAT, 1) == _SIGNED
+        negative = _first(image, PHOTOMETRIC_INTERPRETATION, 1) == _WHITE_IS_ZERO
         values = _as_declared(stored_values(image), bits, signed)
     return StoredImage(
         array=values,

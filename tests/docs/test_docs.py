@@ -1,0 +1,92 @@
+"""Commands in the documents are true: all are parsed, those of README are run."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from importlib import import_module
+from pathlib import Path
+
+import click
+import pytest
+
+from xraybatch.cli.app import OURS
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    ROOT / "plugins" / "README.md",
+    ROOT / "exporters" / "README.md",
+    ROOT / "sample_data" / "README.md",
+    ROOT / "CONTRIBUTING.md",
+]
+_COMMAND = re.compile(r"^(?: {4}|\$ |)xraybatch +(?P<rest>[a-z].*)$")
+
+
+def commands(document: Path) -> list[str]:
+    """Lines of code blocks that call xraybatch."""
+    found, fenced = [], False
+    for line in document.read_text(encoding="utf-8").splitlines():
+        if line.lstrip().startswith("```"):
+            fenced = not fenced
+            continue
+        match = _COMMAND.match(line if not fenced else line.strip())
+        if match and (fenced or line.startswith("    ")):
+            found.append(match["rest"].split("   ")[0].split(" #")[0].strip())
+    return found
+
+
+ALL = [(d.relative_to(ROOT).as_posix(), c) for d in DOCUMENTS if d.exists() for c in commands(d)]
+
+
+@pytest.mark.parametrize(("document", "line"), ALL)
+def test_every_command_in_the_documents_is_one(document: str, line: str) -> None:
+    name, *arguments = shlex.split(line)
+    assert name in OURS, f"{document}: xraybatch {line}"
+    command = import_module(f"xraybatch.cli.{name}").command
+    try:
+        command.make_context(name, arguments)
+    except click.exceptions.Exit:
+        pass  # --help
+
+
+def test_every_command_is_documented_in_readme() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [name for name in OURS if f"xraybatch {name}" not in text] == []
+
+
+def test_links_inside_the_documents_lead_somewhere() -> None:
+    for document in DOCUMENTS:
+        for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", document.read_text(encoding="utf-8")):
+            if "://" not in target:
+                assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_the_make_targets_that_readme_names_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for target in set(re.findall(r"`?make ([a-z]+)", (ROOT / "README.md").read_text())):
+        assert re.search(rf"^{target}:", makefile, re.M), target
+
+
+def test_cards_fit_the_published_schema(tiny_model: Path) -> None:
+    import jsonschema
+
+    from xraybatch.models.choice import choose_model
+    from xraybatch.models.model import load_model
+
+    schema = json.loads((ROOT / "docs" / "card.schema.json").read_text())
+    for model in (load_model(tiny_model), choose_model(None).model):
+        jsonschema.validate(model.card.to_dict(), schema)
+    assert set(schema["properties"]) == set(load_model(tiny_model).card.to_dict())
+
+
+def test_every_column_of_results_is_documented() -> None:
+    from xraybatch.core.status import FilmStatus
+
+    text = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    for name in ("path", "status", "prob.<class>", "pred.<finding>", "seen_in_training", "error"):
+        assert f"`{name}`" in text
+    local = set(FilmStatus) - {FilmStatus.UNAVAILABLE, FilmStatus.MISSING, FilmStatus.FORBIDDEN}
+    assert [s for s in local if f"`{s}`" not in text] == []

@@ -1,0 +1,126 @@
+"""``xraybatch score``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+_A_PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("results", type=_A_PATH)
+@click.argument("labels", type=_A_PATH)
+@click.option("--path-column", default="path", show_default=True, help="Paths, in LABELS.")
+@click.option("--label-column", help="Truth, in LABELS.  [default: the task's name, else 'label']")
+@click.option(
+    "--patient-column",
+    help="Patients, in LABELS; intervals know that films of one are alike.  [default: patient]",
+)
+@click.option(
+    "--label-map",
+    metavar="VALUE=CLASS,…",
+    help="What the values of LABELS mean; nothing after '=': not labelled.",
+)
+@click.option(
+    "--task",
+    "tasks",
+    multiple=True,
+    metavar="NAME[:KIND[=CLASS,…]]",
+    help="A task of RESULTS, where no run record lies beside them. Repeatable.",
+)
+@click.option("--positive", metavar="CLASS", help="The class that sensitivity speaks of.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@click.option(
+    "--report",
+    "reports",
+    type=_A_PATH,
+    multiple=True,
+    metavar="FILE",
+    help="Write the report; the suffix decides: .md, .json. Repeatable.",
+)
+@click.option(
+    "--fail-under",
+    "bars",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Leave with exit code 4 if a number lies below its bar, or is undefined. Repeatable.",
+)
+@click.option("--confidence", default=0.95, show_default=True, help="Level of the intervals.")
+@click.option("--resamples", default=2000, show_default=True, help="Of the bootstrap.")
+@click.option("--seed", default=0, show_default=True, help="Of the bootstrap.")
+def command(
+    results: Path,
+    labels: Path,
+    path_column: str,
+    label_column: str | None,
+    patient_column: str | None,
+    label_map: str | None,
+    tasks: tuple[str, ...],
+    positive: str | None,
+    as_json: bool,
+    reports: tuple[Path, ...],
+    bars: tuple[str, ...],
+    confidence: float,
+    resamples: int,
+    seed: int,
+) -> None:
+    """Compare results with labels: numbers with intervals.
+
+    RESULTS is what `xraybatch predict` wrote; LABELS is a table with the columns 'path', the truth
+    (named like the task, or 'label') and, better, 'patient': CSV, Parquet or JSON Lines. First
+    comes how many films the two have in common, then every number with its interval and its
+    denominator. What is undefined is said, never shown as 0.
+
+    \b
+    Examples:
+      xraybatch score results.csv labels.csv
+      xraybatch score results.csv labels.csv --report score.md --report score.json
+      xraybatch score results.csv hospital.csv --path-column file --label-column finding \\
+          --label-map 0=normal,1=abnormal --patient-column mrn
+      xraybatch score results.csv labels.csv --fail-under auc=0.9 --fail-under recall.normal=0.8
+      xraybatch score other.csv labels.csv --task label:ordinal=mild,moderate,severe
+    """
+    from xraybatch.cli.console import ConsoleProgress, stdout
+    from xraybatch.core.tasks import parse_task_request
+    from xraybatch.evaluation.bars import check_bars, parse_bar
+    from xraybatch.evaluation.columns import parse_label_map
+    from xraybatch.evaluation.scoring import ScoreOptions
+    from xraybatch.extension.records import Metric
+    from xraybatch.extension.registry import registry
+    from xraybatch.reports.console import print_report
+    from xraybatch.reports.files import check_report_path, write_report
+    from xraybatch.reports.json_text import to_json
+    from xraybatch.reports.score_files import score_files
+
+    # what is mistyped is said before a million rows are read
+    for path in reports:
+        check_report_path(path)
+    for bar in bars:
+        parse_bar(bar)
+    report = score_files(
+        results,
+        labels,
+        requests=[parse_task_request(text) for text in tasks],
+        positive=positive,
+        options=ScoreOptions(
+            path_column=path_column,
+            label_column=label_column,
+            patient_column=patient_column,
+            label_map=parse_label_map(label_map) if label_map else {},
+            confidence=confidence,
+            resamples=resamples,
+            seed=seed,
+            metrics=[owned.record for owned in registry().records(Metric)],
+        ),
+        progress=ConsoleProgress(quiet=as_json),
+    )
+    if as_json:
+        click.echo(to_json(report), nl=False)
+    else:
+        print_report(report, stdout())
+    for path in reports:
+        write_report(report, path)
+        click.echo(f"Report: {path}", err=True)
+    check_bars(report, bars)

@@ -1,0 +1,86 @@
+"""Bars that a report must reach: ``--fail-under accuracy=0.9``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from xraybatch.core.errors import BarMissed, UsageError
+from xraybatch.core.names import did_you_mean
+from xraybatch.evaluation.report import Estimate, Report, TaskReport
+
+
+def check_bars(report: Report, bars: Sequence[str]) -> None:
+    """Compare numbers of a report with their bars.
+
+    Parameters
+    ----------
+    report : Report
+    bars : sequence of str
+        ``NAME=VALUE``; NAME as `named_estimates` has it: ``accuracy``, ``recall.fractured``, and
+        with several tasks ``view.accuracy``.
+
+    Raises
+    ------
+    UsageError
+        If a bar is not written so or names no number; before any comparison.
+    BarMissed
+        If a number lies below its bar or is undefined; the message has every such number.
+    """
+    known = named_estimates(report)
+    missed = []
+    for name, bar in [parse_bar(text) for text in bars]:
+        if name not in known:
+            raise UsageError(f"The report has no number '{name}'.", did_you_mean(name, known))
+        estimate = known[name]
+        if estimate.value is None:
+            missed.append(f"{name} is undefined ({estimate.reason}), its bar is {bar:g}")
+        elif estimate.value < bar:
+            missed.append(f"{name} is {_below(estimate.value, bar)}, its bar is {bar:g}")
+    if missed:
+        raise BarMissed("A bar was missed: " + "; ".join(missed) + ".")
+
+
+def named_estimates(report: Report) -> dict[str, Estimate]:
+    """Every number of a report by name: ``[task.]number`` and ``[task.]number.class``.
+
+    The task may be left out where there is one; a finding of a multilabel task counts as a class.
+    """
+    found: dict[str, Estimate] = {}
+    for task in report.tasks:
+        numbers = _of_task(task)
+        if len(report.tasks) == 1:
+            found |= numbers
+        found |= {f"{task.task}.{name}": estimate for name, estimate in numbers.items()}
+    found["coverage"] = report.join.coverage
+    return found
+
+
+def _of_task(task: TaskReport) -> Mapping[str, Estimate]:
+    found = dict(task.estimates)
+    for one in task.by_class:
+        found |= {f"{name}.{one.name}": estimate for name, estimate in one.estimates.items()}
+    for finding in task.findings:
+        found |= {f"{name}.{finding.task}": e for name, e in finding.estimates.items()}
+    return found
+
+
+def parse_bar(text: str) -> tuple[str, float]:
+    """Read ``NAME=VALUE``; raise `UsageError` if it is not written so."""
+    # from the right: a class may have '=' in its name
+    name, equals, number = text.rpartition("=")
+    try:
+        bar = float(number)
+    except ValueError:
+        bar = float("nan")
+    if not equals or not name or bar != bar:
+        raise UsageError(f"--fail-under {text} is not NAME=VALUE.", "Write --fail-under auc=0.9.")
+    return name.strip(), bar
+
+
+def _below(value: float, bar: float) -> str:
+    # as many digits as show that the value is below: 0.8999996 must not read as 0.9
+    for digits in range(3, 17):
+        text = f"{value:.{digits}f}"
+        if float(text) < bar:
+            return text
+    return repr(value)

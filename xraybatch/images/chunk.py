@@ -1,0 +1,84 @@
+"""A chunk of films on its way through the pool, and who is to blame when its process dies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+from xraybatch.core.status import FilmStatus
+from xraybatch.images.worker import FilmSource, Outcome
+
+_DEATHS = 3  # of processes that were on none of the chunk's films
+
+
+@dataclass
+class Chunk:
+    """Some films that share a slot, and how far they are.
+
+    Attributes
+    ----------
+    slot : int
+        Where in the ring their pixels go.
+    films : sequence of (int, FilmSource)
+        Each with its index among all sources.
+    outcomes : dict of int to Outcome
+        What became of the film at a position.
+    parts : list of list of int
+        Positions that are decoded together, one part after another; at first there is one.
+    future : Future
+        The first part's.
+    overdue : int or None
+        The position whose process was ended for its time.
+    gone_since : float
+        When its process was first seen missing; 0: it was not.
+    """
+
+    slot: int
+    films: Sequence[tuple[int, FilmSource]]
+    outcomes: dict[int, Outcome] = field(default_factory=dict)
+    parts: list[list[int]] = field(default_factory=list)
+    future: Future[Any] = field(default_factory=Future)
+    overdue: int | None = None
+    gone_since: float = 0.0
+    deaths: int = 0
+    suspects: set[int] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.parts = [list(range(len(self.films)))]
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every film is decided."""
+        return not self.parts
+
+    def take(self, outcomes: Sequence[Outcome]) -> None:
+        """The first part is finished."""
+        self.outcomes.update(zip(self.parts.pop(0), outcomes, strict=True))
+
+    def blame(self, position: int, status: FilmStatus, sentence: str, seconds: float = 0.0) -> None:
+        """A film is decided; the rest of the part is done again without it."""
+        self.outcomes[position] = Outcome(status, sentence, (), seconds)
+        self._leave_out(position)
+
+    def suspect(self, position: int, last_words: str) -> None:
+        """A process died on a film: perhaps by another's hand, so it gets one more try, alone."""
+        if position in self.suspects:
+            self.blame(position, FilmStatus.CRASHED, f"Its process died twice: {last_words}.")
+            return
+        self.suspects.add(position)
+        self._leave_out(position)
+        self.parts.append([position])
+
+    def died_alone(self) -> None:
+        """A process died between films; after some times its whole part is given up."""
+        self.deaths += 1
+        if self.deaths >= _DEATHS:
+            for position in list(self.parts[0]):
+                self.blame(position, FilmStatus.CRASHED, "Its process died before its turn.")
+
+    def _leave_out(self, position: int) -> None:
+        self.parts[0].remove(position)
+        if not self.parts[0]:
+            self.parts.pop(0)

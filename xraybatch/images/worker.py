@@ -1,0 +1,180 @@
+"""The child's side of the pool: what runs in a decoding process.
+
+A worker decodes films into shared memory and notes there which film it is on and since when, so
+that its death, or a film without end, has a culprit. It never prints, ignores Ctrl-C, and leaves
+when its parent is gone. numpy is imported after the number of threads is set, so not at the top.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from multiprocessing.connection import wait
+from multiprocessing.process import parent_process
+from typing import TYPE_CHECKING, Any
+
+from xraybatch.core.status import FilmError, FilmStatus
+from xraybatch.extension.records import ImageReader, Limits
+from xraybatch.images.rule import DecodingRule
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+NOTE = 3  # numbers a slot: process id, position in the chunk (or NOBODY), begin (monotonic)
+NOBODY = -1.0
+
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+
+@dataclass(frozen=True)
+class FilmSource:
+    """A film to decode: `path` in the file system, `name` it is called by, `frame` from 0."""
+
+    path: str
+    name: str
+    frame: int = 0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a film; its pixels travel otherwise."""
+
+    status: FilmStatus
+    sentence: str
+    notes: tuple[str, ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Everything a worker needs to know, given once when it starts.
+
+    Attributes
+    ----------
+    films : shared array of uint8
+        ``slots x chunk`` films of the rule's size.
+    notes : shared array of float64
+        ``slots x NOTE``.
+    chunk : int
+    rule : DecodingRule
+    limits : Limits
+    readers_from : str or None
+        ``module:function`` that returns the readers; None: those of the installation.
+    memory : int
+        Bytes of private memory a worker may have.
+    """
+
+    films: ctypes.Array[ctypes.c_uint8]
+    notes: ctypes.Array[ctypes.c_double]
+    chunk: int
+    rule: DecodingRule
+    limits: Limits
+    readers_from: str | None
+    memory: int
+
+
+def start(desk: Desk) -> None:
+    """Make this process a worker; called once, before its first chunk."""
+    global _desk, _readers
+    for variable in _THREADS:
+        os.environ[variable] = "1"
+    _fall_silent()
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    _desk, _readers = desk, load_readers(desk.readers_from)
+    _limit_memory(desk.memory)
+
+
+def run(slot: int, films: Sequence[tuple[int, FilmSource]]) -> list[Outcome]:
+    """Decode films into their positions of a slot; called in a worker."""
+    import numpy as np
+
+    desk = _desk
+    assert desk is not None, "start() comes first"
+    height, width = desk.rule.height, desk.rule.width
+    space = np.frombuffer(memoryview(desk.films), np.uint8)
+    space = space.reshape((-1, desk.chunk, height, width))
+    note = slot * NOTE
+    desk.notes[note] = os.getpid()
+    outcomes = []
+    for position, source in films:
+        desk.notes[note + 2] = time.monotonic()
+        desk.notes[note + 1] = position
+        pixels, outcome = attempt(source, desk.rule, desk.limits, _readers)
+        if pixels is not None:
+            space[slot, position] = pixels
+        outcomes.append(outcome)
+    desk.notes[note + 1] = NOBODY
+    return outcomes
+
+
+def attempt(
+    source: FilmSource,
+    rule: DecodingRule,
+    limits: Limits,
+    readers: Sequence[ImageReader] | None,
+) -> tuple[NDArray[np.uint8] | None, Outcome]:
+    """Decode one film; never raises for a film's sake."""
+    from xraybatch.images.decode import decode_path
+
+    begin = time.perf_counter()
+    try:
+        film = decode_path(
+            source.path,
+            rule,
+            name=source.name,
+            frame=source.frame,
+            limits=limits,
+            readers=readers,
+        )
+    except FilmError as error:
+        seconds = time.perf_counter() - begin
+        return None, Outcome(error.status, error.sentence, (), seconds)
+    seconds = time.perf_counter() - begin
+    return film.pixels, Outcome(FilmStatus.OK, "", film.facts.notes, seconds)
+
+
+def load_readers(readers_from: str | None) -> list[ImageReader]:
+    """The readers that ``module:function`` returns, or those of the installation."""
+    from xraybatch.images.decode import installed_readers
+
+    if readers_from is None:
+        return installed_readers()
+    module, _, function = readers_from.partition(":")
+    return list(getattr(import_module(module), function)())
+
+
+_desk: Desk | None = None
+_readers: list[ImageReader] = []
+
+
+def _fall_silent() -> None:
+    """C libraries write to the terminal behind Python's back."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+
+
+def _leave_with_parent() -> None:
+    parent: Any = parent_process()
+    wait([parent.sentinel])
+    os._exit(1)
+
+
+def _limit_memory(limit: int) -> None:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    for kind, wanted in ((resource.RLIMIT_DATA, limit), (resource.RLIMIT_CORE, 0)):
+        hard = resource.getrlimit(kind)[1]
+        if hard == resource.RLIM_INFINITY or wanted <= hard:
+            resource.setrlimit(kind, (wanted, hard))

@@ -1,0 +1,40 @@
+"""A report as a file; the suffix decides the form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from xraybatch.core.errors import UsageError
+from xraybatch.core.files import write_text
+from xraybatch.evaluation.report import Report
+from xraybatch.reports.json_text import to_json
+from xraybatch.reports.markdown import to_markdown
+
+FORMS: dict[str, Callable[[Report], str]] = {".md": to_markdown, ".json": to_json}
+
+
+def write_report(report: Report, path: Path) -> None:
+    """Write a report, whole or not at all.
+
+    Raises
+    ------
+    UsageError
+        If no form has the path's suffix.
+    """
+    write_text(path, _form(path)(report))
+
+
+def check_report_path(path: Path) -> None:
+    """Raise `UsageError` if no form has the path's suffix: before any number is made."""
+    _form(path)
+
+
+def _form(path: Path) -> Callable[[Report], str]:
+    form = FORMS.get(path.suffix.lower())
+    if form is None:
+        raise UsageError(
+            f"A report cannot be written as '{path.name}'.",
+            f"Its name must end in one of: {', '.join(FORMS)}.",
+        )
+    return form

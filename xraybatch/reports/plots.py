@@ -1,0 +1,213 @@
+"""Pictures, all made with Altair: training curves, confusion matrix, ROC curves.
+
+Every function returns a chart, which a notebook shows as it is; `save_png` writes it without a
+browser. Colours keep apart for the colour-blind (Okabe and Ito), and dashes or numbers say the
+same without colour.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xraybatch.core.files import atomic_path
+from xraybatch.evaluation.ranking import roc_curves
+from xraybatch.evaluation.report import RocCurve, TaskReport
+from xraybatch.reports.words import percent, printable
+
+if TYPE_CHECKING:
+    import altair as alt
+    import pandas as pd
+    from numpy.typing import NDArray
+
+_COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
+_DASHES = [[1, 0], [6, 3], [2, 2], [8, 2, 2, 2], [4, 4], [1, 3], [10, 4]]
+_VALIDATION = "val_"
+_SQUARE = 340
+
+
+def curves(history: pd.DataFrame) -> alt.HConcatChart:
+    """Training curves: one panel a quantity, training and validation in it.
+
+    Parameters
+    ----------
+    history : pandas.DataFrame
+        One row an epoch, with numbers or their text; ``epoch`` (else counted from 1), and for each
+        quantity its column, such as ``loss``, and ``val_loss`` where there is one. Columns that
+        hold no numbers are left out.
+    """
+    import altair as alt
+    import pandas as pd
+
+    numbers = history.apply(pd.to_numeric, errors="coerce")
+    epochs = numbers.pop("epoch") if "epoch" in numbers else pd.Series(range(1, len(numbers) + 1))
+    names = [str(n) for n in numbers.columns if numbers[n].notna().any()]
+    quantities = list(dict.fromkeys(name.removeprefix(_VALIDATION) for name in names))
+    panels = []
+    for quantity in quantities:
+        rows = [
+            {"epoch": float(epoch), "part": part, "value": float(value)}
+            for part, name in (("training", quantity), ("validation", _VALIDATION + quantity))
+            if name in names
+            for epoch, value in zip(epochs, numbers[name], strict=True)
+            if math.isfinite(value)
+        ]
+        panels.append(
+            alt.Chart(_data(rows), title=_title(quantity), width=300, height=200)
+            .mark_line(point=alt.OverlayMarkDef(size=18))
+            .encode(
+                x=alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1, format="d")),
+                y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=False)),
+                color=_series("part:N", ["training", "validation"]),
+                strokeDash=_dashes("part:N", ["training", "validation"]),
+            )
+        )
+    chart: alt.HConcatChart = _styled(alt.hconcat(*panels))
+    return chart
+
+
+def confusion(task: TaskReport) -> alt.LayerChart:
+    """Confusion matrix of a single-label task: shares of each row as shade, counts as text.
+
+    Raises
+    ------
+    ValueError
+        If the task is multilabel and so has no matrix of its own; its findings have.
+    """
+    import altair as alt
+
+    if task.confusion is None:
+        raise ValueError(f"task '{task.task}' is {task.kind} and has no confusion matrix")
+    names = _different(task.confusion.classes)
+    cells = []
+    for truth, row in zip(names, task.confusion.counts, strict=True):
+        films = sum(row)
+        for guess, count in zip(names, row, strict=True):
+            share = count / films if films else 0.0
+            text = f"{count:,} ({percent(count, films)})"
+            cells.append({"truth": truth, "guess": guess, "share": share, "text": text})
+    side = max(_SQUARE, 62 * len(names))
+    base = alt.Chart(_data(cells), title=f"{_title(task.task)}: films", width=side, height=side)
+    axis = alt.Axis(labelAngle=0 if len(names) <= 6 else -40, labelLimit=140)
+    placed = base.encode(
+        x=alt.X("guess:N", sort=names, title="predicted", axis=axis),
+        y=alt.Y("truth:N", sort=names, title="truth", axis=alt.Axis(labelLimit=140)),
+    )
+    shade = placed.mark_rect(stroke="white").encode(
+        color=alt.Color(
+            "share:Q",
+            title="share of row",
+            scale=alt.Scale(domain=[0, 1], range=["#f7fbff", "#08519c"]),
+            legend=alt.Legend(format=".0%"),
+        )
+    )
+    text = placed.mark_text(fontSize=12).encode(
+        text="text:N",
+        color=alt.condition("datum.share > 0.55", alt.value("white"), alt.value("black")),
+    )
+    chart: alt.LayerChart = _styled(shade + text)
+    return chart
+
+
+def roc(y_true: NDArray[Any], y_prob: NDArray[Any], classes: Sequence[str]) -> alt.LayerChart:
+    """ROC curves from arrays, each class against the rest.
+
+    Parameters
+    ----------
+    y_true : ndarray of int, shape (n,)
+    y_prob : ndarray of float, shape (n, K)
+    classes : sequence of str
+        K names.
+    """
+    return roc_of(roc_curves(y_true, y_prob, classes))
+
+
+def roc_of(found: Sequence[RocCurve], title: str = "ROC curve") -> alt.LayerChart:
+    """ROC curves of a report: ``roc_of(task.curves, task.task)``."""
+    import altair as alt
+
+    names = _different([curve.name for curve in found])
+    points = [
+        {"class": name, "x": x, "y": y, "order": i}
+        for name, curve in zip(names, found, strict=True)
+        for i, (x, y) in enumerate(
+            zip(curve.false_positive_rate, curve.true_positive_rate, strict=True)
+        )
+    ]
+    chance = (
+        alt.Chart(_data([{"x": 0, "y": 0}, {"x": 1, "y": 1}]))
+        .mark_line(color="#999999", strokeDash=[3, 3], strokeWidth=1)
+        .encode(x="x:Q", y="y:Q")
+    )
+    shares = alt.Scale(domain=[0, 1])
+    lines = (
+        alt.Chart(_data(points), title=_title(title), width=_SQUARE, height=_SQUARE)
+        .mark_line(strokeWidth=2)
+        .encode(
+            x=alt.X("x:Q", title="1 – specificity", scale=shares),
+            y=alt.Y("y:Q", title="sensitivity", scale=shares),
+            order="order:Q",
+            color=_series("class:N", names),
+            strokeDash=_dashes("class:N", names),
+        )
+    )
+    chart: alt.LayerChart = _styled(chance + lines)
+    return chart
+
+
+def save_png(chart: Any, path: Path, scale: float = 2.0) -> None:
+    """Write a chart as PNG, whole or not at all; no browser and no network."""
+    import vl_convert
+
+    pixels = vl_convert.vegalite_to_png(chart.to_dict(format="vega-lite"), scale=scale)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(pixels)
+
+
+def _data(rows: list[dict[str, Any]]) -> Any:
+    import altair as alt
+
+    # handed over as they are: Altair refuses more than 5000 rows of a data frame
+    return alt.Data(values=rows)  # type: ignore[no-untyped-call]
+
+
+def _series(field: str, names: Sequence[str]) -> Any:
+    import altair as alt
+
+    colours = [_COLOURS[i % len(_COLOURS)] for i in range(len(names))]
+    return alt.Color(
+        field,
+        title=None,
+        scale=alt.Scale(domain=names, range=colours),
+        sort=names,
+        legend=alt.Legend(symbolType="stroke", symbolSize=300),
+    )
+
+
+def _dashes(field: str, names: Sequence[str]) -> Any:
+    import altair as alt
+
+    # another step than the colours' where names repeat them, so that no two lines are alike
+    kinds = [_DASHES[(i + i // len(_COLOURS)) % len(_DASHES)] for i in range(len(names))]
+    return alt.StrokeDash(field, title=None, scale=alt.Scale(domain=names, range=kinds), sort=names)
+
+
+def _styled(chart: Any) -> Any:
+    return (
+        chart.configure_axis(gridColor="#eeeeee", titleFontWeight="normal")
+        .configure_view(stroke="#cccccc")
+        .configure_title(anchor="start", fontSize=14)
+        .properties(background="white")
+    )
+
+
+def _title(text: str) -> str:
+    return printable(text).replace("_", " ")
+
+
+def _different(names: Sequence[str]) -> list[str]:
+    # names that look alike once printable must not become one line or one row
+    shown = [printable(name) for name in names]
+    return [n if shown.count(n) == 1 else f"{n} ({i})" for i, n in enumerate(shown, start=1)]

@@ -1,0 +1,179 @@
+"""What every medium says of a report: names of numbers, values, intervals, sentences.
+
+Plain text without any markup; a medium escapes it. Nothing is computed here but digits cut off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from xraybatch.evaluation.report import Estimate, JoinReport, Report, TaskReport
+
+NO_VALUE = "–"
+_TITLES = {
+    "auc": "AUC",
+    "macro_auc": "Macro AUC",
+    "ppv": "PPV",
+    "npv": "NPV",
+    "f1": "F1",
+    "mcc": "MCC",
+    "accuracy_if_failed_wrong": "Accuracy (failed = wrong)",
+    "macro_f1": "Macro F1",
+    "weighted_f1": "Weighted F1",
+    "macro_ppv": "Macro PPV",
+}
+CLASS_COLUMNS = ("recall", "specificity", "precision", "f1", "auc")
+FINDING_COLUMNS = ("auc", "sensitivity", "specificity", "ppv", "npv", "f1")
+
+
+@dataclass(frozen=True)
+class ByClass:
+    """A table with one row a class or finding: its name, films, and estimates by column."""
+
+    heading: str
+    counted: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, int, Mapping[str, Estimate]], ...]
+
+
+def title(name: str) -> str:
+    """``balanced_accuracy`` → ``Balanced accuracy``; names of plugins stay what they are."""
+    if name in _TITLES:
+        return _TITLES[name]
+    words = name.replace("_", " ")
+    return words[:1].upper() + words[1:]
+
+
+def value(estimate: Estimate) -> str:
+    """Three digits, or a dash where it is undefined: never 0 for what does not exist."""
+    return NO_VALUE if estimate.value is None else f"{estimate.value:.3f}"
+
+
+def interval(estimate: Estimate) -> str:
+    """Both ends in three digits, or a dash."""
+    if estimate.low is None or estimate.high is None:
+        return NO_VALUE
+    return f"{estimate.low:.3f}–{estimate.high:.3f}"
+
+
+def percent(part: int, whole: int) -> str:
+    """``82 %``; a dash of nothing, and never 0 % or 100 % of what is not so."""
+    if whole == 0:
+        return NO_VALUE
+    share = 100 * part / whole
+    if 0 < share < 1:
+        return "<1 %"
+    if 99 < share < 100:
+        return ">99 %"
+    return f"{share:.0f} %"
+
+
+def confidence(report: Report) -> str:
+    """``95 % interval``."""
+    return f"{100 * report.settings.confidence:g} % interval"
+
+
+def join_rows(join: JoinReport) -> Iterator[tuple[str, str]]:
+    """How the tables found each other, a name and a sentence part a row; what is 0 is left out."""
+    patients = f", {join.patients:,} patients" if join.patients is not None else ""
+    yield "matched", f"{films(join.matched)}{patients}"
+    answered = join.matched - sum(join.failed.values())
+    share = f" ({100 * answered / join.matched:.1f} %)" if join.matched else ""
+    yield "with an answer", f"{answered:,} of {join.matched:,}{share}"
+    if join.failed:
+        listed = ", ".join(f"{status} {count:,}" for status, count in join.failed.items())
+        yield "failed", f"{listed}; left out of the numbers"
+    if join.only_in_results:
+        yield "only in results", f"{films(join.only_in_results)}; left out"
+    if join.only_in_labels:
+        yield "only in labels", f"{films(join.only_in_labels)}; left out"
+    if join.duplicates:
+        yield "duplicates", f"{join.duplicates:,} repeated rows of labels, counted once"
+
+
+def task_title(task: TaskReport) -> str:
+    """``label: binary, positive class fractured``."""
+    positive = f", positive class {task.positive}" if task.positive else ""
+    return f"{task.task}: {task.kind}{positive}"
+
+
+def task_films(task: TaskReport, report: Report) -> str:
+    """What entered the numbers of a task and what did not, in one sentence."""
+    patients = f" of {task.patients:,} patients" if report.join.patients is not None else ""
+    left = [
+        f"{count:,} {why}"
+        for count, why in ((task.unlabelled, "without a label"), (task.failed, "without an answer"))
+        if count
+    ]
+    tail = f"; left out: {', '.join(left)}" if left else ""
+    column = f"; truth from '{task.label_column}'" if task.label_column != task.task else ""
+    return f"{films(task.films)}{patients}{column}{tail}."
+
+
+def by_class(task: TaskReport) -> ByClass | None:
+    """The table of classes, or for multilabel of findings; None where there is neither."""
+    if task.findings:
+        rows = tuple((f.task, f.by_class[1].support, f.estimates) for f in task.findings)
+        return ByClass("finding", "present", FINDING_COLUMNS, rows)
+    if task.by_class:
+        rows = tuple((c.name, c.support, c.estimates) for c in task.by_class)
+        return ByClass("class", "films", CLASS_COLUMNS, rows)
+    return None
+
+
+def missing(task: TaskReport) -> list[str]:
+    """A sentence for every number without value or interval, and every caution; alike ones once."""
+    named = [(title(name), estimate) for name, estimate in task.estimates.items()]
+    if table := by_class(task):
+        for name, _, estimates in table.rows:
+            named += [(f"{title(c)} of {name}", estimates[c]) for c in table.columns]
+    undefined = ((n, e.reason) for n, e in named)
+    without = ((n, e.interval_reason) for n, e in named if e.value is not None)
+    cautions = ((n, e.caution) for n, e in named)
+    return [
+        *_grouped("Undefined: {names}: {why}.", undefined),
+        *_grouped("No interval: {names}: {why}.", without),
+        *_grouped("Caution: {names}: {why}.", cautions),
+    ]
+
+
+def methods(task: TaskReport) -> list[str]:
+    """Which interval was made how, one line a method."""
+    named = [(title(name), e.method or None) for name, e in task.estimates.items()]
+    return list(_grouped("{why}: {names}.", named))
+
+
+def closing(report: Report) -> list[str]:
+    """What the numbers depend on besides the tables."""
+    s = report.settings
+    versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
+    return [
+        f"Intervals: {s.clustering}; {s.resamples:,} resamples where bootstrapped, seed {s.seed}.",
+        *([s.failed_films] if report.join.failed else []),
+        *([f"Made with {versions}."] if versions else []),
+    ]
+
+
+def films(count: int) -> str:
+    """``1 film``, ``1,203 films``."""
+    return f"{count:,} film" if count == 1 else f"{count:,} films"
+
+
+def printable(text: str) -> str:
+    """Text of a table without characters that steer a terminal or break a line."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def _grouped(pattern: str, named: Iterable[tuple[str, str | None]]) -> Iterator[str]:
+    groups: dict[str, list[str]] = {}
+    for name, why in named:
+        if why is not None:
+            groups.setdefault(why, []).append(name)
+    for why, names in groups.items():
+        yield pattern.format(names=_listed(names), why=why)
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:6])
+    return shown if len(names) <= 6 else f"{shown} and {len(names) - 6} more"
