@@ -10,7 +10,10 @@ from click.testing import CliRunner
 
 from xraybatch.cli.app import OURS, app, main
 
-HEAVY = "numpy pandas pyarrow PIL pydicom onnxruntime sklearn scipy altair pluggy rich pebble tensorflow keras"
+HEAVY = (
+    "numpy pandas pyarrow PIL pydicom onnxruntime sklearn scipy altair pluggy rich pebble "
+    "tensorflow keras"
+)
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:

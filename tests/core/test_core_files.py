@@ -13,9 +13,14 @@ from xraybatch.core.status import FilmError, FilmStatus
 def test_a_file_is_whole_or_not_there(tmp_path: Path) -> None:
     target = tmp_path / "sub" / "t.txt"
     write_text(target, "one\n")
-    with pytest.raises(RuntimeError), atomic_path(target) as temporary:
-        temporary.write_text("half")
-        raise RuntimeError
+
+    def fail() -> None:
+        with atomic_path(target) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert target.read_text() == "one\n"
     assert [p.name for p in target.parent.iterdir()] == ["t.txt"]
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binomtest, norm
+from scipy.special import expit, logit
+from scipy.stats import binomtest, norm, t
 from sklearn import metrics
 from statsmodels.stats.inter_rater import cohens_kappa
 
@@ -239,7 +240,7 @@ def _table(shared_data, name):
         return list(csv.DictReader(file))
 
 
-@pytest.fixture()
+@pytest.fixture
 def expected(shared_data):
     rows = _table(shared_data, "expected.csv")
     return {(row["data"], row["quantity"]): row["value"] for row in rows}
@@ -357,6 +358,25 @@ def test_long_curves_are_thinned_without_a_visible_change():
     area = metrics.auc(curve.false_positive_rate, curve.true_positive_rate)
     assert area == pytest.approx(metrics.roc_auc_score(positive, score), abs=2e-3)
     assert roc_curves(np.zeros(4, int), np.ones((4, 2)) / 2, ["a", "b"]) == ()
+
+
+def test_quantiles_are_students_with_the_patients_that_carry_the_number():
+    rng = np.random.default_rng(6)
+    patients = rng.integers(0, 12, 60)
+    positive = rng.random(60) < 0.5
+    score = rng.normal(size=60) + positive
+    found = auc(positive, score, patients, "x")
+    error = clustered_variance([(Ranking(positive, score), patients)]) ** 0.5
+    fewest = min(len(set(patients[positive])), len(set(patients[~positive])))
+    half = t.ppf(0.975, fewest - 1) * error / (found.value * (1 - found.value))
+    ends = expit(logit(found.value) + np.array([-half, half]))
+    assert (found.low, found.high) == pytest.approx(tuple(ends), abs=1e-12)
+
+    share = proportion(positive, patients, "")
+    sizes = np.bincount(patients)
+    effect = design_effect(np.bincount(patients[positive], minlength=12), sizes)
+    by_hand = wilson(positive.mean(), 60 / effect, t.ppf(0.975, (sizes > 0).sum() - 1))
+    assert (share.low, share.high) == pytest.approx(by_hand, abs=1e-12)
 
 
 # ── bootstrap ──────────────────────────────────────────────────────────────────────────────────

@@ -137,9 +137,11 @@ def test_rows_written_twice_under_new_names_make_no_interval_narrower():
     copies = [results.assign(path=f"{i}/" + results["path"]) for i in range(4)]
     truths = [labels.assign(path=f"{i}/" + labels["path"]) for i in range(4)]
     clustered = score(pd.concat(copies), pd.concat(truths), tasks=[THREE]).tasks[0].estimates
-    naive = score(
-        pd.concat(copies), pd.concat(truths).drop(columns="patient"), tasks=[THREE]
-    ).tasks[0].estimates
+    naive = (
+        score(pd.concat(copies), pd.concat(truths).drop(columns="patient"), tasks=[THREE])
+        .tasks[0]
+        .estimates
+    )
     for name in ("accuracy", "macro_auc", "macro_f1", "kappa"):
         assert clustered[name].value == pytest.approx(naive[name].value)
         width = clustered[name].high - clustered[name].low

@@ -30,7 +30,7 @@ def _entry(distribution: str, name: str, module: str) -> EntryPoint:
     return entry
 
 
-@pytest.fixture()
+@pytest.fixture
 def install() -> Iterator[Install]:
     """Install a module as a plugin of a distribution; gone after the test."""
     made: list[str] = []

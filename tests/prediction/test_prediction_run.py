@@ -299,3 +299,14 @@ def test_a_killed_run_repeated_gives_the_same_bytes(
     assert predict(tiny_model, films, out) == reference
     record = json.loads((tmp_path / "b.csv.run.json").read_text())
     assert 0 < record["resumed"]["done"] < 480
+
+
+def test_what_was_noted_of_films_is_counted_in_the_record(
+    tiny_model: Path, grey_films: Path, tmp_path: Path
+) -> None:
+    films = tmp_path / "films"
+    shutil.copytree(grey_films, films)
+    shutil.copy(films / "a" / "film1.png", films / "lie.jpg")
+    predict(tiny_model, films, tmp_path / "r.csv")
+    record = json.loads((tmp_path / "r.csv.run.json").read_text())
+    assert record["film_notes"] == {"It is named .jpg, but is PNG.": 1}

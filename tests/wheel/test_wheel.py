@@ -91,11 +91,14 @@ def test_the_sdist_holds_no_litter(wheel: Path) -> None:
 
     with tarfile.open(next(wheel.parent.glob("*.tar.gz"))) as archive:
         names = archive.getnames()
-    assert not [n for n in names if "/.venv" in n or "/runs/" in n or ".coverage" in n or "_cache" in n]
+    assert not [
+        n for n in names if "/.venv" in n or "/runs/" in n or ".coverage" in n or "_cache" in n
+    ]
 
 
 def test_nothing_unprefixed_is_importable(base_python: Path, tmp_path: Path) -> None:
-    code = "from importlib.util import find_spec as f; print(f('plugins'), f('exporters'), f('sample_data'))"
+    names = "('plugins', 'exporters', 'sample_data')"
+    code = f"from importlib.util import find_spec; print(*map(find_spec, {names}))"
     done = subprocess.run([base_python, "-c", code], capture_output=True, text=True, cwd=tmp_path)
     assert done.stdout.split() == ["None", "None", "None"]
 
@@ -115,7 +118,9 @@ def test_base_install_samples_predicts_and_scores(base_python: Path, tmp_path: P
     assert len((tmp_path / "results.csv").read_text().splitlines()) == films + 1
 
 
-def test_training_without_tensorflow_says_what_to_install(base_python: Path, tmp_path: Path) -> None:
+def test_training_without_tensorflow_says_what_to_install(
+    base_python: Path, tmp_path: Path
+) -> None:
     done = run(base_python, "train", "--plugin", "cnn", cwd=tmp_path)
     assert done.returncode == 3
     assert "xraybatch[train]" in done.stderr

@@ -1,4 +1,4 @@
-"""The program: a group whose commands are imported when they are called, and errors made into words."""
+"""The program: commands are imported when they are called, errors become words."""
 
 from __future__ import annotations
 
@@ -75,7 +75,9 @@ class LazyGroup(click.Group):
             with formatter.section(title):
                 formatter.write_dl(list(commands.items()))
 
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[click.shell_completion.CompletionItem]:
+    def shell_complete(
+        self, ctx: click.Context, incomplete: str
+    ) -> list[click.shell_completion.CompletionItem]:
         """Complete command names without importing any."""
         from click.shell_completion import CompletionItem
 
@@ -133,7 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         text = str(error).strip().splitlines()
         _say(
             f"A fault of xraybatch: {type(error).__name__}: {text[0] if text else ''}",
-            "Nothing was overwritten. Run again with `xraybatch --debug …` and report what it shows.",
+            "Run again with `xraybatch --debug …` and report what it shows.",
         )
         code = EXIT_FAULT
     sys.exit(code if isinstance(code, int) else 0)

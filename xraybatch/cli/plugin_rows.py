@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
@@ -42,7 +43,7 @@ def tables(rows: Sequence[PluginRow], kind: str | None) -> Iterator[Table]:
     """A table for each kind, then one of the plugins that are not ok."""
     words = [kind] if kind else list(dict.fromkeys(w for row in rows for w in row.records))
     for word in words:
-        table = Table(title=f"{word}s", title_justify="left", expand=True)
+        table = Table(title=f"{word}s", title_justify="left", box=SIMPLE_HEAD)
         for column in ("name", "summary", "details", "owner"):
             table.add_column(column, overflow="fold")
         table.add_column("ms", justify="right")
@@ -54,7 +55,9 @@ def tables(rows: Sequence[PluginRow], kind: str | None) -> Iterator[Table]:
             yield table
     bad = [row for row in rows if row.status != "ok"]
     if bad:
-        table = Table(title="not usable", title_justify="left", title_style="yellow", expand=True)
+        table = Table(
+            title="not usable", title_justify="left", title_style="yellow", box=SIMPLE_HEAD
+        )
         for column in ("owner", "status", "reason"):
             table.add_column(column, overflow="fold")
         for row in bad:

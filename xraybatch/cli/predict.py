@@ -40,7 +40,9 @@ if TYPE_CHECKING:
 @click.option(
     "--workers", type=click.IntRange(0), help="Processes that decode.  [default: the cores]"
 )
-@click.option("--threads", type=click.IntRange(1), help="Threads of the model.  [default: the cores]")
+@click.option(
+    "--threads", type=click.IntRange(1), help="Threads of the model.  [default: the cores]"
+)
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
@@ -141,7 +143,9 @@ def show_summary(record: PredictionRecord, out: Path, console: Console) -> None:
         return escape("   ".join(f"{name} {count:,}" for name, count in found.items()))
 
     ok = record.by_status.get("ok", 0)
-    table.add_row("films", f"{record.films:,} ({ok:,} classified, {record.failed:,} without result)")
+    table.add_row(
+        "films", f"{record.films:,} ({ok:,} classified, {record.failed:,} without result)"
+    )
     for task, found in record.classes.items():
         table.add_row(escape(task), counts(found))
     failures = {name: n for name, n in record.by_status.items() if name != "ok"}
@@ -149,6 +153,8 @@ def show_summary(record: PredictionRecord, out: Path, console: Console) -> None:
         table.add_row("[yellow]no result[/]", counts(failures))
     if record.skipped:
         table.add_row("skipped", counts(record.skipped))
+    for sentence, count in record.film_notes.items():
+        table.add_row("note", escape(f"{count:,} films: {sentence}"))
     seconds = record.seconds
     table.add_row(
         "speed",

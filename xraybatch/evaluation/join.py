@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from xraybatch.core.errors import InputError
 from xraybatch.core.names import did_you_mean
 from xraybatch.core.status import FilmStatus
+from xraybatch.evaluation.matching import Film, match
 from xraybatch.evaluation.report import Estimate, JoinReport
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 BY_PATH = "path"
 INDEPENDENT = "films treated as independent: no patients known"
-_DEEPEST = 8  # folders that one side may have in front of the other's paths
 _EXAMPLES = 3
 
 
@@ -85,7 +84,7 @@ def join(
     labels, duplicates = _once(labels, _films(labels, path_column, framed), told)
     theirs = _films(labels, path_column, framed)
 
-    found, fallback = _match(mine, theirs)
+    found, fallback = match(mine, theirs)
     order = _canonical_order(results, [i for i, row in enumerate(found) if row >= 0])
     taken = [found[i] for i in order]
     used = set(taken)
@@ -121,9 +120,16 @@ def join(
     return joined, report
 
 
-class _Film(NamedTuple):
-    path: str
-    frame: str
+def check_order(results: pd.DataFrame, labels: pd.DataFrame) -> None:
+    """Raise `InputError` if the first table is no results table; say so if the second one is."""
+    if "status" in results:
+        return
+    swapped = "status" in labels and any("prob." in str(c) for c in labels.columns)
+    raise InputError(
+        "The results have no column 'status'"
+        + (", but the labels have: they are in the wrong order." if swapped else "."),
+        "Give the results first: xraybatch score results.csv labels.csv.",
+    )
 
 
 class _Home(NamedTuple):
@@ -131,22 +137,16 @@ class _Home(NamedTuple):
     column: str
 
 
-def _films(table: pd.DataFrame, path_column: str, framed: bool) -> list[_Film]:
+def _films(table: pd.DataFrame, path_column: str, framed: bool) -> list[Film]:
     paths = table[path_column].str.removeprefix("./").tolist()
     frames = table["frame"].tolist() if framed else [""] * len(paths)
-    return [_Film(path, frame) for path, frame in zip(paths, frames, strict=True)]
+    return [Film(path, frame) for path, frame in zip(paths, frames, strict=True)]
 
 
 def _check_columns(
     results: pd.DataFrame, labels: pd.DataFrame, path_column: str, patient_column: str | None
 ) -> None:
-    if "status" not in results:
-        swapped = "status" in labels and any("prob." in str(c) for c in labels.columns)
-        raise InputError(
-            "The results have no column 'status'"
-            + (", but the labels have: they are in the wrong order." if swapped else "."),
-            "Give the results first: xraybatch score results.csv labels.csv.",
-        )
+    check_order(results, labels)
     for table, word, column, option in (
         (results, "results", "path", ""),
         (labels, "labels", path_column, "--path-column"),
@@ -161,7 +161,7 @@ def _check_columns(
             )
 
 
-def _refuse_twice(films: Sequence[_Film]) -> None:
+def _refuse_twice(films: Sequence[Film]) -> None:
     film, times = Counter(films).most_common(1)[0] if films else (None, 0)
     if film is not None and times > 1:
         frame = f", frame {film.frame}" if film.frame else ""
@@ -178,9 +178,9 @@ def _with_path(labels: pd.DataFrame, path_column: str) -> tuple[pd.DataFrame, in
 
 
 def _once(
-    labels: pd.DataFrame, films: Sequence[_Film], told: Sequence[str]
+    labels: pd.DataFrame, films: Sequence[Film], told: Sequence[str]
 ) -> tuple[pd.DataFrame, int]:
-    first: dict[_Film, int] = {}
+    first: dict[Film, int] = {}
     repeats = [(row, first[f]) for row, f in enumerate(films) if first.setdefault(f, row) != row]
     if not repeats:
         return labels, 0
@@ -196,83 +196,10 @@ def _once(
     return labels.iloc[sorted(first.values())], len(repeats)
 
 
-# ── matching ───────────────────────────────────────────────────────────────────────────────────
-
-_Shorten = Callable[[str], str]
-
-
-def _match(mine: Sequence[_Film], theirs: Sequence[_Film]) -> tuple[list[int], str]:
-    """Row of `theirs` for each of `mine`, −1 for none; and what was compared instead of paths."""
-    rows = {film: row for row, film in enumerate(theirs)}
-    found = [rows.get(film, -1) for film in mine]
-    if max(found, default=-1) >= 0:
-        return found, ""
-    ambiguous = ""
-    for words, shorten_mine, shorten_theirs in _attempts():
-        short_mine = [_Film(shorten_mine(_spelled(f.path)), f.frame) for f in mine]
-        short_theirs = [_Film(shorten_theirs(_spelled(f.path)), f.frame) for f in theirs]
-        shared = set(short_mine) & set(short_theirs)
-        if not shared:
-            continue
-        if clash := _clash(shared, mine, short_mine) or _clash(shared, theirs, short_theirs):
-            ambiguous = f" By {words}, '{clash}' would stand for several films."
-            continue
-        rows = {film: row for row, film in enumerate(short_theirs)}
-        return [rows.get(film, -1) for film in short_mine], words
-    examples = [f"'{films[0].path}'" if films else "no film" for films in (mine, theirs)]
-    raise InputError(
-        f"No film is in both tables: the results have {examples[0]}, the labels {examples[1]}."
-        + ambiguous,
-        "Make the paths of the labels begin where those of the results do, "
-        "or name their column with --path-column.",
-    )
-
-
-def _attempts() -> Iterator[tuple[str, _Shorten, _Shorten]]:
-    yield "path, backslashes and accents spelled alike", str, str
-    for depth in range(1, _DEEPEST + 1):
-        folders = "folder" if depth == 1 else f"{depth} folders"
-        yield f"path, without the first {folders} of the labels'", str, _without(depth)
-        yield f"path, without the first {folders} of the results'", _without(depth), str
-    yield "file name", _name, _name
-    yield "file name, without the results' suffix", _stem, _name
-    yield "file name, without the labels' suffix", _name, _stem
-    yield "file name, without suffix", _stem, _stem
-
-
-def _clash(shared: set[_Film], films: Sequence[_Film], short: Sequence[_Film]) -> str:
-    seen: dict[_Film, str] = {}
-    for film, key in zip(films, short, strict=True):
-        if key in shared and seen.setdefault(key, film.path) != film.path:
-            return key.path
-    return ""
-
-
-def _spelled(path: str) -> str:
-    return unicodedata.normalize("NFC", path).replace("\\", "/").removeprefix("./")
-
-
-def _without(depth: int) -> _Shorten:
-    def shorten(path: str) -> str:
-        parts = path.split("/", depth)
-        # a path of fewer folders keeps what no path of the other side can equal
-        return parts[depth] if len(parts) > depth else f"/{path}"
-
-    return shorten
-
-
-def _name(path: str) -> str:
-    return path.rpartition("/")[2]
-
-
-def _stem(path: str) -> str:
-    name = _name(path)
-    return name.rpartition(".")[0] or name
-
-
 def _canonical_order(results: pd.DataFrame, rows: list[int]) -> list[int]:
     # by the bytes of the path, then the frame: the order of either file changes no number
-    paths = [path.encode("utf-8", "surrogatepass") for path in results["path"]]
+    plain = results["path"].str.removeprefix("./")
+    paths = [path.encode("utf-8", "surrogatepass") for path in plain]
     if "frame" not in results:
         return sorted(rows, key=paths.__getitem__)
     frames = results["frame"].tolist()

@@ -221,16 +221,17 @@ class DecodingPool:
             self._conclude(chunk)
             return
         process, position, since = self._note(chunk.slot)
-        if position != NOBODY:
-            now = time.monotonic()
-            if now - since > self.timeout and chunk.overdue is None:
-                chunk.overdue = int(position)
-                kill(int(process))
-            elif not is_alive(int(process)):
-                # pebble does not report a process that left with exit code 0
-                chunk.gone_since = chunk.gone_since or now
-                if now - chunk.gone_since > _GONE:
-                    chunk.future.cancel()
+        if position == NOBODY:
+            return
+        now = time.monotonic()
+        if not is_alive(int(process)):
+            # told by pebble, but for a process that left with exit code 0
+            chunk.gone_since = chunk.gone_since or now
+            if now - chunk.gone_since > _GONE:
+                chunk.future.cancel()
+        elif now - since > self.timeout and chunk.overdue is None:
+            chunk.overdue = int(position)
+            kill(int(process))
 
     def _conclude(self, chunk: Chunk) -> None:
         """Take a part's outcomes, or find out who is to blame for their absence."""

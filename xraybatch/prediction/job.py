@@ -29,7 +29,7 @@ CREATE TABLE items (
 );
 CREATE TABLE rows (
     item INTEGER NOT NULL, frame INTEGER NOT NULL, status TEXT NOT NULL, error TEXT NOT NULL,
-    "values" BLOB NOT NULL, seen INTEGER, PRIMARY KEY (item, frame)
+    "values" BLOB NOT NULL, seen INTEGER, notes TEXT NOT NULL, PRIMARY KEY (item, frame)
 ) WITHOUT ROWID;
 """
 
@@ -181,9 +181,12 @@ class Job:
         """Commit rows; a row that was there already is replaced."""
         with self._transaction():
             self._db.executemany(
-                "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?, ?, ?, ?)",
                 [
-                    (r.item, r.frame, r.status.value, r.error, r.values, _as_int(r.seen))
+                    (
+                        *(r.item, r.frame, r.status.value, r.error, r.values, _as_int(r.seen)),
+                        "\n".join(r.notes),
+                    )
                     for r in rows
                 ],
             )
@@ -191,12 +194,13 @@ class Job:
     def results(self) -> Iterator[tuple[str, Row]]:
         """Every row with its item's path, ordered by the path's UTF-8 bytes, then frame."""
         found = self._db.execute(
-            'SELECT i.key, r.item, r.frame, r.status, r.error, r."values", r.seen '
+            'SELECT i.key, r.item, r.frame, r.status, r.error, r."values", r.seen, r.notes '
             "FROM items i JOIN rows r ON r.item = i.item ORDER BY i.key, r.frame"
         )
-        for key, item, frame, status, error, values, seen in found:
+        for key, item, frame, status, error, values, seen, notes in found:
             known = None if seen is None else bool(seen)
-            yield key, Row(item, frame, FilmStatus(status), error, values, known)
+            said = tuple(notes.splitlines())
+            yield key, Row(item, frame, FilmStatus(status), error, values, known, said)
 
     def counts_by_status(self) -> dict[str, int]:
         """Rows by status."""

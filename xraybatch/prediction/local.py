@@ -41,7 +41,7 @@ class LocalEngine:
         self._under_way: deque[tuple[int, int]] = deque()  # chunk, item; in the order decoded
         self._open_items: dict[int, int] = {}  # chunk → items without a row
         self._decoded: Iterator[Decoded] | None = None
-        self._batch: list[tuple[int, int, NDArray[np.uint8]]] = []
+        self._batch: list[tuple[int, int, Decoded, NDArray[np.uint8]]] = []
         self.seconds = Seconds()
 
     def submit(self, chunk: Chunk) -> None:
@@ -95,7 +95,7 @@ class LocalEngine:
         chunk, item = self._under_way.popleft()
         self.seconds.decoding += decoded.seconds
         if decoded.status is FilmStatus.OK and decoded.film is not None:
-            self._batch.append((chunk, item, decoded.film.copy()))
+            self._batch.append((chunk, item, decoded, decoded.film))
             if len(self._batch) == self._session.batch_size:
                 self._classify(outcome)
         else:
@@ -107,13 +107,14 @@ class LocalEngine:
         if not self._batch:
             return
         begin = time.perf_counter()
-        films = np.stack([film for _, _, film in self._batch])
+        films = np.stack([film for *_, film in self._batch])
         answers = self._session.predict(films)
         values = np.concatenate([answers[task] for task in self._session.tasks], axis=1)
-        for (chunk, item, film), row in zip(self._batch, values, strict=True):
+        for (chunk, item, decoded, film), row in zip(self._batch, values, strict=True):
             seen = None if self._seen is None else film_digest(film) in self._seen
             blob = row.astype("<f4").tobytes()
-            self._finish(chunk, Row(item, 0, FilmStatus.OK, "", blob, seen), outcome)
+            done = Row(item, 0, FilmStatus.OK, "", blob, seen, decoded.notes)
+            self._finish(chunk, done, outcome)
         self._batch.clear()
         self.seconds.classifying += time.perf_counter() - begin
 

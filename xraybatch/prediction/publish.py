@@ -34,11 +34,14 @@ class Published:
         Of the results file.
     classes : dict of str to dict
         Films by predicted class, for each task; for multilabel films by finding.
+    notes : dict of str to int
+        What was noted of films (a suffix that lies, colour that became grey), and of how many.
     """
 
     rows: int
     sha256: str
     classes: dict[str, dict[str, int]] = field(default_factory=dict)
+    notes: dict[str, int] = field(default_factory=dict)
 
 
 def check_suffix(out: Path) -> None:
@@ -65,6 +68,7 @@ def publish(job: Job, columns: Columns, out: Path) -> Published:
         raise RuntimeError(f"{total - done} of {total} items have no row")
     rows = 0
     answers: dict[str, Counter[str]] = {entry.task.name: Counter() for entry in columns.tasks}
+    notes: Counter[str] = Counter()
     at = {name: i for i, name in enumerate(columns.names)}
     with (
         atomic_path(out) as temporary,
@@ -78,11 +82,13 @@ def publish(job: Job, columns: Columns, out: Path) -> Published:
             cells = columns.cells(path, row)
             write(cells)
             rows += 1
+            notes.update(row.notes)
             if row.status is FilmStatus.OK:
                 _count(answers, columns, cells, at)
     digest = sha256_of(out)
     job.mark_published()
-    return Published(rows, digest, {task: dict(found) for task, found in answers.items()})
+    classes = {task: dict(found) for task, found in answers.items()}
+    return Published(rows, digest, classes, dict(notes.most_common()))
 
 
 def _count(

@@ -44,6 +44,8 @@ class PredictionRecord:
         Rows in the table.
     by_status, classes, skipped : dict
         Counts.
+    film_notes : dict
+        What was noted of films (a suffix that lies), and of how many.
     resumed : dict
         ``done``, ``new``, ``vanished``, ``changed`` when the run went on; else empty.
     seconds : dict
@@ -73,6 +75,7 @@ class PredictionRecord:
     by_status: dict[str, int]
     classes: dict[str, dict[str, int]]
     skipped: dict[str, int]
+    film_notes: dict[str, int]
     resumed: dict[str, int]
     seconds: dict[str, float]
     films_per_second: float

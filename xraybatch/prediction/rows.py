@@ -34,6 +34,8 @@ class Row:
         float32 probabilities of all tasks in the card's order, little endian; empty unless ok.
     seen : bool or None
         Whether the film was among the training films; None where the card does not say.
+    notes : tuple of str
+        What a person should know of how it was read, for the run record.
     """
 
     item: int
@@ -42,6 +44,7 @@ class Row:
     error: str = ""
     values: bytes = b""
     seen: bool | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Columns:

@@ -278,4 +278,5 @@ def _what_came_out(job: Job, published: Published, skipped: Mapping[str, int]) -
         "by_status": job.counts_by_status(),
         "classes": published.classes,
         "skipped": dict(skipped),
+        "film_notes": published.notes,
     }

@@ -47,7 +47,8 @@ def _print_task(task: TaskReport, report: Report, console: Console) -> None:
     notes = [*task.sentences, *words.missing(task)]
     if console.width < _WIDE:
         notes += words.methods(task)
-    console.print(_bullets(notes))
+    if notes:  # an empty table would print an empty line
+        console.print(_bullets(notes))
 
 
 def _films(report: Report) -> Group:
@@ -56,7 +57,8 @@ def _films(report: Report) -> Group:
     table.add_column(overflow="fold")
     for name, text in words.join_rows(report.join):
         table.add_row(name, _text(text))
-    return Group(table, _bullets(report.join.sentences))
+    said = report.join.sentences
+    return Group(table, *([_bullets(said)] if said else []))
 
 
 def _headline(task: TaskReport, report: Report, *, wide: bool) -> Table:

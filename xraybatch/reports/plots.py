@@ -37,6 +37,11 @@ def curves(history: pd.DataFrame) -> alt.HConcatChart:
         One row an epoch, with numbers or their text; ``epoch`` (else counted from 1), and for each
         quantity its column, such as ``loss``, and ``val_loss`` where there is one. Columns that
         hold no numbers are left out.
+
+    Raises
+    ------
+    ValueError
+        If no column holds numbers.
     """
     import altair as alt
     import pandas as pd
@@ -44,6 +49,8 @@ def curves(history: pd.DataFrame) -> alt.HConcatChart:
     numbers = history.apply(pd.to_numeric, errors="coerce")
     epochs = numbers.pop("epoch") if "epoch" in numbers else pd.Series(range(1, len(numbers) + 1))
     names = [str(n) for n in numbers.columns if numbers[n].notna().any()]
+    if not names:
+        raise ValueError("the history has no numbers to draw")
     quantities = list(dict.fromkeys(name.removeprefix(_VALIDATION) for name in names))
     panels = []
     for quantity in quantities:
@@ -136,18 +143,25 @@ def roc_of(found: Sequence[RocCurve], title: str = "ROC curve") -> alt.LayerChar
             zip(curve.false_positive_rate, curve.true_positive_rate, strict=True)
         )
     ]
-    chance = (
-        alt.Chart(_data([{"x": 0, "y": 0}, {"x": 1, "y": 1}]))
-        .mark_line(color="#999999", strokeDash=[3, 3], strokeWidth=1)
-        .encode(x="x:Q", y="y:Q")
-    )
     shares = alt.Scale(domain=[0, 1])
+    x = alt.X("x:Q", title="1 – specificity", scale=shares)
+    y = alt.Y("y:Q", title="sensitivity", scale=shares)
+    said = title if found else f"{title}: no class has films on both sides"
+    chance = (
+        alt.Chart(_data([{"x": 0, "y": 0}, {"x": 1, "y": 1}]), title=_title(said))
+        .properties(width=_SQUARE, height=_SQUARE)
+        .mark_line(color="#999999", strokeDash=[3, 3], strokeWidth=1)
+        .encode(x=x, y=y)
+    )
+    if not found:  # a colour scale of no names has no picture
+        nothing: alt.LayerChart = _styled(alt.layer(chance))
+        return nothing
     lines = (
-        alt.Chart(_data(points), title=_title(title), width=_SQUARE, height=_SQUARE)
+        alt.Chart(_data(points))
         .mark_line(strokeWidth=2)
         .encode(
-            x=alt.X("x:Q", title="1 – specificity", scale=shares),
-            y=alt.Y("y:Q", title="sensitivity", scale=shares),
+            x=x,
+            y=y,
             order="order:Q",
             color=_series("class:N", names),
             strokeDash=_dashes("class:N", names),

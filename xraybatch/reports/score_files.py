@@ -14,7 +14,7 @@ from xraybatch.core.progress import SILENT, Progress
 from xraybatch.core.tables import read_table
 from xraybatch.core.tasks import Task, TaskKind, TaskRequest
 from xraybatch.evaluation.columns import infer_tasks
-from xraybatch.evaluation.join import Joined
+from xraybatch.evaluation.join import Joined, check_order
 from xraybatch.evaluation.report import Report, Source
 from xraybatch.evaluation.scoring import ScoreOptions, evaluate, join_for
 from xraybatch.prediction.record import record_path
@@ -58,15 +58,14 @@ def score_files(
     """
     results, labels, chosen = Path(results), Path(labels), options or ScoreOptions()
     results_table, labels_table = read_table(results), read_table(labels)
+    check_order(results_table, labels_table)
     digest, record = sha256_of(results), _read_record(results)
     sentences = _warnings(record, results, digest)
     for sentence in sentences:
         progress.warn("Note", sentence)
     columns = [str(column) for column in results_table.columns]
     tasks = _tasks_of(record, results, requests)
-    if "status" not in columns:
-        tasks = ()  # join says what is wrong with the table
-    elif not tasks:
+    if not tasks:
         tasks = infer_tasks(columns, requests, positive)
     elif positive is not None:
         tasks = _with_positive(tasks, positive)

@@ -190,7 +190,7 @@ class _Walk:
                     self.skipped[HIDDEN] += 1
                 elif name == MACOSX:
                     self.skipped[MACOSX] += 1
-                elif entry.is_dir():
+                elif _is_folder(entry):
                     target = links if entry.is_symlink() else folders
                     target.append((entry.path, joined(inner, name)))
                 else:
@@ -221,6 +221,13 @@ class _Walk:
         except OSError:
             return False
         return bool(head) and any(sniff(head) for sniff in self._sniffers)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
 
 
 def _expanded(typed: list[str]) -> Iterator[str]:

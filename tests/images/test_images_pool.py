@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from xraybatch.core.errors import XraybatchError
+from xraybatch.images import pool as pool_module
+from xraybatch.images.decode import decode_path
+from xraybatch.images.pool import DecodingPool, FilmSource
+from xraybatch.images.rule import DecodingRule
+
+HERE = Path(__file__).parent
+RULE = DecodingRule(8, 8)
+TROUBLE = "troublesome_readers:readers"
+
+
+@pytest.fixture
+def films(tmp_path, monkeypatch):
+    """Makes sources of `grey` films, with other words at chosen places."""
+    monkeypatch.syspath_prepend(str(HERE))
+
+    def make(count, others=()):
+        sources = []
+        for index in range(count):
+            word = dict(others).get(index, f"grey {index % 256}")
+            path = tmp_path / f"{index}.trouble"
+            path.write_text(f"TROUBLE {word}")
+            sources.append(FilmSource(str(path), path.name))
+        return sources
+
+    return make
+
+
+def check(decoded, count, exceptions):
+    """Every film once, in order, itself; but for the exceptions."""
+    assert [one.index for one in decoded] == list(range(count))
+    for one in decoded:
+        if one.index in exceptions:
+            assert str(one.status) == exceptions[one.index], one
+            assert one.film is None or exceptions[one.index] == "ok"
+        else:
+            assert str(one.status) == "ok", one
+            assert (one.film == one.index % 256).all()
+
+
+def processes_of(pool: DecodingPool) -> list[int]:
+    return list(pool._processes._pool_manager.worker_manager.workers)
+
+
+def test_order_and_pixels_do_not_depend_on_workers(grey_films):
+    paths = sorted(str(path) for path in grey_films.rglob("*.png")) * 3
+    sources = [FilmSource(path, path) for path in paths]
+    rule = DecodingRule(24, 16)
+    want = [decode_path(path, rule).pixels for path in paths]
+    for workers in (0, 1, 3):
+        with DecodingPool(rule, workers=workers) as pool:
+            decoded = list(pool.decode(sources))
+        assert [one.index for one in decoded] == list(range(len(paths)))
+        assert all(np.array_equal(a, b.film) for a, b in zip(want, decoded, strict=True))
+
+
+def test_trouble_takes_only_the_film_it_is_in(films, tmp_path, capfd):
+    exceptions = {
+        *((5, "crash", "crashed"), (6, "killed", "crashed"), (20, "leave", "crashed")),
+        *((33, "hang", "timeout"), (40, "eat", "too_large"), (41, "exit", "corrupt")),
+        (50, f"killed_once {tmp_path / 'flag'}", "ok"),
+        (60, "print", "ok"),
+    }
+    sources = films(70, [(index, word) for index, word, _ in exceptions])
+    with DecodingPool(RULE, workers=2, timeout=1.0, readers_from=TROUBLE) as pool:
+        decoded = list(pool.decode(sources))
+        check(decoded, 70, {index: status for index, _, status in exceptions})
+        by_index = {one.index: one for one in decoded}
+        assert "SIGSEGV" in by_index[5].sentence
+        assert "SIGKILL" in by_index[6].sentence
+        assert "longer than 1 seconds" in by_index[33].sentence
+        assert (tmp_path / "flag").exists()
+        check(list(pool.decode(films(40))), 40, {})  # and the pool goes on
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_worker_killed_from_outside_costs_no_film(films):
+    sources = films(64, [(index, "sleep 0.1") for index in range(0, 64, 8)])
+    with DecodingPool(RULE, workers=2, readers_from=TROUBLE) as pool:
+        decoded = []
+        for one in pool.decode(sources):
+            decoded.append(one)
+            if one.index == 0:
+                for process in processes_of(pool):
+                    os.kill(process, signal.SIGKILL)
+    check(decoded, 64, dict.fromkeys(range(0, 64, 8), "ok"))
+
+
+def test_idle_workers_that_are_killed_are_replaced(films):
+    with DecodingPool(RULE, workers=2, readers_from=TROUBLE) as pool:
+        check(list(pool.decode(films(40))), 40, {})
+        for process in processes_of(pool):
+            os.kill(process, signal.SIGKILL)
+        time.sleep(0.5)
+        check(list(pool.decode(films(40))), 40, {})
+
+
+def test_sources_are_taken_as_needed(films):
+    sources = films(200)
+    taken = []
+
+    def lazily():
+        for source in sources:
+            taken.append(source)
+            yield source
+
+    with DecodingPool(RULE, workers=1, readers_from=TROUBLE) as pool:
+        decoding = pool.decode(lazily(), ahead=16)
+        next(decoding)
+        assert len(taken) <= 48
+        decoding.close()
+        check(list(pool.decode(sources)), 200, {})  # a stopped run leaves nothing behind
+
+
+def test_few_films_are_decoded_in_threads(films):
+    with DecodingPool(RULE, workers=2, readers_from=TROUBLE) as pool:
+        check(list(pool.decode(films(31))), 31, {})
+        assert list(pool.decode([])) == []
+        assert pool._processes is None
+
+
+def test_processes_that_cannot_start_are_an_error_not_a_loop(films, monkeypatch):
+    monkeypatch.setattr(pool_module, "_STARTS", 2)
+    sources = films(40)
+    nobody = "troublesome_readers:none_at_all"
+    with (
+        DecodingPool(RULE, workers=1, readers_from=nobody) as pool,
+        pytest.raises(XraybatchError, match="broke"),
+    ):
+        list(pool.decode(sources))
+
+
+def test_hostile_files_in_the_pool(shared_data):
+    folder = shared_data / "hostile" / "files"
+    paths = sorted(str(path) for path in folder.rglob("*") if path.is_file())
+    rule = DecodingRule(32, 32)
+    with DecodingPool(rule, workers=2, timeout=20.0) as many, DecodingPool(rule, workers=0) as few:
+        isolated = list(many.decode(FilmSource(path, path) for path in paths))
+        here = list(few.decode(FilmSource(path, path) for path in paths))
+    assert len(isolated) == len(paths)
+    for one, other in zip(isolated, here, strict=True):
+        assert (one.status, one.sentence) == (other.status, other.sentence)
+        assert one.film is None or np.array_equal(one.film, other.film)
+        assert str(one.status) not in ("crashed", "timeout")
+
+
+SCRIPT = """
+    import os, sys, time
+    from xraybatch.images.pool import DecodingPool, FilmSource
+    from xraybatch.images.rule import DecodingRule
+    sys.path.insert(0, {here!r})
+    sources = [FilmSource(path, "") for path in sys.argv[1:]]
+    with DecodingPool(DecodingRule(8, 8), workers=2, readers_from={trouble!r}) as pool:
+        for n, one in enumerate(pool.decode(sources)):
+            if n == 0:
+                print(*pool._processes._pool_manager.worker_manager.workers, flush=True)
+"""
+
+
+def started(tmp_path, films):
+    """An unguarded script that decodes, with two films that hang; and its workers."""
+    script = tmp_path / "script.py"
+    script.write_text(textwrap.dedent(SCRIPT).format(here=str(HERE), trouble=TROUBLE))
+    sources = films(64, [(20, "hang"), (40, "hang")])
+    process = subprocess.Popen(
+        [sys.executable, str(script), *(source.path for source in sources)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    workers = [int(word) for word in process.stdout.readline().split()]
+    time.sleep(0.5)
+    return process, workers
+
+
+def all_gone(processes, seconds=5.0):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if not any(Path(f"/proc/{process}").exists() for process in processes):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks into /proc")
+def test_ctrl_c_stops_at_once_and_leaves_nothing(tmp_path, films):
+    shared = set(os.listdir("/dev/shm"))
+    process, workers = started(tmp_path, films)
+    begin = time.monotonic()
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=20)
+    assert time.monotonic() - begin < 3
+    assert len(workers) == 2
+    assert all_gone(workers)
+    assert said.count("KeyboardInterrupt") == 1  # the parent's own, no worker's
+    assert "leaked" not in said
+    assert set(os.listdir("/dev/shm")) <= shared
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks into /proc")
+def test_workers_leave_with_a_parent_that_is_killed(tmp_path, films):
+    process, workers = started(tmp_path, films)
+    process.kill()
+    process.communicate(timeout=20)
+    assert len(workers) == 2
+    assert all_gone(workers)

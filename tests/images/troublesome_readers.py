@@ -1,0 +1,56 @@
+"""A reader for the tests of the pool: a film's text says what its reader shall do.
+
+Imported in decoding processes by name, so this folder is on their path.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from xraybatch import DisplayHints, ImageReader, StoredImage
+
+
+def readers():
+    sniff = lambda head: head.startswith(b"TROUBLE ")  # noqa: E731
+    return [ImageReader("trouble", "", (".trouble",), sniff, read)]
+
+
+def read(file, limits, frame):
+    word, *rest = file.read().decode().split()[1:]
+    if word == "leave":
+        os._exit(0)
+    elif word == "crash":
+        ctypes.string_at(0)
+    elif word == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif word == "killed_once":
+        flag = Path(rest[0])
+        if not flag.exists():
+            flag.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+    elif word == "hang":
+        time.sleep(600)
+    elif word == "eat":
+        eaten = []
+        while True:
+            eaten.append(np.ones(1 << 24))
+    elif word == "print":
+        print("noise")
+        os.write(2, b"noise")
+    elif word == "exit":
+        sys.exit(4)
+    elif word == "sleep":
+        time.sleep(float(rest[0]))
+    grey = int(rest[0]) if word == "grey" else 7
+    return StoredImage(np.full((8, 8), grey, np.uint8), DisplayHints(), "TROUBLE", "test")
+
+
+def none_at_all():
+    os._exit(9)

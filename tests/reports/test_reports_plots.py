@@ -1,0 +1,88 @@
+"""Pictures: they are made without a browser, and show the report's numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from xraybatch.evaluation.ranking import roc_curves
+from xraybatch.evaluation.report import ConfusionMatrix, TaskReport
+from xraybatch.reports import plots
+
+
+def values_of(chart):
+    """Every inline value of a chart's specification."""
+    found = []
+
+    def walk(part):
+        if isinstance(part, dict):
+            if isinstance(part.get("values"), list):
+                found.extend(v for v in part["values"] if isinstance(v, dict))
+            for inner in part.values():
+                walk(inner)
+        elif isinstance(part, list):
+            for inner in part:
+                walk(inner)
+
+    walk(chart.to_dict())
+    return found
+
+
+def task(classes=("a", "b\x1b"), counts=((3, 1), (0, 0))):
+    return TaskReport("label", "x", classes, None, "label", 4, 4, 0, 0, {}, (),
+                      ConfusionMatrix(classes, counts))  # fmt: skip
+
+
+def png(chart, path):
+    plots.save_png(chart, path)
+    with Image.open(path) as image:
+        image.load()
+        assert image.format == "PNG"
+        return image.size
+
+
+def test_curves_of_a_history_with_text_and_gaps(tmp_path):
+    history = pd.DataFrame(
+        {
+            "epoch": ["1", "2", "3"],
+            "loss": ["1.5", "1.0", "inf"],
+            "val_loss": ["1.6", "", "1.2"],
+            "accuracy": ["0.5", "0.6", "0.7"],
+            "note": ["x", "y", "z"],
+        }
+    )
+    chart = plots.curves(history)
+    assert [panel.title for panel in chart.hconcat] == ["loss", "accuracy"]
+    assert len(values_of(chart)) == 2 + 2 + 3
+    width, height = png(chart, tmp_path / "curves.png")
+    assert width > 2 * height
+    assert [p.name for p in tmp_path.iterdir()] == ["curves.png"]
+
+
+def test_confusion_shows_counts_and_shares_of_rows(tmp_path):
+    chart = plots.confusion(task())
+    cells = {(v["truth"], v["guess"]): (v["share"], v["text"]) for v in values_of(chart)}
+    assert cells["a", "a"] == (0.75, "3 (75 %)")
+    assert cells["b\N{REPLACEMENT CHARACTER}", "a"] == (0.0, "0 (–)")
+    png(chart, tmp_path / "confusion.png")
+    with pytest.raises(ValueError, match="no confusion matrix"):
+        plots.confusion(TaskReport("l", "multilabel", ("a",), None, "l", 0, 0, 0, 0, {}))
+
+
+def test_roc_draws_the_corners_of_evaluation(tmp_path):
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, 5000)
+    prob = rng.dirichlet([1, 1, 1], 5000)
+    chart = plots.roc(y, prob, ["a", "b", "c"])
+    corners = roc_curves(y, prob, ["a", "b", "c"])
+    drawn = [v for v in values_of(chart) if "class" in v]
+    assert len(drawn) == sum(len(c.false_positive_rate) for c in corners)
+    png(chart, tmp_path / "roc.png")
+    png(plots.roc_of(()), tmp_path / "nothing.png")
+
+
+def test_names_that_look_alike_stay_two():
+    assert plots._different(["a\x1b", "a\x00", "b"]) == ["a� (1)", "a� (2)", "b"]
+    assert len(values_of(plots.confusion(task(("a\x1b", "a\x00"))))) == 4
