@@ -85,10 +85,10 @@ def bone_of(t_score: float, rng: np.random.Generator) -> Bone:
     """Draw the bone of a patient whose density lies `t_score` deviations from young adults'."""
     volume, spacing, cross, cortex, mineral = 1 + 0.035 * rng.standard_normal(5)
     return Bone(
-        volume=volume * 0.25 * float(np.exp(0.36 * t_score)),
+        volume=volume * 0.27 * (1 + 0.21 * t_score),
         spacing=spacing * 2.3 * float(np.exp(-0.17 * t_score)),
         cross_struts=cross * 0.8 * float(np.exp(0.25 * t_score)),
-        cortex=cortex * 4.8 * float(np.exp(0.24 * t_score)),
+        cortex=cortex * 5.0 * (1 + 0.15 * t_score),
         mineral=1 + 0.5 * (mineral - 1) + 0.04 * t_score,
     )
 
@@ -96,11 +96,11 @@ def bone_of(t_score: float, rng: np.random.Generator) -> Bone:
 def body_of(rng: np.random.Generator) -> Body:
     """Draw the anatomy of a patient of any class."""
     return Body(
-        size=float(rng.uniform(0.93, 1.07)),
+        size=float(rng.uniform(0.95, 1.05)),
         width=float(rng.uniform(0.96, 1.04)),
-        leg_thickness=float(rng.uniform(104, 116)),
-        leg_width=float(rng.uniform(57, 67)),
-        fat=float(rng.uniform(4, 11)),
+        leg_thickness=float(rng.uniform(105, 115)),
+        leg_width=float(rng.uniform(59, 65)),
+        fat=float(rng.uniform(5, 9)),
         joint_gap=float(rng.uniform(-0.8, 1.6)),
         texture_seed=int(rng.integers(2**31)),
     )

@@ -16,7 +16,7 @@ __all__ = ["LABELS", "SEED", "Film", "plan"]
 SEED = 2
 LABELS = ("normal", "osteopenia", "osteoporosis")
 # Bone density of a class as T-scores, from the middle of each clinical range.
-T_SCORES = {"normal": (-0.6, 1.0), "osteopenia": (-2.15, -1.35), "osteoporosis": (-4.2, -2.95)}
+T_SCORES = {"normal": (-0.6, 1.0), "osteopenia": (-2.15, -1.35), "osteoporosis": (-3.9, -2.9)}
 FILMS_PER_PATIENT = (1,) * 5 + (2,) * 10 + (3,) * 5
 FORMATS = (
     ("png8",) * 17 + ("jpeg",) * 16 + ("png16",) * 4 + ("dicom", "dicom-deflated", "dicom-inverted")
@@ -58,7 +58,7 @@ def _deal(rng: np.random.Generator, count: int, low: float, high: float) -> list
 
 
 def _exposures(rng: np.random.Generator, count: int) -> list[Exposure]:
-    greys = _deal(rng, count, 100, 140)
+    greys = _deal(rng, count, 105, 135)
     quanta = _deal(rng, count, np.log(4000), np.log(24000))
     blurs = _deal(rng, count, 0.45, 0.75)
     latitudes = _deal(rng, count, 0.97, 1.03)
@@ -81,9 +81,9 @@ def _poses(rng: np.random.Generator, sides: Sequence[str]) -> list[Pose]:
     count = len(sides)
     columns = _deal(rng, count, 150, 206)
     aspects = _deal(rng, count, 1.08, 1.3)
-    widths = _deal(rng, count, 116, 138)
-    turns = _deal(rng, count, -0.09, 0.09)
-    right, down = _deal(rng, count, -6, 6), _deal(rng, count, -9, 9)
+    widths = _deal(rng, count, 120, 132)
+    turns = _deal(rng, count, -0.06, 0.06)
+    right, down = _deal(rng, count, -4, 4), _deal(rng, count, -5, 5)
     return [
         Pose(min(260, round(wide * aspect)), round(wide), side, width, turn, (x, y))
         for wide, aspect, side, width, turn, x, y in zip(

@@ -10,8 +10,6 @@ from typing import Any
 from xraybatch.core.status import FilmStatus
 from xraybatch.images.worker import FilmSource, Outcome
 
-_DEATHS = 3  # of processes that were on none of the chunk's films
-
 
 @dataclass
 class Chunk:
@@ -42,7 +40,6 @@ class Chunk:
     future: Future[Any] = field(default_factory=Future)
     overdue: int | None = None
     gone_since: float = 0.0
-    deaths: int = 0
     suspects: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -71,12 +68,13 @@ class Chunk:
         self._leave_out(position)
         self.parts.append([position])
 
-    def died_alone(self) -> None:
-        """A process died between films; after some times its whole part is given up."""
-        self.deaths += 1
-        if self.deaths >= _DEATHS:
-            for position in list(self.parts[0]):
-                self.blame(position, FilmStatus.CRASHED, "Its process died before its turn.")
+    def died_between(self, last_words: str) -> None:
+        """A process died on none of its films: they are done again, one by one."""
+        part = self.parts[0]
+        if len(part) == 1:
+            self.suspect(part[0], last_words)
+        else:
+            self.parts[:1] = [[position] for position in part]
 
     def _leave_out(self, position: int) -> None:
         self.parts[0].remove(position)

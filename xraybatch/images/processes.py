@@ -17,6 +17,7 @@ from multiprocessing.context import SpawnContext, SpawnProcess
 from multiprocessing.process import BaseProcess
 from types import ModuleType
 from typing import Any
+from weakref import WeakSet
 
 _one_at_a_time = threading.Lock()
 
@@ -31,7 +32,25 @@ class _WorkerProcess(SpawnProcess):
 class WorkerContext(SpawnContext):
     """A `multiprocessing` context whose processes are decoding workers."""
 
-    Process = _WorkerProcess
+    def __init__(self) -> None:
+        super().__init__()
+        self._started: WeakSet[SpawnProcess] = WeakSet()
+
+    def Process(self, *args: Any, **options: Any) -> SpawnProcess:  # type: ignore[override]  # noqa: N802
+        """A worker that is not yet started."""
+        process = _WorkerProcess(*args, **options)
+        self._started.add(process)
+        return process
+
+    def kill_all(self) -> None:
+        """End all workers of this context at once, also those that are still starting.
+
+        A gentle end would wait for those inside a film, and let those that start find their
+        parent's side closed, and say so on the terminal.
+        """
+        for process in list(self._started):
+            if process.pid is not None:
+                process.kill()
 
 
 def kill(process: int) -> None:

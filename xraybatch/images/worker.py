@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 NOTE = 3  # numbers a slot: process id, position in the chunk (or NOBODY), begin (monotonic)
 NOBODY = -1.0
 
+_LOCK_TIMEOUT = 5.0
+
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
@@ -82,6 +84,10 @@ class Desk:
 
 def start(desk: Desk) -> None:
     """Make this process a worker; called once, before its first chunk."""
+    from pebble import CONSTS
+
+    # one that is killed with the lock in its hand must not hold up the others for a minute
+    CONSTS.channel_lock_timeout = _LOCK_TIMEOUT
     global _desk, _readers
     for variable in _THREADS:
         os.environ[variable] = "1"

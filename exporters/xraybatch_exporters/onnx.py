@@ -1,0 +1,209 @@
+"""``onnx``: Keras to the model file, through tf2onnx.
+
+A graph has one input, ``films``, whatever the network hides; four things that go wrong on the way
+are met here, each where it happens.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xraybatch import Exporter, ExportJob, XraybatchError, hookimpl
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+OPSET = 17
+INPUT = "films"
+BATCH = "batch"
+
+
+@hookimpl
+def register_exporters() -> list[Exporter]:
+    """Offer ``onnx`` to ``xraybatch export --to`` and to every training run."""
+    return [
+        Exporter(
+            name="onnx",
+            summary=f"ONNX, opset {OPSET}: the model file, for any ONNX runtime.",
+            suffix=".onnx",
+            starts_from="keras",
+            write=write,
+            open=open_model,
+            metadata_inside=True,
+        )
+    ]
+
+
+def write(job: ExportJob) -> None:
+    """Write the Keras model of a job as an ONNX file without metadata.
+
+    Raises
+    ------
+    XraybatchError
+        If an operation has no ONNX form, or the graph asks for anything but ``films``.
+    """
+    import onnx
+
+    proto = to_proto(job.keras_model, job.outputs)
+    asked = [entry.name for entry in proto.graph.input]
+    if asked != [INPUT]:
+        raise XraybatchError(
+            f"The exported graph asks for {', '.join(asked)}, not for '{INPUT}' alone.",
+            "Some layer feeds itself from outside; write it with Keras layers or numpy constants.",
+        )
+    onnx.checker.check_model(proto)
+    job.target.write_bytes(proto.SerializeToString(deterministic=True))
+
+
+def open_model(path: Path) -> Callable[[NDArray[np.uint8]], Mapping[str, NDArray[np.float32]]]:
+    """Open a written file for the parity gate: onnxruntime on the CPU, batches as they come."""
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.log_severity_level = 3  # initialisers that nothing uses are no one's concern
+    session = ort.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+
+    def predict(films: NDArray[np.uint8]) -> Mapping[str, NDArray[np.float32]]:
+        return dict(zip(names, session.run(names, {INPUT: films}), strict=True))
+
+    return predict
+
+
+def to_proto(model: Any, outputs: tuple[str, ...]) -> Any:
+    """The model as an ``onnx.ModelProto`` with input ``films`` and the named outputs, in order."""
+    import tensorflow as tf
+
+    spec = [tf.TensorSpec((None, *model.inputs[0].shape[1:]), tf.uint8, name=INPUT)]
+
+    def answer(films: Any) -> dict[str, Any]:
+        given = model(films, training=False)  # no dropout, no augmentation, stored statistics
+        return {name: tf.identity(given[name]) for name in outputs}
+
+    with _quiet(), _plain_depthwise(model):
+        function = tf.function(answer, input_signature=spec)
+        constants = _captured(function.get_concrete_function())
+        proto = _convert(function, spec)
+    graph = proto.graph
+    _make_initialisers(graph, constants)
+    _order_outputs(graph, outputs)
+    for value in [*graph.input, *graph.output]:
+        value.type.tensor_type.shape.dim[0].dim_param = BATCH
+    del proto.metadata_props[:]
+    del graph.value_info[:]
+    return proto
+
+
+def _convert(function: Any, spec: list[Any]) -> Any:
+    import tf2onnx
+
+    _teach_erfc()
+    try:
+        return tf2onnx.convert.from_function(function, input_signature=spec, opset=OPSET)[0]
+    except Exception as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise XraybatchError(
+            f"The network has no ONNX form: {lines[0][:200]}",
+            "An operation in it is not known to tf2onnx; replace the layer that makes it.",
+        ) from error
+
+
+def _captured(concrete: Any) -> dict[str, NDArray[Any]]:
+    """Eager tensors that the network holds: tf2onnx would make each an input of the file."""
+    import tensorflow as tf
+
+    return {
+        placeholder.name: tensor.numpy()
+        for tensor, placeholder in concrete.graph.captures
+        if tensor.dtype != tf.resource  # variables are inlined as they should be
+    }
+
+
+def _make_initialisers(graph: Any, constants: Mapping[str, NDArray[Any]]) -> None:
+    from onnx import numpy_helper
+
+    for entry in [entry for entry in graph.input if entry.name in constants]:
+        graph.initializer.append(numpy_helper.from_array(constants[entry.name], entry.name))
+        graph.input.remove(entry)
+
+
+def _order_outputs(graph: Any, outputs: tuple[str, ...]) -> None:
+    """Put the outputs in the order that was asked for; TensorFlow sorts a dict by its keys."""
+    by_name = {output.name: output for output in graph.output}
+    del graph.output[:]
+    graph.output.extend([by_name[name] for name in outputs])
+
+
+def _teach_erfc() -> None:
+    """Exact GELU is ``Erfc`` in TensorFlow, and tf2onnx has no word for it: 1 - erf(x)."""
+    import numpy as np
+    import tf2onnx
+    from tf2onnx.handler import tf_op
+
+    class Erfc:
+        @classmethod
+        def version_9(cls, ctx: Any, node: Any, **_: Any) -> None:
+            source, target = node.input[0], node.output[0]
+            kind = {"shapes": [ctx.get_shape(target)], "dtypes": [ctx.get_dtype(target)]}
+            ctx.remove_node(node.name)
+            one = ctx.make_const(tf2onnx.utils.make_name("one"), np.float32(1)).output[0]
+            erf = ctx.make_node("Erf", [source], **kind).output[0]
+            ctx.make_node("Sub", [one, erf], outputs=[target], **kind)
+
+    tf_op("Erfc")(Erfc)
+
+
+@contextmanager
+def _plain_depthwise(model: Any) -> Iterator[None]:
+    """Let convolutions of one group a channel use TensorFlow's own operation while converting.
+
+    Keras computes grouped convolutions on a CPU in a compiled function that tf2onnx cannot open.
+    """
+    import tensorflow as tf
+
+    changed = []
+    for layer in _layers(model):
+        if type(layer).__name__ == "Conv2D" and 1 < layer.groups == layer.filters:
+            if layer.kernel.shape[2] != 1:
+                continue
+            strides, dilation = (1, *layer.strides, 1), layer.dilation_rate
+            padding = layer.padding.upper()
+
+            def convolve(
+                x: Any, kernel: Any, s: Any = strides, p: str = padding, d: Any = dilation
+            ) -> Any:
+                # (h, w, 1, channels) in Keras, (h, w, channels, 1) in TensorFlow
+                return tf.nn.depthwise_conv2d(
+                    x, tf.transpose(kernel, (0, 1, 3, 2)), s, p, dilations=d
+                )
+
+            layer.convolution_op = convolve
+            changed.append(layer)
+    try:
+        yield
+    finally:
+        for layer in changed:
+            del layer.convolution_op  # the method of its class is seen again
+
+
+def _layers(model: Any) -> Iterator[Any]:
+    for layer in model.layers:
+        yield layer
+        if hasattr(layer, "layers"):
+            yield from _layers(layer)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    logger = logging.getLogger("tf2onnx")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)

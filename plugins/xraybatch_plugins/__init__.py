@@ -1,0 +1,1 @@
+"""Our own architectures, one a file, laid out as a stranger's package would be."""

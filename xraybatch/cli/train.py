@@ -1,0 +1,156 @@
+"""``xraybatch train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from xraybatch.training.train import Run
+
+_A_PATH = click.Path(path_type=Path)
+_FROM_PLUGIN = "  [default: the plugin's]"
+
+
+def _read_config(context: click.Context, _: click.Parameter, path: Path | None) -> Path | None:
+    """Make a config file's values the defaults, so that the command line goes before them."""
+    if path is not None:
+        from xraybatch.training.config import read_config
+
+        context.default_map = {**(context.default_map or {}), **read_config(path)}
+    return path
+
+
+@click.command()
+@click.option("--plugin", required=True, metavar="NAME", help="Architecture: `xraybatch plugins`.")
+@click.option(
+    "--config",
+    type=_A_PATH,
+    is_eager=True,
+    expose_value=False,
+    callback=_read_config,
+    help="TOML file with these options as keys, without hyphens in front; the command line wins.",
+)
+@click.option("--data", type=_A_PATH, help="Folder of films.  [default: synthetic sample films]")
+@click.option(
+    "--labels",
+    type=_A_PATH,
+    help="Labels: CSV or Parquet.  [default: labels.csv in --data, else class folders]",
+)
+@click.option("--path-column", default="path", show_default=True, help="Paths, in the labels.")
+@click.option("--label-column", help="Classes, in the labels.  [default: the task's name]")
+@click.option("--patient-column", help="Patients, in the labels.  [default: patient]")
+@click.option("--label-map", metavar="VALUE=CLASS,…", help="What the values of the labels mean.")
+@click.option(
+    "--task",
+    multiple=True,
+    metavar="NAME[:KIND[=CLASS,…]]",
+    help="What to learn; kinds: binary, multiclass, ordinal, multilabel. Repeatable.  "
+    "[default: label]",
+)
+@click.option("--positive", metavar="CLASS", help="The class that sensitivity speaks of.")
+@click.option(
+    "-o", "--out", type=_A_PATH, help="The run folder.  [default: runs/<date>-<plugin>-<n>]"
+)
+@click.option("--epochs", type=int, help=f"Times through the films.{_FROM_PLUGIN}")
+@click.option("--batch-size", type=int, help=f"Films a step.{_FROM_PLUGIN}")
+@click.option("--optimizer", metavar="NAME", help=f"One of Keras'.{_FROM_PLUGIN}")
+@click.option("--learning-rate", type=float, help=f"Of the optimizer.{_FROM_PLUGIN}")
+@click.option("--weight-decay", type=float, help=f"Of the optimizer.{_FROM_PLUGIN}")
+@click.option(
+    "--patience", type=int, help=f"Epochs without a better validation loss.{_FROM_PLUGIN}"
+)
+@click.option(
+    "--fine-tune",
+    type=int,
+    metavar="N",
+    help=f"Last layers of a pretrained backbone that train too.{_FROM_PLUGIN}",
+)
+@click.option(
+    "--weights",
+    default="auto",
+    show_default=True,
+    metavar="auto|imagenet|none|PATH",
+    help="auto: ImageNet where they can be had. PATH: a Keras weights file.",
+)
+@click.option("--val-split", type=float, help=f"Share to choose the epoch by.{_FROM_PLUGIN}")
+@click.option(
+    "--test-split", type=float, default=0.2, show_default=True, help="Share that is held back."
+)
+@click.option(
+    "--group-by",
+    default="patient",
+    show_default=True,
+    metavar="patient|study|film",
+    help="What never stands on two sides of a split.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of split and training.")
+@click.option("--image-size", metavar="H[xW]", help=f"Pixels of a film.{_FROM_PLUGIN}")
+@click.option(
+    "--resize",
+    default="stretch",
+    show_default=True,
+    metavar="stretch|pad|crop",
+    help="How another aspect ratio is met.",
+)
+@click.option("--device", default="auto", show_default=True, metavar="auto|cpu|gpu")
+@click.option("--no-cache", is_flag=True, help="Keep no decoded films for the next run.")
+@click.option("--no-class-weights", is_flag=True, help="Let frequent classes weigh more.")
+@click.option("--no-hashes", is_flag=True, help="Keep no hashes of training films in the model.")
+@click.option(
+    "--tolerance",
+    type=float,
+    default=2e-4,
+    show_default=True,
+    help="By which the exported file may differ from Keras.",
+)
+@click.option("--workers", type=click.IntRange(0), help="Decoding processes.  [default: the cores]")
+@click.option("--source", default="", help="Where the films come from, for the card.")
+@click.option("--licence", default="", help="Of the films, for the card.")
+@click.option("--citation", default="", help="Of the films, for the card.")
+@click.option(
+    "-O", "--option", multiple=True, metavar="KEY=VALUE", help="Of the plugin. Repeatable."
+)
+@click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
+def command(quiet: bool, **values: Any) -> None:
+    """Train a model on labelled films and seal it into one file.
+
+    Films lie in class folders, or in any folders beside a table of labels with the columns 'path',
+    'label' and, better, 'patient': films of one patient then never stand on both sides of a split.
+    Without --data the synthetic sample films are used. The run folder holds the model, the split,
+    curves, the score of the held-back films and a card that says how all this came to be.
+
+    \b
+    Examples:
+      xraybatch train --plugin resnet50
+      xraybatch train --plugin cnn --data ./films --labels labels.csv
+      xraybatch train --plugin cnn --data ./films --labels hospital.csv --path-column file \\
+          --label-column finding --label-map 0=normal,1=abnormal --patient-column mrn
+      xraybatch train --plugin narrow --task label --task view:multiclass --data ./films
+      xraybatch train --config runs/2026-11-21-cnn-1/config.toml --epochs 30
+    """
+    from xraybatch.cli.console import ConsoleProgress
+    from xraybatch.training.options import TrainOptions
+    from xraybatch.training.train import train
+
+    run = train(TrainOptions(**values), ConsoleProgress(quiet=quiet))
+    if not quiet:
+        show_run(run)
+
+
+def show_run(run: Run) -> None:
+    """Print the score, where the run folder lies, and what to do next."""
+    from rich.markup import escape
+
+    from xraybatch.cli.console import stdout
+    from xraybatch.reports.console import print_report
+
+    console = stdout()
+    if run.report is not None:
+        print_report(run.report, console)
+    console.print()
+    console.print(f"[bold]Run folder:[/] {escape(str(run.folder))}", soft_wrap=True)
+    console.print(f"[bold]Model:[/]      {escape(str(run.model))}", soft_wrap=True)
+    console.print("[dim]Next:[/] xraybatch predict ./folder --out results.csv", soft_wrap=True)

@@ -1,0 +1,145 @@
+"""A model's card as Markdown and as HTML; whatever it holds is shown as plain text."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from xraybatch.models.card import Card, TaskCard
+from xraybatch.reports.markdown import escape
+from xraybatch.reports.words import printable
+
+Row = tuple[str, ...]
+
+DEMONSTRATION = (
+    "Trained on synthetic sample films: a demonstration. Its answers mean nothing for real films."
+)
+_STYLE = (
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem}"
+    "table{border-collapse:collapse;margin:.5rem 0 1.5rem}"
+    "td,th{border-bottom:1px solid #ccc;padding:.25rem .75rem;text-align:left;vertical-align:top}"
+    ".warn{border-left:4px solid #d55e00;padding:.5rem 1rem;background:#fff4ec}"
+)
+
+
+def card_markdown(card: Card) -> str:
+    """The card as Markdown with tables (GitHub's dialect)."""
+    lines = [f"# Model card: {escape(card.name)}", ""]
+    if card.demonstration:
+        lines += [f"> **{DEMONSTRATION}**", ""]
+    for title, head, rows in _sections(card):
+        lines += [f"## {title}", "", _line(head), _line(["---"] * len(head))]
+        lines += [_line([escape(cell) for cell in row]) for row in rows]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def card_html(card: Card) -> str:
+    """The card as one HTML page without any script or outside file."""
+    name = html.escape(printable(card.name))
+    parts = [
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{name}</title>',
+        f"<style>{_STYLE}</style></head><body>\n<h1>Model card: {name}</h1>",
+    ]
+    if card.demonstration:
+        parts.append(f'<p class="warn"><strong>{DEMONSTRATION}</strong></p>')
+    for title, head, rows in _sections(card):
+        parts.append(f"<h2>{title}</h2>\n<table>")
+        if any(head):
+            parts.append(_row("th", head))
+        parts += [_row("td", row) for row in rows]
+        parts.append("</table>")
+    return "\n".join([*parts, "</body></html>", ""])
+
+
+def _sections(card: Card) -> Iterator[tuple[str, Row, list[Row]]]:
+    """Title, head and rows of each section that has something to say."""
+    yield "Use", ("", ""), _named({"intended use": card.intended_use, "limits": card.limits})
+    yield (
+        "Answers",
+        ("task", "kind", "classes", "threshold"),
+        [_task(entry) for entry in card.tasks],
+    )
+    rule = card.rule
+    yield (
+        "Films",
+        ("", ""),
+        _named(
+            {
+                "size": f"{rule.height} × {rule.width} pixels, {rule.resize}",
+                "decoding rule": f"version {rule.version}",
+            }
+        ),
+    )
+    if card.data:
+        words = ("films", "patients", "left_out", "split", "overlap", "source", "licence")
+        told = {word: card.data[word] for word in (*words, "citation") if card.data.get(word)}
+        yield "Training data", ("", ""), _named(told)
+    if counts := list(_counts(card.data)):
+        yield "Films by class", ("task", "class", "train", "val", "test"), counts
+    for task, found in card.scores.items():
+        if isinstance(found, Mapping):
+            title = f"Scores of '{html.escape(escape(task))}': {card.scores.get('part', '')}"
+            yield title, ("", "value", "interval"), list(_scores(found))
+    yield (
+        "Making",
+        ("", ""),
+        _named(
+            {
+                "made": card.created,
+                "plugin": card.plugin,
+                "weights": card.weights,
+                "probabilities": card.probabilities,
+                "parity with Keras": card.parity,
+                "precision": card.precision,
+                "settings": card.settings,
+                "versions": card.versions,
+            }
+        ),
+    )
+
+
+def _task(entry: TaskCard) -> Row:
+    task = entry.task
+    positive = f" (positive: {task.positive})" if task.positive else ""
+    return task.name, task.kind.value, ", ".join(task.classes) + positive, entry.threshold_origin
+
+
+def _counts(data: Mapping[str, Any]) -> Iterator[Row]:
+    for task, classes in dict(data.get("counts") or {}).items():
+        for name, parts in classes.items():
+            yield task, name, *(str(parts.get(part, "")) for part in ("train", "val", "test"))
+
+
+def _scores(found: Mapping[str, Any]) -> Iterator[Row]:
+    for name, value in found.items():
+        if not isinstance(value, Mapping):
+            yield name, _text(value), ""
+        elif "undefined" in value:
+            yield name, "–", str(value["undefined"])
+        else:
+            ends = [value.get("low"), value.get("high")]
+            known = None not in ends
+            yield name, _text(value["value"]), "–".join(map(_text, ends)) if known else ""
+
+
+def _named(values: Mapping[str, Any]) -> list[Row]:
+    return [(name.replace("_", " "), _text(value)) for name, value in values.items() if value]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "; ".join(f"{key}: {_text(entry)}" for key, entry in value.items() if entry != "")
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ", ".join(map(_text, value))
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _row(tag: str, cells: Sequence[str]) -> str:
+    inner = "".join(f"<{tag}>{html.escape(printable(cell))}</{tag}>" for cell in cells)
+    return f"<tr>{inner}</tr>"

@@ -1,0 +1,99 @@
+"""What a run leaves beside its model: split, history, pictures, films for later exports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xraybatch.core.files import write_text
+from xraybatch.evaluation.report import Report, TaskReport
+from xraybatch.models.card import Card
+from xraybatch.reports import plots
+from xraybatch.reports.card_text import card_html, card_markdown
+from xraybatch.reports.json_text import to_json
+from xraybatch.training.labels import TRAIN
+from xraybatch.training.prepare import Prepared
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+CALIBRATION, GATE = "calibration.npz", "gate.npz"
+CALIBRATION_FILMS = 256
+FILMS = "films"
+PROBABILITIES = "probabilities."
+
+
+def write_split(folder: Path, prepared: Prepared) -> None:
+    """``split.csv``: path, labels, patient, split; ``left-out.csv`` where there is any."""
+    columns = [column for task in prepared.tasks for column in prepared.columns(task)]
+    table = prepared.table[["path", *dict.fromkeys(columns)]].copy()
+    if prepared.whole != "film":
+        table["patient"] = prepared.names
+    table["split"] = prepared.split.part
+    write_text(folder / "split.csv", table.to_csv(index=False, lineterminator="\n"))
+    if len(prepared.left_out):
+        text = prepared.left_out.to_csv(index=False, lineterminator="\n")
+        write_text(folder / "left-out.csv", text)
+
+
+def write_history(folder: Path, history: pd.DataFrame) -> None:
+    """``history.csv`` and ``plots/curves.png``."""
+    write_text(folder / "history.csv", history.to_csv(index=False, lineterminator="\n"))
+    (folder / "plots").mkdir(exist_ok=True)
+    curves = history.drop(columns=["phase", "seconds"])
+    plots.save_png(plots.curves(curves), folder / "plots" / "curves.png")
+
+
+def write_scores(folder: Path, report: Report) -> None:
+    """``score.json``, and the confusion matrix and ROC curves of each task."""
+    write_text(folder / "score.json", to_json(report))
+    for task in report.tasks:
+        _draw(folder / "plots", task)
+
+
+def write_card_texts(folder: Path, card: Card) -> None:
+    """``card.md`` and ``card.html``."""
+    write_text(folder / "card.md", card_markdown(card))
+    write_text(folder / "card.html", card_html(card))
+
+
+def write_calibration(folder: Path, prepared: Prepared, seed: int) -> None:
+    """``calibration.npz``: decoded training films, for exports that measure ranges of values."""
+    films = prepared.split.where(TRAIN)
+    random = np.random.default_rng(seed)
+    chosen = np.sort(random.permutation(films)[:CALIBRATION_FILMS])
+    np.savez(folder / CALIBRATION, allow_pickle=False, films=prepared.films[chosen])
+
+
+def write_gate(
+    folder: Path, films: NDArray[np.uint8], answers: Mapping[str, NDArray[np.float32]]
+) -> None:
+    """``gate.npz``: the films that the parity gate saw, and what Keras said to them."""
+    named: dict[str, Any] = {PROBABILITIES + task: values for task, values in answers.items()}
+    np.savez(folder / GATE, allow_pickle=False, films=films, **named)
+
+
+def read_gate(folder: Path) -> tuple[NDArray[np.uint8], dict[str, NDArray[np.float32]]]:
+    """What `write_gate` wrote.
+
+    Raises
+    ------
+    OSError, ValueError, KeyError
+        If it is not there or is something else.
+    """
+    with np.load(folder / GATE, allow_pickle=False) as stored:
+        answers = {
+            name.removeprefix(PROBABILITIES): stored[name] for name in stored if name != FILMS
+        }
+        return stored[FILMS], answers
+
+
+def _draw(folder: Path, task: TaskReport) -> None:
+    if task.confusion is not None:
+        plots.save_png(plots.confusion(task), folder / f"confusion-{task.task}.png")
+    found = task.curves or [curve for finding in task.findings for curve in finding.curves]
+    plots.save_png(plots.roc_of(found, task.task), folder / f"roc-{task.task}.png")

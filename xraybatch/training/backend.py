@@ -1,0 +1,133 @@
+"""The one way to TensorFlow and Keras: quiet, seeded, on the device that was asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from xraybatch.core.errors import MissingExtra, ModelError, UsageError
+from xraybatch.models.devices import has_nvidia_driver
+
+DEVICES = ("auto", "cpu", "gpu")
+INSTALL = "pip install 'xraybatch[train]'"
+INSTALL_GPU = "pip install 'xraybatch[train-gpu]'"
+
+_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+
+
+@dataclass(frozen=True)
+class Device:
+    """Where training runs.
+
+    Attributes
+    ----------
+    name : str
+        ``cpu``, or the GPU's name.
+    note : str
+        A GPU that is there but unused, with the line that installs what is missing; else empty.
+    """
+
+    name: str
+    note: str = ""
+
+
+def load_keras() -> Any:
+    """Import Keras on TensorFlow without a word on standard error; nothing else is changed.
+
+    Raises
+    ------
+    MissingExtra
+        If TensorFlow or Keras is not installed.
+    """
+    try:
+        with _silence():
+            import keras
+            import tensorflow as tf
+
+            tf.config.list_physical_devices()  # what is missing for a GPU is said once, and by us
+    except ImportError as error:
+        raise MissingExtra(
+            f"Training needs TensorFlow and Keras, and {error.name or error} is not installed.",
+            f"Install it with: {INSTALL}",
+        ) from error
+    tf.get_logger().setLevel("ERROR")
+    if keras.backend.backend() != "tensorflow":
+        raise ModelError(
+            f"Keras runs on {keras.backend.backend()} here; training needs TensorFlow.",
+            "Unset KERAS_BACKEND, or set it to tensorflow.",
+        )
+    return keras
+
+
+def choose_device(asked: str) -> Device:
+    """Let TensorFlow use the device that was asked for; a GPU's memory is taken as it is needed.
+
+    Raises
+    ------
+    UsageError
+        If `asked` is none of ``auto``, ``cpu``, ``gpu``.
+    ModelError
+        If a GPU was asked for and TensorFlow has none.
+    """
+    if asked not in DEVICES:
+        raise UsageError(f"'{asked}' is no device to train on.", "Use auto, cpu or gpu.")
+    load_keras()
+    import tensorflow as tf
+
+    found = tf.config.list_physical_devices("GPU")
+    if asked == "cpu":
+        _before_first_use(lambda: tf.config.set_visible_devices([], "GPU"))
+        return Device("cpu")
+    if not found:
+        there = has_nvidia_driver()
+        if asked == "gpu":
+            raise ModelError(
+                "--device gpu was asked for, but TensorFlow finds no GPU"
+                + (": its CUDA libraries are missing." if there else " and no driver for one."),
+                f"Install them with {INSTALL_GPU}, or use --device cpu.",
+            )
+        note = f"There is an NVIDIA GPU, but TensorFlow cannot use it: {INSTALL_GPU}."
+        return Device("cpu", note if there else "")
+    for gpu in found:
+        _before_first_use(lambda gpu=gpu: tf.config.experimental.set_memory_growth(gpu, True))
+    details = tf.config.experimental.get_device_details(found[0])
+    return Device(str(details.get("device_name", "gpu")))
+
+
+def set_seed(seed: int) -> None:
+    """Seed Python, numpy and TensorFlow, and forget the names of layers made before."""
+    keras = load_keras()
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(seed)
+
+
+def _before_first_use(setting: Any) -> None:
+    with suppress(RuntimeError):  # TensorFlow runs already: in this process it was decided before
+        setting()
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Send what C++ libraries write while they load to nowhere; put the world back after."""
+    before = os.environ.get(_LEVEL)
+    os.environ[_LEVEL] = "3"
+    try:
+        kept = os.dup(2)
+    except OSError:  # no standard error at all
+        kept = -1
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        if kept >= 0:
+            os.dup2(kept, 2)
+            os.close(kept)
+        os.close(nowhere)
+        if before is None:
+            os.environ.pop(_LEVEL, None)
+        else:
+            os.environ[_LEVEL] = before

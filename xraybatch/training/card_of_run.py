@@ -1,0 +1,188 @@
+"""The card of a finished training: what the model is told of itself."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xraybatch.core.tasks import Task, TaskKind
+from xraybatch.evaluation.report import Estimate, Report
+from xraybatch.extension.records import Architecture
+from xraybatch.extension.registry import Owned
+from xraybatch.images.fingerprint import decoder_fingerprint
+from xraybatch.models.card import Card, TaskCard, pack_hashes
+from xraybatch.training.gate import Parity
+from xraybatch.training.labels import PARTS, TRAIN, VALIDATION
+from xraybatch.training.options import Settings, TrainOptions
+from xraybatch.training.prepare import Prepared
+from xraybatch.training.weights import LoadedWeights
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# what says where films lie on a person's disk has no place in a file that is handed on
+_PRIVATE = ("data", "labels", "out", "weights", "workers")
+_LIBRARIES = (
+    *("xraybatch", "tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime-gpu", "onnxruntime"),
+    *("numpy", "pillow", "pydicom", "scikit-learn"),
+)
+_GREYS = 32
+_SCORES = 10
+_SAMPLES = "synthetic sample films of xraybatch"
+_SAMPLES_LICENCE = "CC0 1.0"
+
+
+def card_of_run(
+    name: str,
+    prepared: Prepared,
+    options: TrainOptions,
+    settings: Settings,
+    architecture: Owned[Architecture],
+    weights: LoadedWeights,
+    parity: Parity,
+    scores: Mapping[str, NDArray[np.float32]],
+    *,
+    demonstration: bool,
+) -> Card:
+    """Everything that is known before the held-back part is scored.
+
+    Parameters
+    ----------
+    name : str
+        Of the run.
+    prepared : Prepared
+    options : TrainOptions
+    settings : Settings
+    architecture : Owned of Architecture
+    weights : LoadedWeights
+    parity : Parity
+    scores : mapping of str to ndarray of float32
+        Probabilities of the films that the gate saw, by task.
+    demonstration : bool
+        Trained on the sample films.
+    """
+    asked = {
+        entry.name: getattr(options, entry.name)
+        for entry in fields(options)
+        if entry.name not in _PRIVATE and getattr(options, entry.name) not in (None, "", ())
+    }
+    learned = [prepared.digests[i] for i in prepared.split.where(TRAIN, VALIDATION)]
+    return Card(
+        tasks=tuple(TaskCard(task) for task in prepared.tasks),
+        rule=settings.rule,
+        name=name,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        demonstration=demonstration,
+        plugin={
+            "name": architecture.record.name,
+            "owner": architecture.owner,
+            "options": dict(settings.values),
+        },
+        versions=versions(),
+        decoder=decoder_fingerprint(),
+        data=_data(prepared, options, scores, demonstration=demonstration),
+        hashes="" if options.no_hashes else pack_hashes(learned),
+        settings=asked | {k: v for k, v in asdict(settings).items() if k not in ("rule", "values")},
+        weights=asdict(weights),
+        probabilities={"class_weights": not options.no_class_weights, "oversampled": False},
+        parity=parity.to_dict(),
+        precision={"format": "fp32"},
+        limits=_limits(demonstration=demonstration, whole=prepared.whole),
+    )
+
+
+def scores_for_card(report: Report, part: str) -> dict[str, Any]:
+    """Scores with intervals, by task; ``part`` says which films."""
+    found: dict[str, Any] = {"part": part}
+    for task in report.tasks:
+        found[task.task] = {"films": task.films, "patients": report.join.patients} | {
+            name: _estimate(estimate) for name, estimate in task.estimates.items()
+        }
+    return found
+
+
+def versions() -> dict[str, str]:
+    """Of Python and of every library that has a share in a model."""
+    found = {"python": platform.python_version()}
+    for name in _LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _estimate(estimate: Estimate) -> dict[str, Any]:
+    if estimate.value is None:
+        return {"undefined": estimate.reason}
+    return {"value": estimate.value, "low": estimate.low, "high": estimate.high}
+
+
+def _data(
+    prepared: Prepared,
+    options: TrainOptions,
+    scores: Mapping[str, NDArray[np.float32]],
+    *,
+    demonstration: bool,
+) -> dict[str, Any]:
+    known = prepared.whole != "film"
+    return {
+        "films": len(prepared.table),
+        "patients": len(set(prepared.names)) if known else None,
+        "films_by_split": {part: len(prepared.split.where(part)) for part in PARTS},
+        "left_out": prepared.left_out["reason"].value_counts().to_dict(),
+        "counts": {task.name: _counts(task, prepared) for task in prepared.tasks},
+        "split": prepared.split.how,
+        "overlap": prepared.split.overlap,
+        "labels_from": prepared.source,
+        "source": options.source or (_SAMPLES if demonstration else ""),
+        "licence": options.licence or (_SAMPLES_LICENCE if demonstration else ""),
+        "citation": options.citation,
+        "grey_histogram": _grey_histogram(prepared),
+        "score_histograms": _score_histograms(prepared.tasks, scores),
+    }
+
+
+def _counts(task: Task, prepared: Prepared) -> dict[str, dict[str, int]]:
+    codes, part = prepared.codes[task.name], prepared.split.part
+    found = {}
+    for i, name in enumerate(task.classes):
+        has = codes[:, i] == 1 if task.kind is TaskKind.MULTILABEL else codes == i
+        found[name] = {p: int(np.count_nonzero(has & (part == p))) for p in PARTS}
+    return found
+
+
+def _grey_histogram(prepared: Prepared) -> list[float]:
+    """Shares of pixels in 32 steps of grey, over the training films."""
+    total = np.zeros(_GREYS, np.int64)
+    for i in prepared.split.where(TRAIN):
+        total += np.bincount(prepared.films[np.array([i])].ravel() >> 3, minlength=_GREYS)
+    return [round(float(share), 5) for share in total / total.sum()]
+
+
+def _score_histograms(
+    tasks: tuple[Task, ...], scores: Mapping[str, NDArray[np.float32]]
+) -> dict[str, dict[str, list[int]]]:
+    """Films in ten steps of probability, by task and class."""
+    return {
+        task.name: {
+            name: np.histogram(scores[task.name][:, i], bins=_SCORES, range=(0, 1))[0].tolist()
+            for i, name in enumerate(task.classes)
+        }
+        for task in tasks
+    }
+
+
+def _limits(*, demonstration: bool, whole: str) -> str:
+    said = ["Known to work on films like those it was trained on; anything else is untested."]
+    if demonstration:
+        said.append("Trained on synthetic films: its answers mean nothing for real ones.")
+    if whole == "film":
+        said.append("Patients were not known, so its score may be too good.")
+    return " ".join(said)

@@ -1,0 +1,115 @@
+"""A training run's options as TOML: read for ``--config``, written so that a run can be repeated.
+
+Keys are the long names of the options without the hyphens in front. Paths are relative to the
+current folder, as on the command line.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from xraybatch.core.errors import InputError, UsageError
+from xraybatch.core.names import did_you_mean
+from xraybatch.training.options import Settings, TrainOptions
+
+KEYS = tuple(entry.name.replace("_", "-") for entry in fields(TrainOptions))
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Read options from a TOML file.
+
+    Returns
+    -------
+    dict
+        Names of the fields of `TrainOptions` to plain values.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or is no TOML.
+    UsageError
+        If a key is no option.
+    """
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read: {error}.", "Check --config.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path} is no TOML file: {error}.", "Check --config.") from None
+    for key in data:
+        if key not in KEYS:
+            raise UsageError(f"{path} has the unknown key '{key}'.", did_you_mean(key, KEYS))
+    return {key.replace("-", "_"): value for key, value in data.items()}
+
+
+def options_from_config(path: Path) -> TrainOptions:
+    """The options that a config file holds, as the command line would read them.
+
+    Raises
+    ------
+    InputError, UsageError
+        As `read_config`; if the file names no plugin, or a value is of another type.
+    """
+    data = read_config(path)
+    if "plugin" not in data:
+        raise UsageError(f"{path} names no plugin.", 'Write plugin = "resnet50" into it.')
+    for name in ("data", "labels", "out"):
+        if name in data:
+            data[name] = Path(data[name])
+    for name in ("task", "option"):
+        if name in data:
+            data[name] = tuple(data[name])
+    try:
+        return TrainOptions(**data)
+    except TypeError as error:
+        raise UsageError(f"{path} has a value of the wrong type: {error}.") from None
+
+
+def write_config(options: TrainOptions, settings: Settings, weights: str) -> str:
+    """What repeats a run, as TOML: every setting with the value that it really had.
+
+    Parameters
+    ----------
+    options : TrainOptions
+    settings : Settings
+    weights : str
+        What was really loaded, so that a repetition does not depend on the net.
+    """
+    resolved = {entry.name: getattr(options, entry.name) for entry in fields(options)}
+    for name in ("epochs", "batch_size", "optimizer", "learning_rate", "weight_decay"):
+        resolved[name] = getattr(settings, name)
+    for name in ("patience", "fine_tune", "val_split"):
+        resolved[name] = getattr(settings, name)
+    resolved["image_size"] = f"{settings.rule.height}x{settings.rule.width}"
+    resolved["option"] = [f"{name}={_plain(value)}" for name, value in settings.values.items()]
+    resolved["weights"] = weights
+    resolved["out"] = None  # a repetition is another run
+    for name in ("data", "labels"):
+        if resolved[name] is not None:
+            resolved[name] = str(Path(resolved[name]).resolve())
+    lines = ["# xraybatch train --config config.toml repeats this run"]
+    lines += [
+        f"{name.replace('_', '-')} = {_toml(value)}"
+        for name, value in resolved.items()
+        if value is not None and value not in ("", (), [])
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _plain(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_toml(entry) for entry in value) + "]"
+    if isinstance(value, int | float):
+        return repr(value)
+    # JSON's escapes are TOML's, but for the one control character that JSON lets through
+    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007F")

@@ -1,0 +1,218 @@
+"""Training itself: a frozen backbone is run once, then what is behind it learns; or all of it."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xraybatch.core.errors import ModelError, UsageError
+from xraybatch.core.names import did_you_mean
+from xraybatch.core.progress import Progress, Stage
+from xraybatch.training.batches import Source, batches
+from xraybatch.training.heads import Head
+from xraybatch.training.network import FEATURES, INPUT, Assembly, thaw
+from xraybatch.training.options import Settings
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+WHOLE, HEAD, FINE_TUNE = "whole", "head", "fine-tune"
+_SLOWER = 0.1  # learning rate of fine-tuning, of the one that the head was trained with
+
+History = list[dict[str, float | str]]
+
+
+@dataclass(frozen=True)
+class Material:
+    """What is learned from.
+
+    Attributes
+    ----------
+    films : Source
+        uint8 ``(n, height, width, 1)`` by position.
+    targets, weights : mapping of str to ndarray
+        By task, one row a film, as its head makes them.
+    train, val : ndarray of int64
+        Positions; `val` may be empty.
+    """
+
+    films: Source
+    targets: Mapping[str, NDArray[np.float32]]
+    weights: Mapping[str, NDArray[np.float32]]
+    train: NDArray[np.int64]
+    val: NDArray[np.int64]
+
+
+def fit(
+    assembly: Assembly,
+    heads: Sequence[Head],
+    material: Material,
+    settings: Settings,
+    *,
+    frozen: bool,
+    seed: int,
+    scratch: Path,
+    progress: Progress,
+) -> History:
+    """Train an assembly; its `inference` has learned afterwards.
+
+    Parameters
+    ----------
+    assembly : Assembly
+    heads : sequence of Head
+    material : Material
+    settings : Settings
+    frozen : bool
+        Whether the backbone is pretrained: then it is run once and stays as it is, but for
+        `settings.fine_tune` layers at the end.
+    seed : int
+        Of the order of films.
+    scratch : Path
+        Folder for the features of the films, which may be larger than memory.
+    progress : Progress
+
+    Returns
+    -------
+    list of dict
+        A row an epoch: ``epoch``, ``phase``, ``loss`` …, ``val_loss`` …, ``seconds``.
+
+    Raises
+    ------
+    ModelError
+        If the loss is no number.
+    UsageError
+        If Keras has no such optimizer.
+    """
+    history: History = []
+    if not frozen:
+        _train(assembly.whole, heads, material, settings, WHOLE, seed, history, progress)
+        return history
+    assembly.backbone.trainable = False
+    with _stored_features(assembly, material, settings, scratch, progress) as inputs:
+        _train(
+            assembly.rest, heads, material, settings, HEAD, seed, history, progress, inputs=inputs
+        )
+    if settings.fine_tune:
+        count = thaw(assembly.backbone, settings.fine_tune)
+        progress.note(f"Fine-tuning the last {count} layers of the backbone, in the whole network.")
+        _train(assembly.whole, heads, material, settings, FINE_TUNE, seed, history, progress)
+    return history
+
+
+def _train(
+    model: Any,
+    heads: Sequence[Head],
+    material: Material,
+    settings: Settings,
+    phase: str,
+    seed: int,
+    history: History,
+    progress: Progress,
+    inputs: Mapping[str, Source] | None = None,
+) -> None:
+    from keras import callbacks, metrics
+
+    model.compile(
+        optimizer=_optimizer(settings, _SLOWER if phase == FINE_TUNE else 1.0),
+        loss={head.task.name: head.loss for head in heads},
+        weighted_metrics={
+            head.task.name: [metrics.MeanMetricWrapper(head.hits, name="accuracy")]
+            for head in heads
+        },
+    )
+    given = inputs or {INPUT: material.films}
+    made = partial(batches, given, material.targets, material.weights, size=settings.batch_size)
+    monitor = "val_loss" if len(material.val) else "loss"
+    stop = callbacks.EarlyStopping(
+        monitor=monitor, patience=settings.patience, restore_best_weights=True
+    )
+    with progress.stage("training", settings.epochs, unit="epochs") as stage:
+        rows: History = []
+        model.fit(
+            made(films=material.train, seed=seed),
+            validation_data=made(films=material.val) if len(material.val) else None,
+            epochs=settings.epochs,
+            verbose=0,
+            callbacks=[_record(rows, phase, len(history), stage), stop, callbacks.TerminateOnNaN()],
+        )
+    history += rows
+    if not rows or not all(math.isfinite(float(row["loss"])) for row in rows):
+        raise ModelError(
+            "The loss is no number any more: training has run away.",
+            "Lower --learning-rate.",
+        )
+    if len(rows) < settings.epochs:
+        progress.note(
+            f"Stopped after {len(rows)} of {settings.epochs} epochs: {monitor} has not become "
+            f"better for {settings.patience}; the best epoch's weights are kept."
+        )
+
+
+def _record(rows: History, phase: str, before: int, stage: Stage) -> Any:
+    """A callback that keeps each epoch's figures and tells them."""
+    from keras import callbacks
+
+    class Record(callbacks.Callback):  # type: ignore[misc]
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            self.begun = time.perf_counter()
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            figures = {name: float(value) for name, value in (logs or {}).items()}
+            took = round(time.perf_counter() - self.begun, 3)
+            number = before + epoch + 1
+            rows.append({"epoch": number, "phase": phase, **figures, "seconds": took})
+            said = f"loss {figures.get('loss', math.nan):.3f}"
+            if "val_loss" in figures:
+                said += f" val {figures['val_loss']:.3f}"
+            stage.advance(detail=said)
+
+    return Record()
+
+
+@contextmanager
+def _stored_features(
+    assembly: Assembly, material: Material, settings: Settings, scratch: Path, progress: Progress
+) -> Iterator[Mapping[str, Source]]:
+    """Run the frozen backbone over the films that are trained on, once, onto the disk."""
+    used = np.union1d(material.train, material.val)
+    shape = assembly.features.output_shape[1:]
+    path = scratch / "features.npy"
+    stored = np.lib.format.open_memmap(
+        path, mode="w+", dtype=np.float32, shape=(int(used.max()) + 1, *shape)
+    )
+    try:
+        with progress.stage("features, once", len(used)) as stage:
+            for begin in range(0, len(used), settings.batch_size):
+                films = used[begin : begin + settings.batch_size]
+                stored[films] = assembly.features.predict_on_batch(material.films[films])
+                stage.advance(len(films))
+        yield {FEATURES: stored} | ({INPUT: material.films} if INPUT in assembly.rest.input else {})
+    finally:
+        path.unlink()
+
+
+def _optimizer(settings: Settings, factor: float) -> Any:
+    from keras import optimizers
+
+    known = sorted(
+        name.lower()
+        for name, kind in vars(optimizers).items()
+        if isinstance(kind, type) and issubclass(kind, optimizers.Optimizer)
+    )
+    if settings.optimizer not in known:
+        raise UsageError(
+            f"Keras has no optimizer '{settings.optimizer}'.",
+            did_you_mean(settings.optimizer, known),
+        )
+    config: dict[str, Any] = {"learning_rate": settings.learning_rate * factor}
+    if settings.weight_decay:
+        config["weight_decay"] = settings.weight_decay
+    return optimizers.get({"class_name": settings.optimizer, "config": config})

@@ -1,0 +1,235 @@
+"""Which films there are to learn from, and what is known of each: class folders or a table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from xraybatch.core.errors import InputError, UsageError
+from xraybatch.core.progress import Progress
+from xraybatch.core.tables import read_table, require_columns
+from xraybatch.core.tasks import DEFAULT_TASK, TaskKind, TaskRequest
+from xraybatch.evaluation.columns import parse_label_map
+from xraybatch.prediction.run import find_films
+from xraybatch.sources.keys import key_of
+from xraybatch.training.options import TrainOptions
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TABLE = "labels.csv"
+TRAIN, VALIDATION, TEST = PARTS = ("train", "val", "test")
+FILE = "_file"  # no task can be called that
+
+_PART_NAMES = {
+    **dict.fromkeys(("train", "training"), TRAIN),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), VALIDATION),
+    **dict.fromkeys(("test", "testing", "holdout"), TEST),
+}
+
+
+@dataclass(frozen=True)
+class LabelledFilms:
+    """Films with what a person knows of them.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        One row a film, all cells `str`: ``path`` (its key), ``_file`` (what to open), ``patient``,
+        ``study`` and ``split`` (``train``, ``val``, ``test``; empty: not given), and a column
+        named after each task, or for multilabel after each of its findings.
+    source : str
+        Where the labels come from, in words.
+    missing : tuple of str
+        Paths of the table whose file is not there.
+    """
+
+    table: pd.DataFrame
+    source: str
+    missing: tuple[str, ...] = ()
+
+
+def read_films(
+    folder: Path | None, options: TrainOptions, requests: list[TaskRequest], progress: Progress
+) -> LabelledFilms:
+    """Find the films and their labels.
+
+    Parameters
+    ----------
+    folder : Path or None
+        Of the films; None where the table alone says where they are.
+    options : TrainOptions
+    requests : list of TaskRequest
+        Tasks that a person named; their columns are kept.
+    progress : Progress
+        Is told where the labels come from and what is left out.
+
+    Raises
+    ------
+    InputError
+        If folder or table cannot be used, or no film is left.
+    """
+    if folder is not None and not folder.is_dir():
+        raise InputError(f"--data {folder} is not a folder.", "Name the folder of the films.")
+    labels = options.labels
+    if labels is None and folder is not None and (folder / TABLE).is_file():
+        labels = folder / TABLE
+        progress.note(f"Labels come from {labels}.")
+    if labels is not None:
+        return _from_table(labels, folder, options, requests, progress)
+    if folder is None:
+        raise UsageError("There are neither --data nor --labels.", "Name the folder of the films.")
+    return _from_folders(folder, requests, progress)
+
+
+def columns_of(request: TaskRequest) -> tuple[str, ...]:
+    """Columns of `LabelledFilms.table` with a task's truth: one, or for multilabel one a finding.
+
+    Raises
+    ------
+    UsageError
+        If a multilabel task names no findings.
+    """
+    if request.kind is TaskKind.MULTILABEL:
+        if not request.classes:
+            raise UsageError(
+                f"The multilabel task '{request.name}' names no findings.",
+                f"Write --task {request.name}:multilabel=FINDING,FINDING, "
+                "with the columns that hold 0 or 1.",
+            )
+        return request.classes
+    return (request.name,)
+
+
+def _homes(requests: list[TaskRequest], options: TrainOptions, has: list[str]) -> dict[str, str]:
+    """Column that we keep → column of the labels table that it comes from."""
+    wanted = {column: column for request in requests for column in columns_of(request)}
+    alone = len(requests) == 1 and requests[0].kind is not TaskKind.MULTILABEL
+    if options.label_column:
+        if not alone:
+            raise UsageError(
+                "--label-column fits one task that is not multilabel.",
+                "Rename the columns of the labels to the names of tasks and findings.",
+            )
+        return {requests[0].name: options.label_column}
+    if alone and requests[0].name not in has and DEFAULT_TASK in has:
+        return {requests[0].name: DEFAULT_TASK}
+    return wanted
+
+
+def _from_table(
+    labels: Path,
+    folder: Path | None,
+    options: TrainOptions,
+    requests: list[TaskRequest],
+    progress: Progress,
+) -> LabelledFilms:
+    table = read_table(labels)
+    has = [str(column) for column in table.columns]
+    homes = _homes(requests, options, has)
+    hint = "Name the columns with --path-column, --label-column or --task."
+    require_columns(table, labels, [options.path_column, *homes.values()], hint)
+    if options.patient_column:
+        require_columns(table, labels, [options.patient_column])
+    kept = table[[]].copy()
+    kept["path"] = table[options.path_column]
+    for column, home in homes.items():
+        kept[column] = _mapped(table[home], options.label_map)
+    for word, column in (
+        ("patient", options.patient_column or "patient"),
+        ("study", "study"),
+        ("split", "split"),
+    ):
+        kept[word] = table[column] if column in has else ""
+    kept["split"] = _parts(kept["split"], labels)
+    kept = _once(kept, labels, progress)
+    unlabelled = (kept[list(homes)] == "").all(axis=1)
+    if unlabelled.any():
+        progress.note(f"Without any label, left out: {int(unlabelled.sum()):,} films.")
+        kept = kept[~unlabelled]
+    kept[FILE] = [_place(path, folder, labels.parent) for path in kept["path"]]
+    missing = tuple(kept.loc[kept[FILE] == "", "path"])
+    kept = kept[kept[FILE] != ""].reset_index(drop=True)
+    if not len(kept):
+        raise InputError(
+            f"None of the {len(missing):,} films that {labels} names is there.",
+            "Paths are looked for in --data and in the folder of the table.",
+        )
+    if missing:
+        progress.note(f"Named in {labels.name} but not there, left out: {len(missing):,} films.")
+    kept["path"] = [key_of(path) for path in kept["path"]]
+    return LabelledFilms(kept, f"table {labels.name}", missing)
+
+
+def _from_folders(folder: Path, requests: list[TaskRequest], progress: Progress) -> LabelledFilms:
+    import pandas as pd
+
+    if len(requests) != 1 or requests[0].kind is TaskKind.MULTILABEL:
+        raise UsageError(
+            "Class folders hold one label a film.", "Several tasks or findings need --labels."
+        )
+    rows, alone = [], 0
+    for item in find_films([folder]).items:
+        parts = PurePosixPath(item.key).parts[:-1]
+        split = ""
+        for depth, name in enumerate(parts):
+            if name.lower() in _PART_NAMES:
+                split, parts = _PART_NAMES[name.lower()], parts[depth + 1 :]
+                break
+        if parts:
+            rows.append((item.key, item.path, parts[0], split))
+        else:
+            alone += 1
+    if not rows:
+        raise InputError(
+            f"{folder} has no class folders and no {TABLE}.",
+            "Put the films of each class into a folder of its name, or give --labels.",
+        )
+    if alone:
+        progress.note(f"In no class folder, left out: {alone:,} films.")
+    table = pd.DataFrame(rows, columns=["path", FILE, requests[0].name, "split"], dtype=str)
+    table["patient"] = table["study"] = ""
+    if (table["split"] != "").any():
+        progress.note("The folders train, val and test are taken as the split.")
+    return LabelledFilms(table, "class folders")
+
+
+def _mapped(column: pd.Series[str], label_map: str | None) -> pd.Series[str]:
+    stripped = column.str.strip()
+    return stripped.replace(parse_label_map(label_map)) if label_map else stripped
+
+
+def _parts(column: pd.Series[str], labels: Path) -> list[str]:
+    found = []
+    for value in column.str.strip().str.lower():
+        if value and value not in _PART_NAMES:
+            raise InputError(
+                f"The column 'split' of {labels} says '{value}'.",
+                "Use train, val and test, or rename the column.",
+            )
+        found.append(_PART_NAMES.get(value, ""))
+    return found
+
+
+def _once(table: pd.DataFrame, labels: Path, progress: Progress) -> pd.DataFrame:
+    """Rows that repeat one another word for word count once; contradictions are an error."""
+    once = table.drop_duplicates()
+    twice = once[once["path"].duplicated()]
+    if len(twice):
+        raise InputError(
+            f"{labels} names '{twice['path'].iloc[0]}' twice, and not alike.",
+            "Keep one row for each film.",
+        )
+    if len(once) < len(table):
+        progress.note(f"Rows of {labels.name} that stand twice: {len(table) - len(once):,}.")
+    return once
+
+
+def _place(path: str, *folders: Path | None) -> str:
+    if not path:
+        return ""
+    for folder in folders:
+        if folder is not None and (found := folder / path).exists():
+            return str(found)
+    return ""

@@ -1,0 +1,186 @@
+"""Training, validation and test: stratified, patients whole, identical films on one side.
+
+A group is what must not be divided: all films of a patient, and with them every film whose pixels
+are the same as one of theirs.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xraybatch.core.errors import InputError
+from xraybatch.training.labels import PARTS, TEST, TRAIN, VALIDATION
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+LEFT_OUT = ""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which part each film belongs to.
+
+    Attributes
+    ----------
+    part : ndarray of str, shape (n,)
+        ``train``, ``val``, ``test``; empty: left out, because its group stands in a later part.
+    how : str
+        How it was made, one sentence.
+    overlap : str
+        What was tested for standing on two sides, one sentence.
+    """
+
+    part: NDArray[np.str_]
+    how: str
+    overlap: str
+
+    def where(self, *parts: str) -> NDArray[np.int64]:
+        """Indices of the films of these parts, rising."""
+        return np.flatnonzero(np.isin(self.part, parts))
+
+    @property
+    def left_out(self) -> int:
+        """Films in no part."""
+        return int(np.count_nonzero(self.part == LEFT_OUT))
+
+
+def groups_of(names: Sequence[str], digests: Sequence[bytes]) -> NDArray[np.int64]:
+    """Number the groups that must not be divided.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Patient (or study) of each film; empty: not known, so each film alone.
+    digests : sequence of bytes
+        Of the decoded films.
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
+        Equal for films of one name, for films with equal pixels, and for whatever these connect.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    count = len(digests)
+    first: dict[tuple[str, object], int] = {}
+    links = [
+        (film, first.setdefault(key, film))
+        for film in range(count)
+        for key in (("digest", digests[film]), ("name", names[film]))
+        if key[1]
+    ]
+    rows, columns = np.array(links, np.int64).reshape(-1, 2).T
+    graph = coo_array((np.ones(len(rows)), (rows, columns)), shape=(count, count))
+    numbers: NDArray[np.int64] = connected_components(graph, directed=False)[1].astype(np.int64)
+    return numbers
+
+
+def make_split(
+    strata: NDArray[np.int64],
+    groups: NDArray[np.int64],
+    *,
+    given: Sequence[str],
+    val_split: float,
+    test_split: float,
+    seed: int,
+    whole: str = "patient",
+) -> Split:
+    """Deal films to parts.
+
+    Parameters
+    ----------
+    strata : ndarray of int64, shape (n,)
+        What every part should have in equal shares: the classes, as numbers.
+    groups : ndarray of int64, shape (n,)
+        As `groups_of` returns.
+    given : sequence of str
+        Parts as distributed, empty where there are none. A part that is given is kept as it is; one
+        that is not is taken from what is to be trained on. Films without a part are trained on.
+        Films whose group reaches into a later part are left out of the earlier one.
+    val_split, test_split : float
+        Shares of all films.
+    seed : int
+    whole : str
+        What the groups keep whole, for the sentences: ``patient``, ``study`` or ``film``.
+
+    Raises
+    ------
+    InputError
+        If there are too few groups.
+    """
+    part = np.array([name or TRAIN for name in given], dtype=object)
+    told = any(given)
+    for later in (TEST, VALIDATION):  # what a later part needs is not trained on
+        reaches = np.isin(groups, groups[part == later])
+        earlier = {TEST: (TRAIN, VALIDATION), VALIDATION: (TRAIN,)}[later]
+        part[reaches & np.isin(part, earlier)] = LEFT_OUT
+    made = []
+    for name, share in ((TEST, test_split), (VALIDATION, val_split)):
+        if share > 0 and not (part == name).any():
+            pool = np.flatnonzero(part == TRAIN)
+            taken = _share(strata[pool], groups[pool], share * len(part) / len(pool), seed)
+            part[pool[taken]] = name
+            made.append(f"{name} {share:g}")
+    final = part.astype(str)
+    split = Split(final, _how(made, told, seed, whole), _tested(whole))
+    _check_parts(split, groups)
+    return split
+
+
+def _share(
+    strata: NDArray[np.int64], groups: NDArray[np.int64], share: float, seed: int
+) -> NDArray[np.int64]:
+    """Indices of about `share` of the films: whole groups, classes in proportion."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    count = len(np.unique(groups))
+    # as many folds as come nearest to the share, of which a few are taken
+    wanted = round(1 / min(share, 1 - share))
+    folds = max(2, min(20, count, int(np.bincount(strata).max()), wanted))
+    take = max(1, min(folds - 1, round(share * folds)))
+    if count < 2:
+        raise InputError(
+            "All films are of one patient, or have the same pixels: they cannot be split.",
+            "Give more films, or --test-split 0 --val-split 0.",
+        )
+    dealer = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        # a class with fewer groups than folds cannot be in each; that is counted in the card
+        warnings.simplefilter("ignore", UserWarning)
+        parts = [test for _, test in dealer.split(np.zeros(len(strata)), strata, groups)]
+    parts = sorted(parts, key=lambda part: abs(len(part) * folds - len(strata)))
+    return np.sort(np.concatenate(parts[:take]))
+
+
+def _how(made: list[str], told: bool, seed: int, whole: str) -> str:
+    by = {"patient": "whole patients", "study": "whole studies", "film": "single films"}[whole]
+    drawn = (
+        f"{' and '.join(made)} drawn by {by} and stratified by class, seed {seed}" if made else ""
+    )
+    return "; ".join(filter(None, ("parts as distributed" if told else "", drawn))) or "all trained"
+
+
+def _tested(whole: str) -> str:
+    if whole == "film":
+        return (
+            "no identical decoded film stands in two parts (tested); patients are not known, "
+            "so films of one person may"
+        )
+    return f"no {whole} and no identical decoded film stands in two parts (tested)"
+
+
+def _check_parts(split: Split, groups: NDArray[np.int64]) -> None:
+    """An invariant, looked at once more on the finished split."""
+    sides = [set(groups[split.part == name].tolist()) for name in PARTS]
+    assert sum(map(len, sides)) == len(set().union(*sides))
+    if not len(split.where(TRAIN)):
+        raise InputError(
+            "No film is left to train on.", "Lower --val-split and --test-split, or add films."
+        )

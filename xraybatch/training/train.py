@@ -1,0 +1,297 @@
+"""Training, the use case: films and labels to a run folder with a sealed model."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.resources import as_file
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xraybatch.core.errors import Interrupted, ModelError
+from xraybatch.core.files import write_text
+from xraybatch.core.progress import SILENT, Progress
+from xraybatch.evaluation.report import Report
+from xraybatch.extension.records import Architecture, Exporter, ExportJob
+from xraybatch.extension.registry import Owned, registry
+from xraybatch.images.pool import DecodingPool, FilmSource
+from xraybatch.models.card import Card, TaskCard
+from xraybatch.models.model import load_model, with_card
+from xraybatch.models.runs import MODEL_FILE
+from xraybatch.models.seal import write_sealed
+from xraybatch.models.selftest import record_self_test
+from xraybatch.models.session import Session
+from xraybatch.training import artefacts
+from xraybatch.training.backend import choose_device, load_keras, set_seed
+from xraybatch.training.card_of_run import card_of_run, scores_for_card
+from xraybatch.training.config import write_config
+from xraybatch.training.fit import History, Material, fit
+from xraybatch.training.folder import LOG, LoggedProgress, run_folder
+from xraybatch.training.gate import FILMS, Parity, check_parity, keras_answers
+from xraybatch.training.heads import head_for
+from xraybatch.training.held_back import CHOSEN_ON, HELD_BACK, judged_part, score_part
+from xraybatch.training.labels import FILE, TEST, TRAIN, VALIDATION
+from xraybatch.training.network import Assembly, assemble
+from xraybatch.training.options import Settings, TrainOptions, settle
+from xraybatch.training.prepare import Prepared, are_samples, prepare
+from xraybatch.training.weights import LoadedWeights, build_network
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+FORMAT = "onnx"  # the exporter that writes model files
+KERAS_FILE = "model.keras"
+CONFIG = "config.toml"
+SAMPLES = "No --data: the synthetic sample films are used. This is a demonstration."
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished training run.
+
+    Attributes
+    ----------
+    folder : Path
+    model : Path
+        Of the sealed model file.
+    card : Card
+    report : Report or None
+        Scores of the held-back part, else of the validation part; None where there is neither.
+    """
+
+    folder: Path
+    model: Path
+    card: Card
+    report: Report | None
+
+
+def train(options: TrainOptions, progress: Progress = SILENT) -> Run:
+    """Train a model and write its run folder.
+
+    Parameters
+    ----------
+    options : TrainOptions
+    progress : Progress
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    UsageError, InputError, PluginError, MissingExtra
+        If options, films, labels or the architecture cannot be used, or something is not installed.
+    ModelError, BarMissed
+        If training ran away, or the exported file does not answer as Keras does.
+    Interrupted
+        If stopped; nothing of the run is kept but the decoded films.
+    """
+    architecture = registry().get(Architecture, options.plugin)
+    settings = settle(options, architecture.record)
+    try:
+        with run_folder(options.out, options.plugin, _today()) as (building, final):
+            run = _train(options, settings, architecture, building, final, progress)
+    except KeyboardInterrupt:
+        raise Interrupted(
+            "Training was stopped; no run folder was kept.",
+            "The decoded films were, so the same command begins faster.",
+        ) from None
+    return run
+
+
+def _train(
+    options: TrainOptions,
+    settings: Settings,
+    architecture: Owned[Architecture],
+    building: Path,
+    final: Path,
+    progress: Progress,
+) -> Run:
+    with ExitStack() as stack:
+        told = stack.enter_context(closing(LoggedProgress(progress, building / LOG)))
+        folder = stack.enter_context(_films_folder(options, told))
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=building)))
+        _say_device(options.device, told)
+        prepared = prepare(
+            folder, options, settings, cache=scratch if options.no_cache else None, progress=told
+        )
+        _say_parts(prepared, told)
+        artefacts.write_split(building, prepared)
+        artefacts.write_calibration(building, prepared, options.seed)
+
+        set_seed(options.seed)
+        network, weights = build_network(architecture.record, settings, options.weights, told)
+        heads = [head_for(task) for task in prepared.tasks]
+        assembly = assemble(
+            network,
+            heads,
+            height=settings.rule.height,
+            width=settings.rule.width,
+            dropout=settings.dropout,
+        )
+        history = fit(
+            assembly,
+            heads,
+            _material(prepared, heads, balanced=not options.no_class_weights),
+            settings,
+            frozen=network.pretrained,
+            seed=options.seed,
+            scratch=scratch,
+            progress=told,
+        )
+        artefacts.write_history(building, _as_table(history))
+        loaded = options.weights if weights.loaded == weights.asked else weights.loaded
+        write_text(building / CONFIG, write_config(options, settings, loaded))
+
+        card = _export(
+            assembly, prepared, options, settings, architecture, weights, building, final, told
+        )
+        card, report = _judge(building, card, prepared, told)
+        artefacts.write_card_texts(building, card)
+    return Run(final, final / MODEL_FILE, card, report)
+
+
+@contextmanager
+def _films_folder(options: TrainOptions, progress: Progress) -> Iterator[Path | None]:
+    if options.data is not None or options.labels is not None:
+        yield options.data
+        return
+    from xraybatch_samples import films_folder
+
+    progress.note(SAMPLES)
+    with as_file(films_folder()) as folder:
+        yield folder
+
+
+def _say_device(asked: str, progress: Progress) -> None:
+    device = choose_device(asked)
+    progress.note(f"Training runs on {device.name}.")
+    if device.note:
+        progress.warn("GPU unused", device.note)
+
+
+def _say_parts(prepared: Prepared, progress: Progress) -> None:
+    for task in prepared.tasks:
+        progress.note(f"Task '{task.name}', {task.kind}: {', '.join(task.classes)}.")
+    counts = [f"{part} {len(prepared.split.where(part)):,}" for part in (TRAIN, VALIDATION, TEST)]
+    progress.note(f"Films: {', '.join(counts)} ({prepared.split.how}; {prepared.split.overlap}).")
+
+
+def _material(prepared: Prepared, heads: Sequence[Any], *, balanced: bool) -> Material:
+    training = prepared.split.part == TRAIN
+    codes = prepared.codes
+    return Material(
+        films=prepared.films,
+        targets={h.task.name: h.targets(codes[h.task.name]) for h in heads},
+        weights={
+            h.task.name: h.weights(codes[h.task.name], training, balanced=balanced) for h in heads
+        },
+        train=prepared.split.where(TRAIN),
+        val=prepared.split.where(VALIDATION),
+    )
+
+
+def _export(
+    assembly: Assembly,
+    prepared: Prepared,
+    options: TrainOptions,
+    settings: Settings,
+    architecture: Owned[Architecture],
+    weights: LoadedWeights,
+    building: Path,
+    final: Path,
+    progress: Progress,
+) -> Card:
+    """Keras model to sealed model file, by way of the parity gate."""
+    load_keras()
+    assembly.inference.save(building / KERAS_FILE)
+    exporter = registry().get(Exporter, FORMAT).record
+    films = _gate_films(prepared, settings, options)
+    tasks = [TaskCard(task) for task in prepared.tasks]
+    answers = keras_answers(assembly.inference, films, tasks)
+    artefacts.write_gate(building, films, answers)
+    with progress.stage("exporting", None, unit="steps"):
+        graph = building / f"graph{exporter.suffix}"
+        exporter.write(ExportJob(graph, assembly.outputs, keras_model=assembly.inference))
+        parity: Parity = check_parity(
+            answers, exporter.open(graph), films, tasks, tolerance=options.tolerance
+        )
+    progress.note(parity.sentence())
+    demonstration = are_samples(prepared.films.contents)
+    card = card_of_run(
+        final.name,
+        prepared,
+        options,
+        settings,
+        architecture,
+        weights,
+        parity,
+        answers,
+        demonstration=demonstration,
+    )
+    model = building / MODEL_FILE
+    write_sealed(graph.read_bytes(), card.to_json(), model)
+    graph.unlink()
+    session = Session(load_model(model), device="cpu")
+    test = record_self_test(session.predict, settings.rule.height, settings.rule.width)
+    card = replace(card, self_test=test)
+    with_card(load_model(model), card, model)
+    return card
+
+
+def _gate_films(prepared: Prepared, settings: Settings, options: TrainOptions) -> NDArray[np.uint8]:
+    """Real films, from their files: validation where there is one, else training."""
+    films = prepared.split.where(VALIDATION)
+    if not len(films):
+        films = prepared.split.where(TRAIN)
+    random = np.random.default_rng(options.seed)
+    films = np.sort(random.permutation(films)[:FILMS])
+    files = prepared.table[FILE].iloc[films]
+    with DecodingPool(settings.rule, workers=options.workers) as pool:
+        anew = list(pool.decode(FilmSource(file, Path(file).name) for file in files))
+    if any(one.film is None for one in anew):
+        raise ModelError(
+            "A film that was decoded before training cannot be decoded any more.",
+            "Did the films change while the model was trained? Train again.",
+        )
+    decoded = np.stack([one.film for one in anew if one.film is not None])[..., None]
+    if not np.array_equal(decoded, prepared.films[films]):
+        raise ModelError(
+            "Films decode to other pixels than before training.",
+            "Did the films change while the model was trained? Train again.",
+        )
+    return decoded
+
+
+def _judge(
+    building: Path, card: Card, prepared: Prepared, progress: Progress
+) -> tuple[Card, Report | None]:
+    """Score the held-back part with the finished file, and write the scores into its card."""
+    part = judged_part(prepared)
+    if not part:
+        progress.note("No film was held back, so there is no score.")
+        return card, None
+    model = load_model(building / MODEL_FILE)
+    name = "predictions-test.csv" if part == TEST else "predictions-validation.csv"
+    report = score_part(model, prepared, part, building / name, progress)
+    artefacts.write_scores(building, report)
+    told = HELD_BACK if part == TEST else CHOSEN_ON
+    card = replace(card, scores=scores_for_card(report, told))
+    with_card(model, card, model.path)
+    return card, report
+
+
+def _as_table(history: History) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame(history)
+
+
+def _today() -> Any:
+    return datetime.now(UTC).date()
