@@ -339,6 +339,11 @@ def test_dicom_twins_look_alike(shared_data):
     assert np.abs(inverting.astype(int) + want - 255).max() <= 1
 
 
+def test_bits_at_another_place_are_refused_not_misread(shared_data):
+    with pytest.raises(FilmError, match="12 bits end at bit 15"):
+        decode_path(shared_data / "dicom" / "made" / "film12_high_bit_15.dcm", RULE)
+
+
 def test_a_deflated_bomb_is_too_large(shared_data):
     data = (shared_data / "dicom" / "made" / "film12_deflated.dcm").read_bytes()
     start = 144 + int.from_bytes(data[140:144], "little")

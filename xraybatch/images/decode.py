@@ -111,7 +111,7 @@ def installed_readers() -> list[ImageReader]:
 def _opened(path: str | os.PathLike[str]) -> BinaryIO:
     try:
         # asked before opening, because opening a pipe waits for its writer
-        if stat.S_ISDIR(os.stat(path).st_mode):  # noqa: PTH116 - a path of any kind
+        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - a path of any kind
             raise FilmError(FilmStatus.UNREADABLE, "It is no regular file.")
         return open(path, "rb")  # noqa: PTH123 - the caller closes
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name

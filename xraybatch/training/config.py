@@ -14,7 +14,7 @@ from typing import Any
 
 from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.names import did_you_mean
-from xraybatch.training.options import Settings, TrainOptions
+from xraybatch.training.options import WEIGHTS, Settings, TrainOptions
 
 KEYS = tuple(entry.name.replace("_", "-") for entry in fields(TrainOptions))
 
@@ -77,7 +77,8 @@ def write_config(options: TrainOptions, settings: Settings, weights: str) -> str
     options : TrainOptions
     settings : Settings
     weights : str
-        What was really loaded, so that a repetition does not depend on the net.
+        What was really loaded (``imagenet``, ``none`` or a path), so that a repetition does not
+        depend on the net.
     """
     resolved = {entry.name: getattr(options, entry.name) for entry in fields(options)}
     for name in ("epochs", "batch_size", "optimizer", "learning_rate", "weight_decay"):
@@ -86,7 +87,7 @@ def write_config(options: TrainOptions, settings: Settings, weights: str) -> str
         resolved[name] = getattr(settings, name)
     resolved["image_size"] = f"{settings.rule.height}x{settings.rule.width}"
     resolved["option"] = [f"{name}={_plain(value)}" for name, value in settings.values.items()]
-    resolved["weights"] = weights
+    resolved["weights"] = weights if weights in WEIGHTS else str(Path(weights).resolve())
     resolved["out"] = None  # a repetition is another run
     for name in ("data", "labels"):
         if resolved[name] is not None:

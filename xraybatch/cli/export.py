@@ -1,0 +1,50 @@
+"""``xraybatch export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+_A_PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("run", type=_A_PATH)
+@click.option(
+    "--to", required=True, metavar="FORMAT", help="An exporter: `xraybatch plugins exporter`."
+)
+@click.option(
+    "-o", "--out", type=_A_PATH, help="What to write.  [default: RUN/exports/model.<suffix>]"
+)
+@click.option(
+    "--tolerance",
+    type=float,
+    default=2e-4,
+    show_default=True,
+    help="By which a probability may differ from Keras.",
+)
+@click.option(
+    "-O", "--option", multiple=True, metavar="KEY=VALUE", help="Of the exporter. Repeatable."
+)
+@click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
+def command(
+    run: Path, to: str, out: Path | None, tolerance: float, option: tuple[str, ...], quiet: bool
+) -> None:
+    """Write a run's model in another format.
+
+    RUN is a run folder, or the model file in it. The new file answers the run's validation films as
+    Keras did, or it is not written.
+
+    \b
+    Examples:
+      xraybatch export runs/2026-11-21-cnn-1 --to onnx
+      xraybatch export runs/2026-11-21-cnn-1 --to onnx --out model.onnx
+    """
+    from xraybatch.cli.console import ConsoleProgress
+    from xraybatch.training.export import export
+
+    progress = ConsoleProgress(quiet=quiet)
+    done = export(run, to, out, values=option, tolerance=tolerance, progress=progress)
+    if not quiet:
+        click.echo(f"Written: {done.path}")

@@ -1,0 +1,172 @@
+"""A run's model in another format, through the parity gate: what ``xraybatch export`` calls."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xraybatch.core.errors import InputError, ModelError
+from xraybatch.core.files import sha256_of, write_text
+from xraybatch.core.progress import SILENT, Progress
+from xraybatch.extension.records import Exporter, ExportJob
+from xraybatch.extension.registry import registry
+from xraybatch.models.card import Card
+from xraybatch.models.model import load_model
+from xraybatch.models.runs import MODEL_FILE
+from xraybatch.models.seal import write_sealed
+from xraybatch.training.artefacts import GATE, read_gate
+from xraybatch.training.backend import load_keras
+from xraybatch.training.gate import Parity, check_parity
+from xraybatch.training.options import TOLERANCE, parse_values
+from xraybatch.training.train import KERAS_FILE
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A model in another format.
+
+    Attributes
+    ----------
+    path : Path
+        Of the file or folder.
+    card : Card
+        As written inside or beside it.
+    parity : Parity
+    """
+
+    path: Path
+    card: Card
+    parity: Parity
+
+
+def export(
+    run_or_model: Path,
+    to: str,
+    out: Path | None = None,
+    *,
+    values: tuple[str, ...] = (),
+    tolerance: float = TOLERANCE,
+    progress: Progress = SILENT,
+) -> Exported:
+    """Write a run's model in another format.
+
+    Parameters
+    ----------
+    run_or_model : Path
+        A run folder, or the model file in it.
+    to : str
+        Name of an exporter.
+    out : Path, optional
+        ``<run>/exports/model<suffix>`` if None.
+    values : tuple of str
+        ``key=value`` for the exporter.
+    tolerance : float
+        By which a probability may differ from Keras.
+    progress : Progress
+
+    Raises
+    ------
+    UsageError
+        If there is no such exporter or option.
+    InputError
+        If `out` is there already.
+    ModelError
+        If the run lacks what the gate or the exporter needs.
+    BarMissed
+        If the file does not answer as Keras did; nothing is left of it.
+    """
+    exporter = registry().get(Exporter, to).record
+    settings = parse_values(values, exporter.options)
+    folder = run_or_model if run_or_model.is_dir() else run_or_model.parent
+    model = load_model(folder / MODEL_FILE if run_or_model.is_dir() else run_or_model)
+    films, answers = _gate(folder)
+    out = out or folder / "exports" / f"model{exporter.suffix}"
+    if out.exists():
+        raise InputError(f"{out} is there already and is not overwritten.", "Choose another --out.")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    building = out.with_name(f".{out.name}.partial{exporter.suffix}")
+    _remove(building)
+    try:
+        with progress.stage(f"exporting to {to}", None, unit="steps"):
+            tasks = tuple(entry.task.name for entry in model.card.tasks)
+            if exporter.starts_from == "keras":
+                keras_model = _keras_model(folder)
+                outputs = tasks + tuple(name for name in keras_model.output if name not in tasks)
+                job = ExportJob(building, outputs, keras_model=keras_model, values=settings)
+            else:
+                job = ExportJob(building, tasks, onnx_file=model.path, values=settings)
+            exporter.write(job)
+            parity = check_parity(
+                answers,
+                exporter.open(building),
+                films,
+                model.card.tasks,
+                tolerance=tolerance,
+            )
+        progress.note(parity.sentence())
+        card = replace(model.card, parity=parity.to_dict())
+        _seal(exporter, building, card, out)
+    finally:
+        _remove(building)
+    return Exported(out, card, parity)
+
+
+def _gate(folder: Path) -> tuple[NDArray[np.uint8], Mapping[str, NDArray[np.float32]]]:
+    try:
+        return read_gate(folder)
+    except (OSError, ValueError, KeyError):
+        raise ModelError(
+            f"{folder} has no {GATE}, the films that a new file is compared on.",
+            "Name the run folder that `xraybatch train` wrote.",
+        ) from None
+
+
+def _keras_model(folder: Path) -> Any:
+    keras = load_keras()
+    path = folder / KERAS_FILE
+    if not path.is_file():
+        raise ModelError(f"{folder} has no {KERAS_FILE}.", "Name a whole run folder.")
+    try:
+        return keras.models.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:
+        raise ModelError(
+            f"{path} cannot be loaded: {str(error).splitlines()[0][:200]}",
+            "Install the versions of Keras and TensorFlow that the model's card names.",
+        ) from error
+
+
+def _seal(exporter: Exporter, building: Path, card: Card, out: Path) -> None:
+    """Put card and seal into the file, or beside it where the format has no room for them."""
+    if exporter.metadata_inside:
+        write_sealed(building.read_bytes(), card.to_json(), out)
+        return
+    seal = _digest(building)
+    building.rename(out)
+    text = json.dumps(card.to_dict() | {"seal": seal}, sort_keys=True, indent=1, allow_nan=False)
+    write_text(out.with_name(f"{out.name}.card.json"), text + "\n")
+
+
+def _digest(path: Path) -> str:
+    """SHA-256 of a file, or of a folder's files with their names, in order."""
+    if path.is_file():
+        return sha256_of(path)
+    digest = hashlib.sha256()
+    for file in sorted(p for p in path.rglob("*") if p.is_file()):
+        digest.update(f"{file.relative_to(path).as_posix()}\0{sha256_of(file)}\n".encode())
+    return digest.hexdigest()
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
