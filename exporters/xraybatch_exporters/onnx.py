@@ -56,7 +56,10 @@ def write(job: ExportJob) -> None:
             f"The exported graph asks for {', '.join(asked)}, not for '{INPUT}' alone.",
             "Some layer feeds itself from outside; write it with Keras layers or numpy constants.",
         )
-    onnx.checker.check_model(proto)
+    try:
+        onnx.checker.check_model(proto)
+    except onnx.checker.ValidationError as error:
+        raise _no_onnx_form(error) from error
     job.target.write_bytes(proto.SerializeToString(deterministic=True))
 
 
@@ -106,11 +109,15 @@ def _convert(function: Any, spec: list[Any]) -> Any:
     try:
         return tf2onnx.convert.from_function(function, input_signature=spec, opset=OPSET)[0]
     except Exception as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise XraybatchError(
-            f"The network has no ONNX form: {lines[0][:200]}",
-            "An operation in it is not known to tf2onnx; replace the layer that makes it.",
-        ) from error
+        raise _no_onnx_form(error) from error
+
+
+def _no_onnx_form(error: Exception) -> XraybatchError:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return XraybatchError(
+        f"The network has no ONNX form: {lines[0][:200]}",
+        "An operation in it is not known to tf2onnx; replace the layer that makes it.",
+    )
 
 
 def _captured(concrete: Any) -> dict[str, NDArray[Any]]:
@@ -202,7 +209,7 @@ def _layers(model: Any) -> Iterator[Any]:
 def _quiet() -> Iterator[None]:
     logger = logging.getLogger("tf2onnx")
     before = logger.level
-    logger.setLevel(logging.ERROR)
+    logger.setLevel(logging.CRITICAL)  # what fails is raised
     try:
         yield
     finally:

@@ -38,7 +38,7 @@ def build(options: BuildOptions) -> Network:
     if options.weights not in (None, "imagenet"):
         raise ValueError("cnn has no pretrained part that could take a weights file")
     films = layers.Input((options.height, options.width, 1), name="films")
-    x = layers.Rescaling(1 / 255)(films)
+    x = layers.Rescaling(1 / 127.5, offset=-1.0)(films)
     for filters in (32, 64, 128):
         x = layers.Conv2D(filters, 3, activation="relu")(x)
         x = layers.MaxPooling2D(2)(x)

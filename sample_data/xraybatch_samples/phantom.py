@@ -26,9 +26,11 @@ BONE_ATTENUATION = 0.085  # per mm of solid bone, over what soft tissue takes
 MUSCLE_ATTENUATION = 0.021  # per mm
 FAT_ATTENUATION = 0.0175  # per mm
 LEAD_ATTENUATION = 3.0  # of a side marker, as a whole
-GREYS_PER_ATTENUATION = 78.0
+GREYS_PER_ATTENUATION = 88.0
 SUPERSAMPLING = 1.5
+TEXTURE_CONTRAST = 0.26
 TEXTURE_STEP = 0.4  # mm
+TEXTURE_SPACING = 2.3
 TEXTURE_SHAPE = (640, 480)  # rows along v, columns along u: 256 mm by 192 mm
 _OUTLINES = tuple(smooth(one) for one in (FEMUR, TIBIA, FIBULA, PATELLA))
 
@@ -86,7 +88,7 @@ def bone_of(t_score: float, rng: np.random.Generator) -> Bone:
     volume, spacing, cross, cortex, mineral = 1 + 0.035 * rng.standard_normal(5)
     return Bone(
         volume=volume * 0.27 * (1 + 0.21 * t_score),
-        spacing=spacing * 2.3 * float(np.exp(-0.17 * t_score)),
+        spacing=spacing * TEXTURE_SPACING * float(np.exp(-0.17 * t_score)),
         cross_struts=cross * 0.8 * float(np.exp(0.25 * t_score)),
         cortex=cortex * 5.0 * (1 + 0.15 * t_score),
         mineral=1 + 0.5 * (mineral - 1) + 0.04 * t_score,
@@ -98,7 +100,7 @@ def body_of(rng: np.random.Generator) -> Body:
     return Body(
         size=float(rng.uniform(0.95, 1.05)),
         width=float(rng.uniform(0.96, 1.04)),
-        leg_thickness=float(rng.uniform(105, 115)),
+        leg_thickness=float(rng.uniform(96, 104)),
         leg_width=float(rng.uniform(59, 65)),
         fat=float(rng.uniform(5, 9)),
         joint_gap=float(rng.uniform(-0.8, 1.6)),
@@ -123,7 +125,7 @@ def _texture(bone: Bone, seed: int) -> Floats:
     rng = np.random.default_rng(seed)
     upright = _struts(rng, bone.spacing, vertical=True)
     level = _struts(rng, bone.spacing * 1.15, vertical=False)
-    return np.maximum(1 + 0.2 * (upright + bone.cross_struts * level), 0.15)
+    return np.maximum(1 + TEXTURE_CONTRAST * (upright + bone.cross_struts * level), 0.15)
 
 
 def _sample(texture: Floats, u: Floats, v: Floats) -> Floats:

@@ -16,10 +16,10 @@ __all__ = ["LABELS", "SEED", "Film", "plan"]
 SEED = 2
 LABELS = ("normal", "osteopenia", "osteoporosis")
 # Bone density of a class as T-scores, from the middle of each clinical range.
-T_SCORES = {"normal": (-0.6, 1.0), "osteopenia": (-2.15, -1.35), "osteoporosis": (-3.9, -2.9)}
-FILMS_PER_PATIENT = (1,) * 5 + (2,) * 10 + (3,) * 5
+T_SCORES = {"normal": (-0.5, 0.8), "osteopenia": (-2.15, -1.35), "osteoporosis": (-3.9, -3.0)}
+FILMS_PER_PATIENT = (1,) * 3 + (2,) * 8 + (3,) * 9
 FORMATS = (
-    ("png8",) * 17 + ("jpeg",) * 16 + ("png16",) * 4 + ("dicom", "dicom-deflated", "dicom-inverted")
+    ("png8",) * 20 + ("jpeg",) * 19 + ("png16",) * 4 + ("dicom", "dicom-deflated", "dicom-inverted")
 )
 SUFFIXES = {"png8": "png", "png16": "png", "jpeg": "jpg"}
 
@@ -58,8 +58,8 @@ def _deal(rng: np.random.Generator, count: int, low: float, high: float) -> list
 
 
 def _exposures(rng: np.random.Generator, count: int) -> list[Exposure]:
-    greys = _deal(rng, count, 105, 135)
-    quanta = _deal(rng, count, np.log(4000), np.log(24000))
+    greys = _deal(rng, count, 110, 128)
+    quanta = _deal(rng, count, np.log(5000), np.log(30000))
     blurs = _deal(rng, count, 0.45, 0.75)
     latitudes = _deal(rng, count, 0.97, 1.03)
     scatters = _deal(rng, count, 0.06, 0.12)

@@ -1,4 +1,4 @@
-"""Small films whose classes differ by the direction of stripes, and small networks to learn them."""
+"""Small films whose classes differ by the direction of stripes, and a small network for them."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Said:
         return "\n".join(self.notes)
 
 
-@pytest.fixture()
+@pytest.fixture
 def said() -> Said:
     return Said()
 
@@ -125,7 +125,7 @@ TINY = Architecture(
 )
 
 
-@pytest.fixture()
+@pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> Architecture:
     """The architecture ``tiny``, registered: it can take a weights file, and has no net."""
     row = PluginRow("tests:tiny", "ok", "", 0.0, {"architecture": [TINY]})

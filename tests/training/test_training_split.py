@@ -58,9 +58,7 @@ def test_shares_and_classes_come_near_to_what_was_asked() -> None:
     names = [f"p{i // 2}" for i in range(400)]
     strata = np.repeat(rng.integers(0, 3, 200), 2)
     groups = groups_of(names, [bytes([i % 256, i // 256]) for i in range(400)])
-    split = make_split(
-        strata, groups, given=[""] * 400, val_split=0.1, test_split=0.2, seed=0
-    )
+    split = make_split(strata, groups, given=[""] * 400, val_split=0.1, test_split=0.2, seed=0)
     assert 70 <= len(split.where("test")) <= 90
     assert 30 <= len(split.where("val")) <= 50
     for stratum in range(3):
@@ -88,9 +86,7 @@ def test_a_part_that_is_given_is_kept_and_overlap_is_left_out_of_training() -> N
 def test_one_patient_cannot_be_split() -> None:
     groups = groups_of(["a"] * 10, [bytes([i]) for i in range(10)])
     with pytest.raises(InputError, match="one patient"):
-        make_split(
-            np.zeros(10, int), groups, given=[""] * 10, val_split=0, test_split=0.2, seed=0
-        )
+        make_split(np.zeros(10, int), groups, given=[""] * 10, val_split=0, test_split=0.2, seed=0)
 
 
 def test_films_without_patients_are_told_apart_in_the_sentence() -> None:

@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import NoReturn
 
 import click
@@ -85,7 +85,7 @@ class LazyGroup(click.Group):
         return [CompletionItem(name, help=OURS.get(name, "")) for name in known]
 
 
-def _strangers() -> dict[str, object]:
+def _strangers() -> dict[str, EntryPoint]:
     return {entry.name: entry for entry in entry_points(group=COMMANDS_GROUP)}
 
 

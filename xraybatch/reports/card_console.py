@@ -59,8 +59,9 @@ def _lines(model: Model, card: Card) -> Iterator[tuple[str, str]]:
                 yield word, str(data[word])
     if card.parity:
         yield "parity", _flat(card.parity)
-    if card.scores:
-        yield "scores", _scores(card.scores)
+    for task, scores in card.scores.items():
+        if isinstance(scores, Mapping):
+            yield from _scores(task, scores)
     yield "self-test", f"{card.self_test.films} films" if card.self_test else "none"
     if card.versions:
         yield "versions", _flat(card.versions)
@@ -76,18 +77,25 @@ def _task(entry: TaskCard) -> str:
 
 
 def _flat(data: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key} {_short(value)}" for key, value in data.items() if value != "")
+    return ", ".join(
+        f"{key.replace('_', ' ')} {_short(value)}" for key, value in data.items() if value != ""
+    )
 
 
 def _short(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def _scores(scores: Mapping[str, Any]) -> str:
-    said = []
+def _scores(task: str, scores: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    first = f"scores {task}"
     for name, value in scores.items():
-        if isinstance(value, Mapping):
-            said.append(f"{name}: {_scores(value)}")
+        if not isinstance(value, Mapping):
+            text = _short(value)
+        elif value.get("value") is None:
+            text = str(value.get("undefined") or value.get("reason") or "undefined")
+        elif value.get("low") is None:
+            text = _short(value["value"])
         else:
-            said.append(f"{name} {_short(value)}")
-    return "; ".join(said)
+            text = f"{value['value']:.3f}  [{value['low']:.3f}–{value['high']:.3f}]"
+        yield first, f"{name.replace('_', ' ')} {text}"
+        first = ""

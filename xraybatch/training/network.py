@@ -26,7 +26,7 @@ class Assembly:
     Attributes
     ----------
     whole : keras.Model
-        uint8 films ``[batch, height, width, 1]`` to a dict of logits by task.
+        ``films``, uint8 ``[batch, height, width, 1]``, to a dict of logits by task.
     features : keras.Model or None
         uint8 films to what a frozen backbone makes of them: its maps, or their mean where that is
         all that the neck takes. None without a backbone.
@@ -88,7 +88,7 @@ def assemble(
     if averaged:
         answers |= {CAM + head.task.name: head.dense(maps) for head in heads if head.linear}
     return Assembly(
-        whole=Model(films, logits, name="whole"),
+        whole=Model({INPUT: films}, logits, name="whole"),
         features=features,
         rest=rest,
         inference=Model(films, answers, name="inference"),

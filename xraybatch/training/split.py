@@ -141,15 +141,17 @@ def _share(
     from sklearn.model_selection import StratifiedGroupKFold
 
     count = len(np.unique(groups))
-    # as many folds as come nearest to the share, of which a few are taken
-    wanted = round(1 / min(share, 1 - share))
-    folds = max(2, min(20, count, int(np.bincount(strata).max()), wanted))
-    take = max(1, min(folds - 1, round(share * folds)))
     if count < 2:
         raise InputError(
             "All films are of one patient, or have the same pixels: they cannot be split.",
             "Give more films, or --test-split 0 --val-split 0.",
         )
+    if np.bincount(strata).max() < 2:  # nothing to keep in proportion
+        strata = np.zeros_like(strata)
+    # as many folds as come nearest to the share, of which a few are taken
+    wanted = round(1 / min(share, 1 - share))
+    folds = max(2, min(20, count, int(np.bincount(strata).max()), wanted))
+    take = max(1, min(folds - 1, round(share * folds)))
     dealer = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         # a class with fewer groups than folds cannot be in each; that is counted in the card

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from xraybatch.core.errors import InputError
+from xraybatch.training.folder import LoggedProgress, run_folder
+
+TODAY = date(2026, 11, 21)
+
+
+def test_a_run_appears_whole_and_is_numbered(empty_folder: Path) -> None:
+    for number in (1, 2):
+        with run_folder(None, "cnn", TODAY) as (building, final):
+            assert building.name.startswith(".")
+            (building / "a").write_text("")
+            assert not final.exists()
+        assert final == Path(f"runs/2026-11-21-cnn-{number}")
+        assert sorted(p.name for p in final.iterdir()) == ["a"]
+
+
+def test_two_runs_at_once_have_folders_of_their_own(empty_folder: Path) -> None:
+    with (
+        run_folder(None, "cnn", TODAY) as (_, one),
+        run_folder(None, "cnn", TODAY) as (_, other),
+    ):
+        assert one != other
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_what_was_interrupted_leaves_nothing(
+    empty_folder: Path, error: type[BaseException]
+) -> None:
+    def stopped() -> None:
+        with run_folder(None, "cnn", TODAY) as (building, _):
+            (building / "a").write_text("")
+            raise error
+
+    with pytest.raises(error):
+        stopped()
+    assert list(Path("runs").iterdir()) == []
+
+
+def test_a_folder_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    out.mkdir()
+    with run_folder(out, "cnn", TODAY) as (building, _):  # an empty folder is as good as none
+        (building / "a").write_text("")
+    with pytest.raises(InputError, match="not overwritten"), run_folder(out, "cnn", TODAY):
+        pass
+    (tmp_path / ".other.partial").mkdir()
+    with (
+        pytest.raises(InputError, match="another run"),
+        run_folder(tmp_path / "other", "cnn", TODAY),
+    ):
+        pass
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(InputError, match="cannot be made"),
+        run_folder(tmp_path / "file" / "run", "cnn", TODAY),
+    ):
+        pass
+
+
+def test_the_log_has_a_json_line_for_everything_said(tmp_path: Path, said: Any) -> None:
+    log = LoggedProgress(said, tmp_path / "log.jsonl")
+    with log.stage("decoding", 3) as stage:
+        stage.advance(3)
+    log.note("A note.")
+    log.warn("Title", "A warning.")
+    log.close()
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [line["kind"] for line in lines] == ["stage", "note", "warning"]
+    assert (said.notes, said.warnings) == (["A note."], [("Title", "A warning.")])

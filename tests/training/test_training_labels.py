@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from xraybatch.core.errors import InputError, UsageError
+from xraybatch.core.tasks import TaskKind, TaskRequest, parse_task_request
+from xraybatch.training.labels import FILE, columns_of, read_films
+from xraybatch.training.options import TrainOptions
+from xraybatch.training.truth import check_positive, codes_of, find_task
+
+LABEL = [TaskRequest("label")]
+
+
+def films(folder: Path, *paths: str) -> Path:
+    for path in paths:
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.zeros((16, 16), np.uint8)).save(target)
+    return folder
+
+
+def table(folder: Path, text: str, name: str = "labels.csv") -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / name
+    path.write_bytes(text.encode("utf-8-sig"))
+    return path
+
+
+def test_class_folders_are_the_labels(tmp_path: Path, said: Any) -> None:
+    folder = films(tmp_path, "ill/a.png", "ill/deep/b.png", "well/c.png", "alone.png")
+    found = read_films(folder, TrainOptions("a", data=folder), LABEL, said)
+    assert dict(zip(found.table["path"], found.table["label"], strict=True)) == {
+        "ill/a.png": "ill",
+        "ill/deep/b.png": "ill",
+        "well/c.png": "well",
+    }
+    assert set(found.table["split"]) == {""}
+    assert "In no class folder, left out: 1" in said.text
+
+
+def test_train_and_test_folders_are_taken_as_distributed(tmp_path: Path, said: Any) -> None:
+    folder = films(
+        tmp_path,
+        "one/train/ill/a.png",
+        "one/TEST/ill/b.png",
+        "one/valid/well/c.png",
+        "x/well/d.png",
+    )
+    found = read_films(folder, TrainOptions("a", data=folder), LABEL, said).table
+    by_path = found.set_index("path")
+    assert by_path["split"].to_dict() == {
+        "one/TEST/ill/b.png": "test",
+        "one/train/ill/a.png": "train",
+        "one/valid/well/c.png": "val",
+        "x/well/d.png": "",
+    }
+    assert by_path["label"]["one/TEST/ill/b.png"] == "ill"
+    assert "taken as the split" in said.text
+
+
+def test_a_table_in_the_folder_is_used_and_named(tmp_path: Path, said: Any) -> None:
+    folder = films(tmp_path, "a.png", "b.png")
+    table(folder, "path;label;patient\na.png;0;007\nb.png;1;007\n\n")
+    found = read_films(folder, TrainOptions("a", data=folder), LABEL, said)
+    assert list(found.table["patient"]) == ["007", "007"]
+    assert list(found.table["label"]) == ["0", "1"]
+    assert "labels.csv" in said.text
+
+
+def test_columns_of_a_hospital(tmp_path: Path, said: Any) -> None:
+    films(tmp_path / "f", "a.png", "b.png", "c.png")
+    labels = table(
+        tmp_path, "file,finding,mrn,split\na.png,0,x,train\nb.png,1,y,Test\nc.png,9,z,\n", "h.csv"
+    )
+    options = TrainOptions(
+        "a",
+        data=tmp_path / "f",
+        labels=labels,
+        path_column="file",
+        label_column="finding",
+        patient_column="mrn",
+        label_map="0=normal,1=abnormal,9=",
+    )
+    found = read_films(tmp_path / "f", options, LABEL, said).table
+    assert list(found["label"]) == ["normal", "abnormal"]
+    assert list(found["patient"]) == ["x", "y"]
+    assert list(found["split"]) == ["train", "test"]
+    assert "Without any label, left out: 1" in said.text
+
+
+def test_paths_are_relative_to_the_table_too_and_missing_films_are_told(
+    tmp_path: Path, said: Any
+) -> None:
+    films(tmp_path / "t", "a.png")
+    labels = table(tmp_path / "t", "path,label\na.png,x\nb.png,y\n")
+    found = read_films(None, TrainOptions("a", labels=labels), LABEL, said)
+    assert list(found.table[FILE]) == [str(tmp_path / "t" / "a.png")]
+    assert found.missing == ("b.png",)
+    assert "not there, left out: 1" in said.text
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("path,class\na.png,x\n", "no column 'label'"),
+        ("file,label\na.png,x\n", "no column 'path'"),
+        ("path,label\na.png,x\na.png,y\n", "twice"),
+        ("path,label,split\na.png,x,fold3\n", "fold3"),
+        ("path,label\nz.png,x\n", "None of the 1 films"),
+    ],
+)
+def test_tables_that_cannot_be_used(tmp_path: Path, said: Any, text: str, error: str) -> None:
+    folder = films(tmp_path, "a.png")
+    table(folder, text)
+    with pytest.raises(InputError, match=error):
+        read_films(folder, TrainOptions("a", data=folder), LABEL, said)
+
+
+def test_rows_that_repeat_word_for_word_count_once(tmp_path: Path, said: Any) -> None:
+    folder = films(tmp_path, "a.png")
+    table(folder, "path,label\na.png,x\na.png,x\n")
+    found = read_films(folder, TrainOptions("a", data=folder), LABEL, said)
+    assert len(found.table) == 1
+    assert "stand twice: 1" in said.text
+
+
+def test_a_folder_without_classes_or_table(tmp_path: Path, said: Any) -> None:
+    folder = films(tmp_path, "a.png")
+    with pytest.raises(InputError, match="no class folders"):
+        read_films(folder, TrainOptions("a", data=folder), LABEL, said)
+    with pytest.raises(InputError, match="not a folder"):
+        read_films(tmp_path / "none", TrainOptions("a"), LABEL, said)
+
+
+def test_several_tasks_need_a_table(tmp_path: Path, said: Any) -> None:
+    folder = films(tmp_path, "ill/a.png")
+    both = [TaskRequest("label"), TaskRequest("view")]
+    with pytest.raises(UsageError, match="one label"):
+        read_films(folder, TrainOptions("a", data=folder), both, said)
+
+
+def labels(**columns: list[str]) -> pd.DataFrame:
+    return pd.DataFrame(columns, dtype=str)
+
+
+@pytest.mark.parametrize(
+    ("values", "positive"),
+    [
+        (["normal", "abnormal"], "abnormal"),
+        (["NORMAL", "PNEUMONIA"], "PNEUMONIA"),
+        (["0", "1"], "1"),
+        (["not fractured", "fractured"], "fractured"),
+        (["non-fractured", "fractured"], "fractured"),
+        (["No", "Yes"], "Yes"),
+    ],
+)
+def test_the_positive_class_is_the_one_beside_nothing_found(
+    values: list[str], positive: str
+) -> None:
+    task, sentence = find_task(TaskRequest("label"), ["label"], labels(label=values), None)
+    assert (task.kind, task.positive) == (TaskKind.BINARY, positive)
+    assert positive in sentence
+    named, silent = find_task(TaskRequest("label"), ["label"], labels(label=values), values[0])
+    assert (named.positive, silent) == (values[0], "")
+
+
+def test_an_undecidable_positive_class_asks_for_the_option() -> None:
+    with pytest.raises(UsageError, match="positive one") as caught:
+        find_task(
+            TaskRequest("label"), ["label"], labels(label=["covid19", "other_pneumonia"]), None
+        )
+    assert "--positive" in caught.value.hint
+
+
+def test_kinds_and_orders_of_classes() -> None:
+    three = labels(label=["10", "9", "", "2"])
+    assert find_task(TaskRequest("label"), ["label"], three, None)[0].classes == ("2", "9", "10")
+    grades = parse_task_request("label:ordinal")
+    assert find_task(grades, ["label"], three, None)[0].kind is TaskKind.ORDINAL
+    words = labels(label=["mild", "severe", "moderate"])
+    with pytest.raises(UsageError, match="order"):
+        find_task(grades, ["label"], words, None)
+    told = parse_task_request("label:ordinal=mild,moderate,severe")
+    task, _ = find_task(told, ["label"], words, None)
+    assert codes_of(task, ["label"], words).tolist() == [0, 2, 1]
+    with pytest.raises(InputError, match="have the class 'severe'"):
+        find_task(parse_task_request("label:ordinal=mild,moderate"), ["label"], words, None)
+
+
+@pytest.mark.parametrize("values", [["x", "x"], ["", ""]])
+def test_one_class_is_no_task(values: list[str]) -> None:
+    with pytest.raises(InputError, match="label"):
+        find_task(TaskRequest("label"), ["label"], labels(label=values), None)
+
+
+def test_findings_are_columns_and_empty_cells_are_masked() -> None:
+    request = parse_task_request("finding:multilabel=mass,fluid")
+    assert columns_of(request) == ("mass", "fluid")
+    frame = labels(mass=["1", "0", ""], fluid=["", "1", "0"])
+    task, _ = find_task(request, columns_of(request), frame, None)
+    assert codes_of(task, ["mass", "fluid"], frame).tolist() == [[1, -1], [0, 1], [-1, 0]]
+    with pytest.raises(InputError, match="'maybe'"):
+        find_task(request, ["mass"], labels(mass=["maybe"]), None)
+    with pytest.raises(UsageError, match="no findings"):
+        columns_of(parse_task_request("finding:multilabel"))
+
+
+def test_a_positive_class_that_no_task_has(write_films: Callable[..., Path]) -> None:
+    task, _ = find_task(TaskRequest("label"), ["label"], labels(label=["normal", "ill"]), None)
+    with pytest.raises(UsageError, match="--positive il"):
+        check_positive("il", [task])
