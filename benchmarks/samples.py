@@ -43,17 +43,18 @@ def decode(path: Path) -> Grey:
     """Read a PNG, JPEG or DICOM film as 8-bit grey, shape ``(rows, columns)``."""
     if path.suffix == ".dcm":
         import pydicom
-        from pydicom.pixels import apply_voi_lut
+        from pydicom.pixels.processing import apply_voi_lut
 
         data = pydicom.dcmread(path)
-        shown = apply_voi_lut(data.pixel_array, data) / (2.0**data.BitsStored - 1) * 255
+        stored = np.asarray(apply_voi_lut(data.pixel_array, data), dtype=np.float64)
+        shown = stored / (2.0**data.BitsStored - 1) * 255
         inverted = data.PhotometricInterpretation == "MONOCHROME1"
-        return np.round(255 - shown if inverted else shown).astype(np.uint8)
+        return np.asarray(np.round(255 - shown if inverted else shown), dtype=np.uint8)
     with Image.open(path) as image:
         pixels = np.asarray(image)
     if pixels.dtype == np.uint8:
         return pixels
-    return np.round(pixels / 257).astype(np.uint8)
+    return np.asarray(np.round(pixels / 257), dtype=np.uint8)
 
 
 def _format(path: Path) -> str:

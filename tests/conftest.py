@@ -26,6 +26,24 @@ def pytest_report_header() -> list[str]:
     return [", ".join(found), f"real films: {_shared_data() or 'not here'}"]
 
 
+_skips: list[str] = []
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.skipped and isinstance(report.longrepr, tuple):
+        _skips.append(f"{report.nodeid}: {report.longrepr[2]}")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """With XRAYBATCH_STRICT=1 a skip is a failure, but for films that are not on this machine."""
+    if os.environ.get("XRAYBATCH_STRICT") != "1" or hasattr(session.config, "workerinput"):
+        return
+    bad = [skip for skip in _skips if _shared_data() or "real films" not in skip]
+    if bad:
+        print("\nskipped, which XRAYBATCH_STRICT forbids:", *bad, sep="\n  ")
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 def _shared_data() -> Path | None:
     folder = Path(os.environ.get("XRAYBATCH_SHARED_DATA", ROOT.parent / "shared" / "data"))
     return folder if folder.is_dir() else None

@@ -87,7 +87,7 @@ def depth_inside(u: Floats, v: Floats, polygon: Floats) -> Floats:
         np.minimum(nearest, (pu - along * du) ** 2 + (pv - along * dv) ** 2, out=nearest)
         if dv != 0:
             inside ^= ((v0 > v) != (v1 > v)) & (pu < pv * du / dv)
-    return np.where(inside, 1.0, -1.0) * np.sqrt(nearest)
+    return np.asarray(np.where(inside, 1.0, -1.0) * np.sqrt(nearest))
 
 
 def chord(depth: Floats, rounding: float, thickness: Floats | float) -> Floats:

@@ -1,4 +1,4 @@
-"""Make the sample films: ``python -m xraybatch_samples.make films DIR``."""
+"""Make what this package holds: ``python -m xraybatch_samples.make films DIR``, or ``model``."""
 
 import argparse
 import csv
@@ -32,9 +32,7 @@ Licence: CC0 1.0 (https://creativecommons.org/publicdomain/zero/1.0/).
 
 def film_bytes(film: Film) -> bytes:
     """Make the content of one film's file."""
-    display = knee(
-        film.bone, film.body, film.pose, film.exposure, np.random.default_rng(film.seed)
-    )
+    display = knee(film.bone, film.body, film.pose, film.exposure, np.random.default_rng(film.seed))
     return encode(film, display)
 
 
@@ -71,9 +69,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verbs = parser.add_subparsers(dest="verb", required=True)
     films = verbs.add_parser("films", help="write all films and labels.csv")
     films.add_argument("folder", metavar="DIR", type=Path)
+    verbs.add_parser("model", help="train the demonstration model into the package")
     options = parser.parse_args(arguments)
+    if options.verb == "model":
+        from xraybatch_samples.make_model import make_model
+
+        right = make_model()
+        sys.stdout.write(f"demo.onnx answers {right:.0%} of the held-back films rightly\n")
+        return 0
     count = make_films(options.folder)
-    print(f"{count} films in {options.folder}")
+    sys.stdout.write(f"{count} films in {options.folder}\n")
     return 0
 
 

@@ -20,17 +20,17 @@ from xraybatch_samples.anatomy import (
     smooth,
 )
 
-__all__ = ["Body", "Bone", "Exposure", "Pose", "bone_of", "body_of", "knee"]
+__all__ = ["Body", "Bone", "Exposure", "Pose", "body_of", "bone_of", "knee"]
 
 BONE_ATTENUATION = 0.085  # per mm of solid bone, over what soft tissue takes
 MUSCLE_ATTENUATION = 0.021  # per mm
 FAT_ATTENUATION = 0.0175  # per mm
-LEAD_ATTENUATION = 3.0  # of a side marker, as a whole
-GREYS_PER_ATTENUATION = 88.0
+LEAD_ATTENUATION = 7.0  # of a side marker, as a whole
+GREYS_PER_ATTENUATION = 135.0
 SUPERSAMPLING = 1.5
-TEXTURE_CONTRAST = 0.26
+TEXTURE_CONTRAST = 0.18
 TEXTURE_STEP = 0.4  # mm
-TEXTURE_SPACING = 2.3
+TEXTURE_SPACING = 3.0  # mm, in young adults; coarser than in life so that small films show it
 TEXTURE_SHAPE = (640, 480)  # rows along v, columns along u: 256 mm by 192 mm
 _OUTLINES = tuple(smooth(one) for one in (FEMUR, TIBIA, FIBULA, PATELLA))
 
@@ -40,7 +40,7 @@ class Bone:
     """What bone loss changes, and nothing else does."""
 
     volume: float  # trabecular bone volume fraction
-    spacing: float  # between struts, mm; coarser than in life so that small films resolve it
+    spacing: float  # between struts, mm
     cross_struts: float  # strength of horizontal struts, which are lost first
     cortex: float  # cortical thickness of the shaft, mm
     mineral: float  # attenuation of the cortex, relative

@@ -15,8 +15,9 @@ __all__ = ["LABELS", "SEED", "Film", "plan"]
 
 SEED = 2
 LABELS = ("normal", "osteopenia", "osteoporosis")
-# Bone density of a class as T-scores, from the middle of each clinical range.
-T_SCORES = {"normal": (-0.5, 0.8), "osteopenia": (-2.15, -1.35), "osteoporosis": (-3.9, -3.0)}
+# Bone density of a class as T-scores, from the middle of each clinical range: no film lies near
+# the borders at -1 and -2.5.
+T_SCORES = {"normal": (-0.3, 0.8), "osteopenia": (-2.0, -1.5), "osteoporosis": (-3.9, -3.2)}
 FILMS_PER_PATIENT = (1,) * 3 + (2,) * 8 + (3,) * 9
 FORMATS = (
     ("png8",) * 20 + ("jpeg",) * 19 + ("png16",) * 4 + ("dicom", "dicom-deflated", "dicom-inverted")
@@ -58,13 +59,13 @@ def _deal(rng: np.random.Generator, count: int, low: float, high: float) -> list
 
 
 def _exposures(rng: np.random.Generator, count: int) -> list[Exposure]:
-    greys = _deal(rng, count, 110, 128)
+    greys = _deal(rng, count, 72, 86)
     quanta = _deal(rng, count, np.log(5000), np.log(30000))
     blurs = _deal(rng, count, 0.45, 0.75)
     latitudes = _deal(rng, count, 0.97, 1.03)
     scatters = _deal(rng, count, 0.06, 0.12)
-    across = [side * x for side, x in zip(_signs(rng, count), _deal(rng, count, 0.8, 0.9))]
-    down = [side * y for side, y in zip(_signs(rng, count), _deal(rng, count, 0.75, 0.92))]
+    across = np.multiply(_signs(rng, count), _deal(rng, count, 0.8, 0.9)).tolist()
+    down = np.multiply(_signs(rng, count), _deal(rng, count, 0.75, 0.92)).tolist()
     return [
         Exposure(grey, float(np.exp(log)), blur, latitude, scatter, (x, y))
         for grey, log, blur, latitude, scatter, x, y in zip(

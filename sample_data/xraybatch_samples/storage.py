@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import (
+    UID,
     DeflatedExplicitVRLittleEndian,
     DigitalXRayImageStorageForPresentation,
     ExplicitVRLittleEndian,
@@ -51,7 +52,7 @@ def encode(film: Film, display: Floats) -> bytes:
     return out.getvalue()
 
 
-def _uid(*parts: object) -> str:
+def _uid(*parts: object) -> UID:
     return generate_uid(entropy_srcs=["xraybatch samples", *(str(p) for p in (SEED, *parts))])
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,19 @@ def found(*arguments):
 
 def keys(*arguments):
     return [item.key for item in found(*arguments).items]
+
+
+@contextmanager
+def not_root():
+    """Root reads everything: be nobody for a moment."""
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
 
 
 @pytest.fixture
@@ -181,29 +195,17 @@ def test_odd_names_become_safe_keys(folder):
         assert Path(item.path).read_bytes() == b"x"
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
 def test_a_folder_that_cannot_be_read(folder):
     root = folder("f/a.png", "f/locked/b.png")
+    root.chmod(0o755)
     (root / "f/locked").chmod(0)
-    try:
+    with not_root():
         discovery = found("f")
         with pytest.raises(InputError, match="cannot be read"):
             found("f/locked")
-    finally:
-        (root / "f/locked").chmod(0o755)
+    (root / "f/locked").chmod(0o755)
     assert [item.key for item in discovery.items] == ["a.png"]
     assert discovery.skipped == {"folder that cannot be read": 1}
-
-
-def test_many_files_cost_microseconds_each(folder, tmp_path):
-    import time
-
-    (tmp_path / "many").mkdir()
-    for n in range(5000):
-        os.close(os.open(f"many/{n}.png", os.O_CREAT))
-    begin = time.perf_counter()
-    assert len(found("many").items) == 5000
-    assert time.perf_counter() - begin < 1.0  # 200 microseconds each: a slow disk may be slow
 
 
 def test_real_films(shared_data):

@@ -259,7 +259,7 @@ def test_no_model_is_written_where_the_file_answers_otherwise(
         bias.CopyFrom(numpy_helper.from_array(moved, bias.name))
         onnx.save(proto, job.target)
 
-    import xraybatch.training.train as module
+    import xraybatch.training.model_file as module
 
     real = module.registry()
 
@@ -387,3 +387,38 @@ def test_the_command_prints_score_folder_and_next_step(
     assert f"Run folder: {run}" in done.output
     quiet = CliRunner().invoke(command, [*arguments, "--out", "second", "-q"])
     assert (quiet.stdout, quiet.exit_code) == ("", 0)
+
+
+def test_sample_films_make_a_demonstration_wherever_they_lie(
+    tiny: Any, tmp_path: Path, said: Any
+) -> None:
+    from xraybatch_samples import write
+
+    write(tmp_path / "films")
+    options = TrainOptions(
+        "tiny", data=tmp_path / "films", out=tmp_path / "run", epochs=1, weights="none"
+    )
+    run = train(options, said)
+    assert run.card.demonstration
+    assert run.card.data["source"].startswith("synthetic")
+    assert "synthetic" in run.report.sentences[0]
+    bare = replace(options, data=None, out=tmp_path / "bare")
+    train(bare, said)
+    assert "No --data: the synthetic sample films are used." in said.text
+
+
+def test_real_films_as_they_are_distributed(
+    tiny: Any, shared_data: Path, tmp_path: Path, said: Any
+) -> None:
+    run = train(
+        TrainOptions(
+            "tiny", data=shared_data / "fracture", out=tmp_path / "run", epochs=1, weights="none"
+        ),
+        said,
+    )
+    assert "parts as distributed" in run.card.data["split"]
+    assert run.card.tasks[0].task.positive == "fractured"
+    left_out = read_table(run.folder / "left-out.csv")
+    assert len(left_out[left_out["reason"] != "overlap"]) == 30
+    assert run.card.parity["changed_classes"] == 0
+    assert not run.card.demonstration

@@ -95,7 +95,13 @@ def _read_config(context: click.Context, _: click.Parameter, path: Path | None) 
     metavar="stretch|pad|crop",
     help="How another aspect ratio is met.",
 )
-@click.option("--device", default="auto", show_default=True, metavar="auto|cpu|gpu")
+@click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    metavar="auto|cpu|gpu",
+    help="Where to train; a GPU asked for by name and not there is an error.",
+)
 @click.option("--no-cache", is_flag=True, help="Keep no decoded films for the next run.")
 @click.option("--no-class-weights", is_flag=True, help="Let frequent classes weigh more.")
 @click.option("--no-hashes", is_flag=True, help="Keep no hashes of training films in the model.")

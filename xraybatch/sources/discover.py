@@ -154,25 +154,25 @@ class _Walk:
             pending = [linked.pop(0)]
             while pending:
                 place, inner = pending.pop()
-                if self._enter(place, seen, is_argument=place == path):
-                    folders, links = self._read(place, inner)
-                    pending += folders
-                    linked += links
+                try:
+                    if self._is_new(place, seen):
+                        folders, links = self._read(place, inner)
+                        pending += folders
+                        linked += links
+                except OSError as error:
+                    self._locked(place, error, is_argument=place == path)
             linked.sort(key=lambda pair: os.fsencode(pair[1]))
 
-    def _enter(self, place: str, seen: set[tuple[int, int]], *, is_argument: bool) -> bool:
-        try:
-            status = os.stat(place)  # noqa: PTH116
-            readable = os.access(place, os.R_OK | os.X_OK)
-        except OSError:
-            readable = False
-        if not readable:
-            if is_argument:
-                raise InputError(
-                    f"The folder '{place}' cannot be read.", "Ask for its permissions."
-                )
-            self.skipped[NO_ACCESS] += 1
-            return False
+    def _locked(self, place: str, error: OSError, *, is_argument: bool) -> None:
+        if is_argument:
+            raise InputError(
+                f"The folder '{place}' cannot be read: {error.strerror}.",
+                "Ask for its permissions.",
+            ) from None
+        self.skipped[NO_ACCESS] += 1
+
+    def _is_new(self, place: str, seen: set[tuple[int, int]]) -> bool:
+        status = os.stat(place)  # noqa: PTH116
         identity = (status.st_dev, status.st_ino)
         if identity in seen:
             self.skipped[LOOP] += 1

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 from xraybatch.core.errors import MissingExtra, ModelError, UsageError
@@ -34,6 +36,13 @@ class Device:
     note: str = ""
 
 
+def check_installed() -> None:
+    """Raise `MissingExtra` if anything of the extra ``train`` is missing; imports nothing."""
+    for name in ("tensorflow", "keras", "tf2onnx", "onnx"):
+        if name not in sys.modules and find_spec(name) is None:
+            raise _missing(name)
+
+
 def load_keras() -> Any:
     """Import Keras on TensorFlow without a word on standard error; nothing else is changed.
 
@@ -49,10 +58,7 @@ def load_keras() -> Any:
 
             tf.config.list_physical_devices()  # what is missing for a GPU is said once, and by us
     except ImportError as error:
-        raise MissingExtra(
-            f"Training needs TensorFlow and Keras, and {error.name or error} is not installed.",
-            f"Install it with: {INSTALL}",
-        ) from error
+        raise _missing(str(error.name or error)) from error
     tf.get_logger().setLevel("ERROR")
     if keras.backend.backend() != "tensorflow":
         raise ModelError(
@@ -102,6 +108,13 @@ def set_seed(seed: int) -> None:
     keras = load_keras()
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
+
+
+def _missing(name: str) -> MissingExtra:
+    return MissingExtra(
+        f"Training needs TensorFlow, Keras and tf2onnx, and {name} is not installed.",
+        f"Install it with: {INSTALL}",
+    )
 
 
 def _before_first_use(setting: Any) -> None:

@@ -22,8 +22,8 @@ from xraybatch.models.seal import write_sealed
 from xraybatch.training.artefacts import GATE, read_gate
 from xraybatch.training.backend import load_keras
 from xraybatch.training.gate import Parity, check_parity
+from xraybatch.training.model_file import KERAS_FILE
 from xraybatch.training.options import TOLERANCE, parse_values
-from xraybatch.training.train import KERAS_FILE
 
 if TYPE_CHECKING:
     import numpy as np

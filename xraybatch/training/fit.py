@@ -18,7 +18,7 @@ from xraybatch.core.names import did_you_mean
 from xraybatch.core.progress import Progress, Stage
 from xraybatch.training.batches import Source, batches
 from xraybatch.training.heads import Head
-from xraybatch.training.network import FEATURES, INPUT, Assembly, thaw
+from xraybatch.training.network import FEATURES, INPUT, Assembly, flat, thaw
 from xraybatch.training.options import Settings
 
 if TYPE_CHECKING:
@@ -88,8 +88,6 @@ def fit(
     ------
     ModelError
         If the loss is no number.
-    UsageError
-        If Keras has no such optimizer.
     """
     history: History = []
     if not frozen:
@@ -105,6 +103,19 @@ def fit(
         progress.note(f"Fine-tuning the last {count} layers of the backbone, in the whole network.")
         _train(assembly.whole, heads, material, settings, FINE_TUNE, seed, history, progress)
     return history
+
+
+def check_optimizer(name: str) -> None:
+    """Raise `UsageError` if Keras has no optimizer of that name."""
+    from keras import optimizers
+
+    known = sorted(
+        entry.lower()
+        for entry, kind in vars(optimizers).items()
+        if isinstance(kind, type) and issubclass(kind, optimizers.Optimizer)
+    )
+    if name not in known:
+        raise UsageError(f"Keras has no optimizer '{name}'.", did_you_mean(name, known))
 
 
 def _train(
@@ -132,7 +143,10 @@ def _train(
     made = partial(batches, given, material.targets, material.weights, size=settings.batch_size)
     monitor = "val_loss" if len(material.val) else "loss"
     stop = callbacks.EarlyStopping(
-        monitor=monitor, patience=settings.patience, restore_best_weights=True
+        monitor=monitor,
+        patience=settings.patience,
+        restore_best_weights=True,
+        start_from_epoch=_settling(model, settings, len(material.train)) if phase == WHOLE else 0,
     )
     with progress.stage("training", settings.epochs, unit="epochs") as stage:
         rows: History = []
@@ -154,6 +168,23 @@ def _train(
             f"Stopped after {len(rows)} of {settings.epochs} epochs: {monitor} has not become "
             f"better for {settings.patience}; the best epoch's weights are kept."
         )
+
+
+def _settling(model: Any, settings: Settings, films: int) -> int:
+    """Epochs until the running statistics of batch normalisation mean anything.
+
+    Before that, what a network says to validation films is not what it has learned, and the best
+    epoch would be the first. At most half of all epochs.
+    """
+    from keras import layers
+
+    kinds = layers.BatchNormalization
+    momenta = [layer.momentum for layer in flat(model) if isinstance(layer, kinds)]
+    if not momenta:
+        return 0
+    steps = 3 / (1 - max(momenta))  # what they began with has faded to a twentieth
+    epochs = math.ceil(steps / math.ceil(films / settings.batch_size))
+    return min(int(epochs), settings.epochs // 2)
 
 
 def _record(rows: History, phase: str, before: int, stage: Stage) -> Any:
@@ -202,16 +233,6 @@ def _stored_features(
 def _optimizer(settings: Settings, factor: float) -> Any:
     from keras import optimizers
 
-    known = sorted(
-        name.lower()
-        for name, kind in vars(optimizers).items()
-        if isinstance(kind, type) and issubclass(kind, optimizers.Optimizer)
-    )
-    if settings.optimizer not in known:
-        raise UsageError(
-            f"Keras has no optimizer '{settings.optimizer}'.",
-            did_you_mean(settings.optimizer, known),
-        )
     config: dict[str, Any] = {"learning_rate": settings.learning_rate * factor}
     if settings.weight_decay:
         config["weight_decay"] = settings.weight_decay

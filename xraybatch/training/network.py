@@ -105,13 +105,21 @@ def thaw(backbone: Any, count: int) -> int:
     from keras import layers
 
     backbone.trainable = True
-    able = [layer for layer in _flat(backbone) if layer.weights]
+    able = [layer for layer in flat(backbone) if layer.weights]
     for layer in able:
         layer.trainable = False
     able = [layer for layer in able if not isinstance(layer, layers.BatchNormalization)]
     for layer in able[-count:] if count else []:
         layer.trainable = True
     return min(count, len(able))
+
+
+def flat(model: Any) -> list[Any]:
+    """Layers of a model and of the models in it, first to last."""
+    found: list[Any] = []
+    for layer in model.layers:
+        found += flat(layer) if hasattr(layer, "layers") else [layer]
+    return found
 
 
 def _from_features(features: Any, neck: Any, *, averaged: bool) -> tuple[dict[str, Any], Any]:
@@ -152,14 +160,6 @@ def _is_mean_of_maps(neck: Any) -> bool:
 
     kinds = [type(layer) for layer in neck.layers]
     return kinds == [layers.InputLayer, layers.GlobalAveragePooling2D]
-
-
-def _flat(model: Any) -> list[Any]:
-    """Layers of a model and of the models in it, first to last."""
-    found: list[Any] = []
-    for layer in model.layers:
-        found += _flat(layer) if hasattr(layer, "layers") else [layer]
-    return found
 
 
 def _check(network: Network, height: int, width: int) -> None:

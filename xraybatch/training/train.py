@@ -11,42 +11,33 @@ from importlib.resources import as_file
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from xraybatch.core.errors import Interrupted, ModelError
+from xraybatch.core.errors import Interrupted
 from xraybatch.core.files import write_text
 from xraybatch.core.progress import SILENT, Progress
 from xraybatch.evaluation.report import Report
-from xraybatch.extension.records import Architecture, Exporter, ExportJob
+from xraybatch.extension.records import Architecture
 from xraybatch.extension.registry import Owned, registry
-from xraybatch.images.pool import DecodingPool, FilmSource
-from xraybatch.models.card import Card, TaskCard
+from xraybatch.models.card import Card
 from xraybatch.models.model import load_model, with_card
 from xraybatch.models.runs import MODEL_FILE
-from xraybatch.models.seal import write_sealed
-from xraybatch.models.selftest import record_self_test
-from xraybatch.models.session import Session
 from xraybatch.training import artefacts
-from xraybatch.training.backend import choose_device, load_keras, set_seed
-from xraybatch.training.card_of_run import card_of_run, scores_for_card
+from xraybatch.training.backend import check_installed, choose_device, set_seed
+from xraybatch.training.card_of_run import scores_for_card
 from xraybatch.training.config import write_config
-from xraybatch.training.fit import History, Material, fit
+from xraybatch.training.fit import History, Material, check_optimizer, fit
 from xraybatch.training.folder import LOG, LoggedProgress, run_folder
-from xraybatch.training.gate import FILMS, Parity, check_parity, keras_answers
 from xraybatch.training.heads import head_for
 from xraybatch.training.held_back import CHOSEN_ON, HELD_BACK, judged_part, score_part
-from xraybatch.training.labels import FILE, TEST, TRAIN, VALIDATION
-from xraybatch.training.network import Assembly, assemble
+from xraybatch.training.labels import TEST, TRAIN, VALIDATION
+from xraybatch.training.model_file import Trained, write_model_file
+from xraybatch.training.network import assemble
 from xraybatch.training.options import Settings, TrainOptions, settle
-from xraybatch.training.prepare import Prepared, are_samples, prepare
-from xraybatch.training.weights import LoadedWeights, build_network
+from xraybatch.training.prepare import Prepared, prepare
+from xraybatch.training.weights import build_network
 
 if TYPE_CHECKING:
     import pandas as pd
-    from numpy.typing import NDArray
 
-FORMAT = "onnx"  # the exporter that writes model files
-KERAS_FILE = "model.keras"
 CONFIG = "config.toml"
 SAMPLES = "No --data: the synthetic sample films are used. This is a demonstration."
 
@@ -93,6 +84,7 @@ def train(options: TrainOptions, progress: Progress = SILENT) -> Run:
         If stopped; nothing of the run is kept but the decoded films.
     """
     architecture = registry().get(Architecture, options.plugin)
+    check_installed()
     settings = settle(options, architecture.record)
     try:
         with run_folder(options.out, options.plugin, _today()) as (building, final):
@@ -118,6 +110,7 @@ def _train(
         folder = stack.enter_context(_films_folder(options, told))
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=building)))
         _say_device(options.device, told)
+        check_optimizer(settings.optimizer)
         prepared = prepare(
             folder, options, settings, cache=scratch if options.no_cache else None, progress=told
         )
@@ -149,9 +142,8 @@ def _train(
         loaded = options.weights if weights.loaded == weights.asked else weights.loaded
         write_text(building / CONFIG, write_config(options, settings, loaded))
 
-        card = _export(
-            assembly, prepared, options, settings, architecture, weights, building, final, told
-        )
+        made = Trained(assembly.inference, assembly.outputs, options, settings, weights)
+        card = write_model_file(made, prepared, architecture, building, final.name, told)
         card, report = _judge(building, card, prepared, told)
         artefacts.write_card_texts(building, card)
     return Run(final, final / MODEL_FILE, card, report)
@@ -195,78 +187,6 @@ def _material(prepared: Prepared, heads: Sequence[Any], *, balanced: bool) -> Ma
         train=prepared.split.where(TRAIN),
         val=prepared.split.where(VALIDATION),
     )
-
-
-def _export(
-    assembly: Assembly,
-    prepared: Prepared,
-    options: TrainOptions,
-    settings: Settings,
-    architecture: Owned[Architecture],
-    weights: LoadedWeights,
-    building: Path,
-    final: Path,
-    progress: Progress,
-) -> Card:
-    """Keras model to sealed model file, by way of the parity gate."""
-    load_keras()
-    assembly.inference.save(building / KERAS_FILE)
-    exporter = registry().get(Exporter, FORMAT).record
-    films = _gate_films(prepared, settings, options)
-    tasks = [TaskCard(task) for task in prepared.tasks]
-    answers = keras_answers(assembly.inference, films, tasks)
-    artefacts.write_gate(building, films, answers)
-    with progress.stage("exporting", None, unit="steps"):
-        graph = building / f"graph{exporter.suffix}"
-        exporter.write(ExportJob(graph, assembly.outputs, keras_model=assembly.inference))
-        parity: Parity = check_parity(
-            answers, exporter.open(graph), films, tasks, tolerance=options.tolerance
-        )
-    progress.note(parity.sentence())
-    demonstration = are_samples(prepared.films.contents)
-    card = card_of_run(
-        final.name,
-        prepared,
-        options,
-        settings,
-        architecture,
-        weights,
-        parity,
-        answers,
-        demonstration=demonstration,
-    )
-    model = building / MODEL_FILE
-    write_sealed(graph.read_bytes(), card.to_json(), model)
-    graph.unlink()
-    session = Session(load_model(model), device="cpu")
-    test = record_self_test(session.predict, settings.rule.height, settings.rule.width)
-    card = replace(card, self_test=test)
-    with_card(load_model(model), card, model)
-    return card
-
-
-def _gate_films(prepared: Prepared, settings: Settings, options: TrainOptions) -> NDArray[np.uint8]:
-    """Real films, from their files: validation where there is one, else training."""
-    films = prepared.split.where(VALIDATION)
-    if not len(films):
-        films = prepared.split.where(TRAIN)
-    random = np.random.default_rng(options.seed)
-    films = np.sort(random.permutation(films)[:FILMS])
-    files = prepared.table[FILE].iloc[films]
-    with DecodingPool(settings.rule, workers=options.workers) as pool:
-        anew = list(pool.decode(FilmSource(file, Path(file).name) for file in files))
-    if any(one.film is None for one in anew):
-        raise ModelError(
-            "A film that was decoded before training cannot be decoded any more.",
-            "Did the films change while the model was trained? Train again.",
-        )
-    decoded = np.stack([one.film for one in anew if one.film is not None])[..., None]
-    if not np.array_equal(decoded, prepared.films[films]):
-        raise ModelError(
-            "Films decode to other pixels than before training.",
-            "Did the films change while the model was trained? Train again.",
-        )
-    return decoded
 
 
 def _judge(
