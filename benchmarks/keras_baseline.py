@@ -40,7 +40,7 @@ def network(classes: int) -> keras.Model:
     return keras.Sequential(
         [
             layers.Input((SIZE, SIZE, 1)),
-            layers.Rescaling(1 / 255),
+            layers.Rescaling(1 / 127.5, offset=-1.0),
             *(
                 layer
                 for filters in (32, 64, 128)

@@ -110,14 +110,13 @@ def shortcut(samples: Samples, seed: int) -> float:
 
 
 def _network(keras: Any) -> Any:
-    layers = keras.layers
-    model = keras.Sequential([keras.Input((SIDE, SIDE, 1)), layers.Rescaling(1 / 255)])
-    for filters in (32, 64, 128):
-        model.add(layers.Conv2D(filters, 3, activation="relu"))
-        model.add(layers.MaxPooling2D(2))
-    model.add(layers.Flatten())
-    model.add(layers.Dense(512, activation="relu"))
-    model.add(layers.Dense(3, activation="softmax"))
+    """The features of the plugin ``cnn`` and a softmax head, as training adds it."""
+    from xraybatch import BuildOptions
+    from xraybatch_plugins.cnn import build
+
+    films = keras.Input((SIDE, SIDE, 1))
+    embedding = build(BuildOptions(SIDE, SIDE)).neck(films)
+    model = keras.Model(films, keras.layers.Dense(3, activation="softmax")(embedding))
     model.compile(keras.optimizers.Adam(1e-3), loss="sparse_categorical_crossentropy")
     return model
 
@@ -167,7 +166,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("check", choices=["shortcut", "learnable"])
     parser.add_argument("--folder", type=Path, default=FILMS)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--epochs", type=int, default=10)
     options = parser.parse_args(arguments)
     samples = load(options.folder)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import zlib
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, cast
 
 import numpy as np
 import PIL
@@ -71,6 +71,7 @@ _PIXEL_DATA = 0x7FE00010
 _OTHER_PIXELS = (0x7FE00008, 0x7FE00009)  # float and double
 _UNDEFINED = 0xFFFFFFFF
 _ITEM, _END_OF_ITEMS = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
+_MOST_READS = 500_000  # of a header: some hundred elements take a few reads each
 _SYNTAX_ELEMENT = b"\x02\x00\x10\x00UI"
 _GROUP_LENGTH = b"\x02\x00\x00\x00UL\x04\x00"
 _META_START = 132
@@ -122,6 +123,7 @@ class _Found:
 def _open(file: BinaryIO, limits: Limits) -> _Found:
     head = file.read(4096)
     file.seek(0)
+    file = cast(BinaryIO, _Metered(file))
     if not magic.has_preamble(head):
         written = magic.bare_syntax(head)
         if written in _BARE:
@@ -172,7 +174,40 @@ def _inflated(file: BinaryIO, head: bytes, limits: Limits) -> BinaryIO:
         )
     if not unpacker.eof:
         raise FilmError(FilmStatus.TRUNCATED, "The DICOM is cut short in its deflated data.")
-    return io.BytesIO(unpacked)
+    return cast(BinaryIO, _Metered(io.BytesIO(unpacked)))
+
+
+class _Metered(io.RawIOBase):
+    """A stream that allows so many reads: a megabyte can unpack to 100 million empty elements."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._left = _MOST_READS
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Read as the stream does, while there are reads left."""
+        self._left -= 1
+        if self._left < 0:
+            raise FilmError(
+                FilmStatus.CORRUPT, f"The DICOM's header has more than {_MOST_READS:,} parts."
+            )
+        return self._stream.read(-1 if size is None else size)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Move the stream."""
+        return self._stream.seek(offset, whence)
+
+    def tell(self) -> int:
+        """Where the stream stands."""
+        return self._stream.tell()
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def seekable(self) -> bool:
+        """It is."""
+        return True
 
 
 def _find_pixels(found: _Found) -> None:
