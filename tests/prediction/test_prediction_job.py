@@ -81,5 +81,5 @@ def test_a_path_that_is_no_utf8_survives(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_job_is_refused(tmp_path: Path) -> None:
     (tmp_path / "j.job").write_bytes(b"not a database at all" * 100)
-    with pytest.raises(InputError, match="cannot be used as a job"):
+    with pytest.raises(InputError, match="no state of a run"):
         Job(tmp_path / "j.job")

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import io
+import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import NoReturn
 
 import click
 
-from xraybatch.core.errors import EXIT_FAULT, EXIT_INTERRUPTED, EXIT_USAGE, XraybatchError
+from xraybatch.core.errors import (
+    EXIT_FAULT,
+    EXIT_INTERRUPTED,
+    EXIT_USAGE,
+    PluginError,
+    XraybatchError,
+)
 from xraybatch.core.names import did_you_mean
 
 COMMANDS_GROUP = "xraybatch.commands"
@@ -46,7 +55,13 @@ class LazyGroup(click.Group):
         if name in OURS:
             found = import_module(f"xraybatch.cli.{name}").command
         elif name in _strangers():
-            found = _strangers()[name].load()
+            try:
+                found = _strangers()[name].load()
+            except (Exception, SystemExit) as error:
+                raise PluginError(
+                    f"The command '{name}' of another package cannot be loaded: {error}.",
+                    "Tell its author, or uninstall it.",
+                ) from error
         else:
             return None
         return found if isinstance(found, click.Command) else None
@@ -111,6 +126,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments
     signal.signal(signal.SIGTERM, _as_ctrl_c)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a class called Ödem on a terminal in ASCII
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = app.main(arguments, prog_name="xraybatch", standalone_mode=False)
     except XraybatchError as error:
@@ -127,7 +145,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         _say("Stopped.", "")
         code = EXIT_INTERRUPTED
     except BrokenPipeError:  # the reader of a pipe went away: `| head`
-        sys.stderr.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except Exception as error:
         if debug:
@@ -142,9 +160,12 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _say(message: str, hint: str) -> None:
-    click.secho(f"Error: {message}", err=True, fg="red")
-    if hint:
-        click.echo(hint, err=True)
+    # names in it come from files: nothing that a terminal would execute
+    message, hint = ("".join(c if c.isprintable() else "?" for c in s) for s in (message, hint))
+    with suppress(OSError):  # nobody listens any more
+        click.secho(f"Error: {message}", err=True, fg="red")
+        if hint:
+            click.echo(hint, err=True)
 
 
 def _as_ctrl_c(*_: object) -> NoReturn:

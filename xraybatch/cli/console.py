@@ -20,12 +20,28 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+
+def printable(text: str, keep: str = "") -> str:
+    """`text` without what a terminal would execute."""
+    return "".join(c if c.isprintable() or c in keep else "\ufffd" for c in text)
+
+
 _PLAIN_SECONDS = 10.0  # between two lines of a stage that is not on a terminal
+
+
+class _Results(Console):
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError  # `| head` has read enough: rich would leave with exit code 1
+
+
+class _Talk(Console):
+    def on_broken_pipe(self) -> None:
+        self.quiet = True  # whoever listened is gone; the work goes on
 
 
 def stdout() -> Console:
     """The console that results go to."""
-    return Console(highlight=False)
+    return _Results(highlight=False)
 
 
 class ConsoleProgress:
@@ -38,7 +54,7 @@ class ConsoleProgress:
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
-        self._console = Console(stderr=True, highlight=False)
+        self._console = _Talk(stderr=True, highlight=False)
         self._quiet = quiet
 
     @contextmanager
@@ -72,12 +88,17 @@ class ConsoleProgress:
     def note(self, sentence: str) -> None:
         """One line."""
         if not self._quiet:
-            self._console.print(f"[dim]•[/] {escape(sentence)}")
+            self._console.print(f"[dim]•[/] {escape(printable(sentence))}")
 
     def warn(self, title: str, sentence: str) -> None:
         """A panel."""
         self._console.print(
-            Panel(escape(sentence), title=escape(title), border_style="yellow", expand=False)
+            Panel(
+                escape(printable(sentence, keep="\n")),
+                title=escape(title),
+                border_style="yellow",
+                expand=False,
+            )
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -116,7 +117,8 @@ def command(
         progress=progress,
     )
     if not quiet:
-        show_summary(record, out, stdout())
+        with suppress(OSError):  # the table is written; nobody reads the summary
+            show_summary(record, out, stdout())
     if max_failures is not None and record.failed > max_failures:
         raise BarMissed(
             f"{record.failed:,} films have no result; --max-failures allows {max_failures:,}.",

@@ -20,7 +20,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
     existing target is untouched. The file gets the permissions that `open` would have given it.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.parent / f".{target.name[:80]}.{secrets.token_hex(6)}.tmp"
+    temporary = target.parent / f".{secrets.token_hex(8)}.tmp"
     # not mkstemp, whose file only its owner may read
     os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     try:

@@ -20,6 +20,7 @@ class FilmStatus(StrEnum):
     TOO_LARGE = "too_large"
     TIMEOUT = "timeout"
     CRASHED = "crashed"
+    NO_ANSWER = "no_answer"
     UNREADABLE = "unreadable"
     UNAVAILABLE = "unavailable"
     MISSING = "missing"

@@ -64,6 +64,13 @@ class Task:
             raise UsageError(
                 f"The classes of task '{self.name}' repeat or are empty: {list(self.classes)}."
             )
+        for name in self.classes:
+            if not name.isprintable() or name.startswith(("=", "@")):
+                raise UsageError(
+                    f"The class {name!r} of task '{self.name}' would be executed by a spreadsheet "
+                    "or a terminal.",
+                    "Rename it, for example with --label-map.",
+                )
         needed = 1 if self.kind is TaskKind.MULTILABEL else 2
         if len(self.classes) < needed:
             raise UsageError(

@@ -121,8 +121,11 @@ def _opened(path: str | os.PathLike[str]) -> BinaryIO:
 
 def _recognise(head: bytes, readers: Sequence[ImageReader]) -> ImageReader:
     for reader in readers:
-        if reader.sniff(head):
-            return reader
+        try:
+            if reader.sniff(head):
+                return reader
+        except Exception:  # noqa: S112 - a stranger's reader that fails knows nothing of the file
+            continue
     raise FilmError(FilmStatus.UNSUPPORTED, f"No reader knows this content{_guess(head)}.")
 
 

@@ -49,6 +49,17 @@ class TaskCard:
     calibration: Json | None = None
     conformal: Json | None = None
 
+    def __post_init__(self) -> None:
+        if self.thresholds is None:
+            return
+        kinds = {TaskKind.BINARY: 1, TaskKind.MULTILABEL: len(self.task.classes)}
+        wanted = kinds.get(self.task.kind, 0)
+        if len(self.thresholds) != wanted or not all(0 <= t <= 1 for t in self.thresholds):
+            raise UsageError(
+                f"Task '{self.task.name}' ({self.task.kind}) has the thresholds "
+                f"{list(self.thresholds)}; it takes {wanted}, within 0 and 1."
+            )
+
 
 @dataclass(frozen=True)
 class SelfTest:
@@ -186,7 +197,7 @@ def card_from_json(text: str) -> Card:
         If it is no card, lacks schema, tasks or rule, or is of another major schema.
     """
     try:
-        data = json.loads(text)
+        data = json.loads(text, parse_constant=_no_number)
         schema = str(data["schema"])
         if schema.split(".")[0] != SCHEMA.split(".")[0]:
             raise ModelError(
@@ -195,6 +206,8 @@ def card_from_json(text: str) -> Card:
             )
         known = {entry.name for entry in fields(Card)} - {"unknown", "tasks", "rule", "self_test"}
         tested = data.get("self_test")
+        if len(base64.b64decode(data.get("hashes", ""), validate=True)) % 8:
+            raise ValueError("hashes of training films are cut")
         return Card(
             tasks=tuple(_task_from_dict(entry) for entry in data["tasks"]),
             rule=rule_from_dict(data["rule"]),
@@ -213,6 +226,10 @@ def card_from_json(text: str) -> Card:
             f"The model's card cannot be read ({type(error).__name__}: {error}).",
             "Export the model again.",
         ) from None
+
+
+def _no_number(word: str) -> float:
+    raise ValueError(f"{word} is no number")
 
 
 def pack_hashes(digests: Iterable[bytes]) -> str:

@@ -32,13 +32,13 @@ def newest_run(folder: Path = Path(RUNS)) -> RunInfo | None:
     found: list[RunInfo] = []
     if not folder.is_dir():
         return None
-    for candidate in folder.iterdir():
-        model = candidate / MODEL_FILE
-        if candidate.name.startswith(".") or not model.is_file():
+    for model in folder.glob(f"*/{MODEL_FILE}"):
+        candidate = model.parent
+        if candidate.name.startswith("."):
             continue
         try:
             card = card_from_json(read_sealed(model).card)
-        except ModelError:  # asked for by name it says why; here another run may do
+        except (ModelError, OSError):  # asked for by name it says why; here another run may do
             continue
         found.append(RunInfo(candidate, model, card.created, card.name))
     return max(found, key=lambda run: (run.created, run.folder.name), default=None)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 TOLERANCE = 2e-4
 FILMS = 4
+_LARGEST_TOLERANCE = 1e-2
+_ROUNDING = 1e-4
 _GRIDS = (2, 5, 16)  # coarse to fine, so that films differ in shape and not only in noise
 
 Predict = Callable[["NDArray[np.uint8]"], Mapping[str, "NDArray[np.float32]"]]
@@ -48,6 +50,11 @@ def synthetic_films(seed: int, films: int, height: int, width: int) -> NDArray[n
 def record_self_test(predict: Predict, height: int, width: int, *, seed: int = 20) -> SelfTest:
     """Let a finished model answer the synthetic films, for its card."""
     answers = predict(synthetic_films(seed, FILMS, height, width))
+    if not all(are_probabilities(values).all() for values in answers.values()):
+        raise ModelError(
+            "The model's answers to synthetic films are no probabilities.",
+            "Its outputs must lie within 0 and 1; a softmax or sigmoid is missing, or it diverged.",
+        )
     rows = {task: [[float(p) for p in row] for row in values] for task, values in answers.items()}
     return SelfTest(seed, FILMS, TOLERANCE, rows)
 
@@ -58,29 +65,44 @@ def check_decoder(card: Card) -> None:
         check_fingerprint(dict(card.decoder))
 
 
-def check_session(card: Card, predict: Predict, device: str) -> float:
+def are_probabilities(values: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which rows of ``(n, K)`` hold nothing but numbers within 0 and 1, but for rounding."""
+    import numpy as np
+
+    with np.errstate(invalid="ignore"):
+        inside = (values >= -_ROUNDING) & (values <= 1 + _ROUNDING)
+    return np.asarray(inside.all(axis=1))
+
+
+def check_session(card: Card, predict: Predict, device: str) -> float | None:
     """Compare the session's answers with the card's.
 
     Returns
     -------
-    float
-        The largest difference of a probability; 0.0 where the card holds no answers.
+    float or None
+        The largest difference of a probability; None where the card holds no answers.
 
     Raises
     ------
     ModelError
-        If it is over the card's tolerance.
+        If it is over the card's tolerance, or what the card holds cannot be compared.
     """
     import numpy as np
 
     test = card.self_test
     if test is None:
-        return 0.0
+        return None
     answers = predict(synthetic_films(test.seed, test.films, card.rule.height, card.rule.width))
     worst = 0.0
-    for task, expected in test.probabilities.items():
-        difference = np.abs(answers[task].astype(np.float64) - np.asarray(expected))
-        worst = max(worst, float(difference.max()))
+    for entry in card.tasks:
+        task = entry.task.name
+        expected = np.asarray(test.probabilities.get(task, []), np.float64)
+        if expected.shape != answers[task].shape or test.tolerance > _LARGEST_TOLERANCE:
+            raise ModelError(
+                f"The card's self-test says nothing that can be compared for task '{task}'.",
+                "Export the model again.",
+            )
+        worst = max(worst, float(np.abs(answers[task].astype(np.float64) - expected).max()))
     if not worst <= test.tolerance:  # NaN too
         raise ModelError(
             f"The model answers its self-test {worst:.2g} off on {device} "

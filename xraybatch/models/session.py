@@ -42,8 +42,8 @@ class Session:
     note : str
         A fallback that a person should hear of; empty where there was none.
     batch_size : int
-    self_test_difference : float
-        How far the answers to the synthetic films were from the card's.
+    self_test_difference : float or None
+        How far the answers to the synthetic films were from the card's; None: it holds none.
 
     Raises
     ------

@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from xraybatch.core.errors import InputError, XraybatchError
-from xraybatch.core.status import FilmStatus
+from xraybatch.core.status import DEPENDS_ON_THE_DAY, FilmStatus
 from xraybatch.prediction.rows import Row
 from xraybatch.sources.discover import Item
 
 FORMAT = "1"
+_MAGIC = b"SQLite format 3\0"
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -47,13 +48,16 @@ class Reconciled:
     vanished : int
         In the job, not found now; what was read of them stays.
     changed : int
-        Another size or time than when they were read: read anew.
+        Another place, size or time than when they were read: read anew.
+    again : int
+        Were unreadable, crashed or took too long, which depends on the day: tried again.
     """
 
     done: int
     new: int
     vanished: int
     changed: int
+    again: int
 
 
 class Job:
@@ -67,7 +71,7 @@ class Job:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        fresh = not path.exists() or path.stat().st_size == 0
+        fresh = _is_fresh(path)
         try:
             self._db = sqlite3.connect(path, isolation_level=None, timeout=0.5)
             self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
@@ -80,14 +84,8 @@ class Job:
                 self._set("format", FORMAT)
             known = self._get("format")
             self._db.execute("COMMIT")
-        except sqlite3.OperationalError as error:
-            if "locked" in str(error):
-                raise InputError(
-                    f"Another run is writing {path}.", "Wait for it, or choose another --out."
-                ) from None
-            raise _unusable(path, error) from None
-        except sqlite3.DatabaseError as error:
-            raise _unusable(path, error) from None
+        except sqlite3.Error as error:
+            raise unusable(path, error) from None
         if known != FORMAT:
             raise InputError(
                 f"{path} was written by another version of xraybatch.", f"Delete {path}."
@@ -125,7 +123,7 @@ class Job:
             self._db.executemany(
                 "INSERT INTO items VALUES (?, ?, ?, ?, ?)",
                 (
-                    (i, item.key, os.fsencode(item.path), item.size, item.mtime_ns)
+                    (i, item.key, _place(item), item.size, _stored(item.mtime_ns))
                     for i, item in enumerate(items)
                 ),
             )
@@ -139,26 +137,42 @@ class Job:
             self._db.execute("DELETE FROM meta WHERE key != 'format'")
 
     def reconcile(self, items: Iterable[Item]) -> Reconciled:
-        """Compare the items found now with the job's, and forget the rows of those that changed."""
+        """Compare the items found now with the job's, and forget the rows that no longer hold.
+
+        Raises
+        ------
+        InputError
+            If none of the job's films is among those found now; the job is left as it was.
+        """
         new = changed = found = 0
         with self._transaction():
-            self._set("published", "0")
             for item in items:
                 known = self._db.execute(
-                    "SELECT item, size, mtime_ns FROM items WHERE key = ?", (item.key,)
+                    "SELECT item, path, size, mtime_ns FROM items WHERE key = ?", (item.key,)
                 ).fetchone()
                 if known is None:
                     new += 1
                     continue
                 found += 1
-                if known[1:] != (item.size, item.mtime_ns):
+                now = (_place(item), item.size, _stored(item.mtime_ns))
+                if known[1:] != now:
                     changed += 1
                     self._db.execute("DELETE FROM rows WHERE item = ?", (known[0],))
                     self._db.execute(
-                        "UPDATE items SET size = ?, mtime_ns = ?, path = ? WHERE item = ?",
-                        (item.size, item.mtime_ns, os.fsencode(item.path), known[0]),
+                        "UPDATE items SET path = ?, size = ?, mtime_ns = ? WHERE item = ?",
+                        (*now, known[0]),
                     )
-        return Reconciled(self.count_done(), new, self.count() - found, changed)
+            if not found and self.count():
+                raise InputError(
+                    f"{self.path.name} holds an unfinished run over other films.",
+                    f"Give its films again, or delete {self.path} to start anew.",
+                )
+            marks = ", ".join("?" * len(DEPENDS_ON_THE_DAY))
+            again = self._db.execute(
+                f"DELETE FROM rows WHERE status IN ({marks})",  # noqa: S608 - question marks
+                sorted(DEPENDS_ON_THE_DAY),
+            ).rowcount
+        return Reconciled(self.count_done(), new, self.count() - found, changed, again)
 
     def count(self) -> int:
         """How many items the job has."""
@@ -211,6 +225,17 @@ class Job:
         """Note that the results were written out whole."""
         with self._transaction():
             self._set("published", "1")
+            self._set("publishing", "0")
+
+    def mark_publishing(self) -> None:
+        """Note that what lies at the output from now on is this job's."""
+        with self._transaction():
+            self._set("publishing", "1")
+
+    @property
+    def publishing(self) -> bool:
+        """Whether it was stopped between writing its results and noting that they are whole."""
+        return self._get("publishing") == "1"
 
     def _get(self, key: str) -> str:
         found = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
@@ -231,15 +256,43 @@ class _Transaction:
         self._db.execute("BEGIN")
 
     def __exit__(self, kind: object, *_: object) -> None:
-        self._db.execute("COMMIT" if kind is None else "ROLLBACK")
+        if self._db.in_transaction:  # a full disk has ended it already
+            self._db.execute("COMMIT" if kind is None else "ROLLBACK")
 
 
 def _as_int(value: bool | None) -> int | None:
     return None if value is None else int(value)
 
 
-def _unusable(path: Path, error: sqlite3.Error) -> XraybatchError:
+def unusable(path: Path, error: sqlite3.Error) -> XraybatchError:
+    """What SQLite says of a job's file, for a person."""
+    if "locked" in str(error):
+        return InputError(
+            f"Another run is writing {path}.", "Wait for it, or choose another --out."
+        )
     return InputError(
-        f"{path} cannot be used as a job: {error}.",
-        "Delete it to start anew, or see whether the disk is full or read-only.",
+        f"The state of the run in {path} cannot be used: {error}.",
+        "See whether the disk is full or read-only; the same command then goes on.",
     )
+
+
+def _is_fresh(path: Path) -> bool:
+    """Whether a job begins here; a file that is no job is refused and left as it is."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(len(_MAGIC))
+    except FileNotFoundError:
+        return True
+    if not head and path.suffix == ".job":  # killed before its first write
+        return True
+    if head != _MAGIC:
+        raise InputError(f"{path} is no state of a run.", "Choose another --job.")
+    return False
+
+
+def _place(item: Item) -> bytes:
+    return os.fsencode(os.path.abspath(item.path))  # noqa: PTH100 - a million times
+
+
+def _stored(mtime_ns: int) -> int:
+    return mtime_ns & (2**63 - 1)  # what SQLite can hold; the year 2400 cannot

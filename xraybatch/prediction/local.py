@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from xraybatch.core.status import FilmStatus
 from xraybatch.images.film import film_digest
 from xraybatch.images.pool import Decoded, DecodingPool, FilmSource
+from xraybatch.models.selftest import are_probabilities
 from xraybatch.models.session import Session
 from xraybatch.prediction.engine import Chunk, Outcome, Seconds
 from xraybatch.prediction.rows import Row
@@ -17,6 +18,8 @@ from xraybatch.prediction.rows import Row
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+_NO_ANSWER = "The model's answer to this film is no probability."
 
 
 class LocalEngine:
@@ -110,7 +113,13 @@ class LocalEngine:
         films = np.stack([film for *_, film in self._batch])
         answers = self._session.predict(films)
         values = np.concatenate([answers[task] for task in self._session.tasks], axis=1)
-        for (chunk, item, decoded, film), row in zip(self._batch, values, strict=True):
+        sane = are_probabilities(values)
+        rows = zip(self._batch, values, sane, strict=True)
+        for (chunk, item, decoded, film), row, is_sane in rows:
+            if not is_sane:
+                none = Row(item, 0, FilmStatus.NO_ANSWER, _NO_ANSWER, notes=decoded.notes)
+                self._finish(chunk, none, outcome)
+                continue
             seen = None if self._seen is None else film_digest(film) in self._seen
             blob = row.astype("<f4").tobytes()
             done = Row(item, 0, FilmStatus.OK, "", blob, seen, decoded.notes)

@@ -56,7 +56,7 @@ def check_suffix(out: Path) -> None:
 
 
 def publish(job: Job, columns: Columns, out: Path) -> Published:
-    """Write every row of the job to `out` and mark the job as published.
+    """Write every row of the job to `out`.
 
     Raises
     ------
@@ -70,6 +70,7 @@ def publish(job: Job, columns: Columns, out: Path) -> Published:
     answers: dict[str, Counter[str]] = {entry.task.name: Counter() for entry in columns.tasks}
     notes: Counter[str] = Counter()
     at = {name: i for i, name in enumerate(columns.names)}
+    job.mark_publishing()
     with (
         atomic_path(out) as temporary,
         _WRITERS[out.suffix.lower()](temporary, columns) as write,
@@ -86,7 +87,6 @@ def publish(job: Job, columns: Columns, out: Path) -> Published:
             if row.status is FilmStatus.OK:
                 _count(answers, columns, cells, at)
     digest = sha256_of(out)
-    job.mark_published()
     classes = {task: dict(found) for task, found in answers.items()}
     return Published(rows, digest, classes, dict(notes.most_common()))
 

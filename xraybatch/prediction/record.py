@@ -39,7 +39,8 @@ class PredictionRecord:
     device, processor : str
         Where it really ran.
     batch_size, workers : int
-    self_test_difference : float
+    self_test_difference : float or None
+        None: the model carries no self-test.
     films : int
         Rows in the table.
     by_status, classes, skipped : dict
@@ -70,7 +71,7 @@ class PredictionRecord:
     processor: str
     batch_size: int
     workers: int
-    self_test_difference: float
+    self_test_difference: float | None
     films: int
     by_status: dict[str, int]
     classes: dict[str, dict[str, int]]

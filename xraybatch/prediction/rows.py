@@ -61,7 +61,7 @@ class Columns:
         self.tasks = tuple(tasks)
         self.seen = seen
         self.names: tuple[str, ...] = tuple(self._names())
-        self.floats: frozenset[str] = frozenset(n for n in self.names if _is_probability(n))
+        self.floats: frozenset[str] = frozenset(self._probabilities())
 
     def cells(self, path: str, row: Row) -> list[str | None]:
         """A row as text, None for a cell without a value.
@@ -93,6 +93,11 @@ class Columns:
             yield "seen_in_training"
         yield "error"
 
+    def _probabilities(self) -> Iterator[str]:
+        for entry in self.tasks:
+            prefix = f"{entry.task.name}." if len(self.tasks) > 1 else ""
+            yield from (f"{prefix}prob.{name}" for name in entry.task.classes)
+
     def _answers(self, row: Row) -> list[str | None]:
         import numpy as np
 
@@ -113,7 +118,3 @@ class Columns:
             end = begin + len(entry.task.classes)
             yield values[begin:end]
             begin = end
-
-
-def _is_probability(column: str) -> bool:
-    return column.startswith("prob.") or ".prob." in column

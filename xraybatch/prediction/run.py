@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
+import math
+import sqlite3
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -20,10 +21,16 @@ from xraybatch.models.selftest import check_decoder
 from xraybatch.models.session import Session
 from xraybatch.prediction.dispatch import dispatch
 from xraybatch.prediction.engine import Seconds
-from xraybatch.prediction.job import Job, Reconciled
+from xraybatch.prediction.job import Job, unusable
 from xraybatch.prediction.local import LocalEngine
+from xraybatch.prediction.places import check_may_write, check_places
 from xraybatch.prediction.publish import Published, check_suffix, publish
-from xraybatch.prediction.record import PredictionRecord, deciding_versions, write_record
+from xraybatch.prediction.record import (
+    PredictionRecord,
+    deciding_versions,
+    write_record,
+)
+from xraybatch.prediction.resuming import begin_or_go_on, identity_of, resumed_sentences
 from xraybatch.prediction.rows import Columns
 from xraybatch.sources.discover import Discovery, Item, discover
 
@@ -56,6 +63,12 @@ class PredictOptions:
     overwrite: bool = False
     job: Path | None = None
     discard_job: bool = False
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.timeout) and self.timeout > 0):
+            raise UsageError(
+                f"--timeout {self.timeout:g} is no time limit.", "Give seconds, such as 600."
+            )
 
 
 def find_films(arguments: Sequence[str | Path]) -> Discovery:
@@ -123,33 +136,56 @@ def predict_items(
         If stopped; the same call goes on.
     """
     options = options or PredictOptions()
-    check_suffix(out)
     job_path = options.job or out.with_name(out.name + ".job")
+    try:
+        return _predict(items, model, out, job_path, options, skipped or {}, progress)
+    except sqlite3.Error as error:
+        raise unusable(job_path, error) from error
+    except OSError as error:
+        where = error.filename or out
+        raise InputError(
+            f"{where} cannot be written: {error.strerror or error}.",
+            "See whether the disk is full or read-only; the same command then goes on.",
+        ) from error
+
+
+def _predict(
+    items: Sequence[Item],
+    model: Model,
+    out: Path,
+    job_path: Path,
+    options: PredictOptions,
+    skipped: Mapping[str, int],
+    progress: Progress,
+) -> PredictionRecord:
+    check_suffix(out)
     started = datetime.now(UTC)
     begin = time.perf_counter()
-    notes = [model.broken_seal] if model.broken_seal else []
-    _check_may_write(out, job_path, options)
+    check_places(out, job_path, overwrite=options.overwrite)
+    notes = _warned(model, progress)
     check_decoder(model.card)
     session = Session(
         model, device=options.device, batch_size=options.batch_size, threads=options.threads
     )
-    notes += [session.note] if session.note else []
-    identity = _identity(model, session)
-    job_path.parent.mkdir(parents=True, exist_ok=True)
+    identity = identity_of(model, session)
     with Job(job_path) as job:
-        state = _begin_or_go_on(job, items, identity)
+        check_may_write(out, job, overwrite=options.overwrite)
+        state = begin_or_go_on(job, items, identity)
+        later = [session.note] if session.note else []
         if state is not None:
-            notes += _resumed_sentences(state, job, identity)
-        for note in notes:
+            later += resumed_sentences(state, job, identity)
+        for note in later:
             progress.note(note)
+        notes += later
         before = job.count_done()
         columns = Columns(model.card.tasks, seen=bool(model.card.hashes))
         seconds, workers = _classify(job, session, model, options, progress)
         predicting = time.perf_counter() - begin
+        check_may_write(out, job, overwrite=options.overwrite)
         published = publish(job, columns, out)
         record = PredictionRecord(
             **_what_ran(model, session, options, out),
-            **_what_came_out(job, published, skipped or {}),
+            **_what_came_out(job, published, skipped),
             resumed={} if state is None else asdict(state),
             workers=workers,
             seconds={
@@ -163,71 +199,27 @@ def predict_items(
             notes=notes,
         )
         write_record(record, out)
+        job.mark_published()
     if options.discard_job:
         job_path.unlink()
     return record
 
 
-def _check_may_write(out: Path, job_path: Path, options: PredictOptions) -> None:
-    for place in (out, job_path):
-        if place.parent.exists() and not place.parent.is_dir():
-            raise UsageError(f"{place.parent} is not a folder.")
-    if out.exists() and not options.overwrite:
-        raise InputError(
-            f"{out} is there already and is not overwritten.",
-            "Choose another --out, or give --overwrite.",
-        )
-
-
-def _begin_or_go_on(job: Job, items: Sequence[Item], identity: dict[str, Any]) -> Reconciled | None:
-    if job.published:  # its results were deleted, or may be overwritten
-        job.forget()
-    if not job.begun:
-        job.begin(items, identity)
-        return None
-    for word in ("model", "decisions", "rule"):
-        if job.identity.get(word) != identity[word]:
-            raise InputError(
-                f"{job.path.name} holds a run with another {_WORDS[word]}: rows of two would mix.",
-                f"Finish it with that one, or delete {job.path} to start anew.",
-            )
-    return job.reconcile(items)
-
-
-_WORDS = {"model": "model", "decisions": "set of thresholds", "rule": "decoding rule"}
-
-
-def _resumed_sentences(state: Reconciled, job: Job, identity: dict[str, Any]) -> list[str]:
-    said = [f"Going on: {state.done:,} of {job.count():,} films are done already."]
-    if state.changed:
-        said.append(f"{state.changed:,} films changed since they were read and are read anew.")
-    if state.new:
-        said.append(
-            f"{state.new:,} films are new since the run began and are not in it: "
-            "run again with another --out, or with --overwrite once this one is published."
-        )
-    if state.vanished:
-        said.append(f"{state.vanished:,} films of the run are no longer there.")
-    old = job.identity
-    if (old.get("processor"), old.get("versions")) != (
-        identity["processor"],
-        identity["versions"],
-    ):
-        said.append(
-            "The run began on another processor or with other library versions: probabilities are "
-            "equal within tolerance, not to the last bit."
-        )
+def _warned(model: Model, progress: Progress) -> list[str]:
+    """Say what a person must know before the first film; also with --quiet."""
+    said = [model.broken_seal] if model.broken_seal else []
+    if model.card.self_test is None:
+        said.append("The model carries no self-test: whether it answers rightly here is unknown.")
+    if not model.card.decoder:
+        said.append("The model does not say how the reference films decode: not compared.")
+    said += [
+        f"The plugin {row.owner} cannot be used: {row.reason}"
+        for row in registry().rows
+        if row.status == "broken"
+    ]
+    for sentence in said:
+        progress.warn("Note", sentence)
     return said
-
-
-def _identity(model: Model, session: Session) -> dict[str, Any]:
-    return {
-        "model": hashlib.sha256(model.content).hexdigest(),
-        "decisions": [entry["thresholds"] for entry in model.card.to_dict()["tasks"]],
-        "rule": model.card.rule.to_dict(),
-        "processor": session.processor,
-        "versions": deciding_versions(),
-    }
 
 
 def _classify(

@@ -41,7 +41,6 @@ DANGLING = "dangling link"
 NO_ACCESS = "folder that cannot be read"
 
 _NEAREST_AMONG = 2000
-_LONG_HINT = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +110,7 @@ def discover(
     """
     walk = _Walk(suffixes | IMAGE_LIKE, sniffers)
     typed = [os.fspath(argument) for argument in arguments]
-    if len(typed) == 1 and Path(typed[0]).is_dir():
+    if len(typed) == 1 and os.path.isdir(typed[0]):  # noqa: PTH112 - never raises
         walk.folder(typed[0], "")
     else:
         for path in _expanded(typed):
@@ -220,7 +219,14 @@ class _Walk:
                 head = file.read(HEAD)
         except OSError:
             return False
-        return bool(head) and any(sniff(head) for sniff in self._sniffers)
+        return bool(head) and any(_sniffs(sniff, head) for sniff in self._sniffers)
+
+
+def _sniffs(sniff: Callable[[bytes], bool], head: bytes) -> bool:
+    try:
+        return sniff(head)
+    except Exception:  # a stranger's reader that fails knows nothing of the file
+        return False
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -270,7 +276,8 @@ def _nearest(path: str) -> str:
     except OSError:
         return f"The folder '{parent}' does not exist either."
     hint = did_you_mean(name, names)
-    return hint if len(hint) <= _LONG_HINT else f"Look into '{parent or '.'}'."
+    # never a list of what is there: names of files can be names of patients
+    return hint if hint.startswith("Did you mean") else f"Look into '{parent or '.'}'."
 
 
 def _check_keys(items: list[Item]) -> None:

@@ -1,0 +1,84 @@
+"""Going on: may this run continue that job, and what is to be said of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+from xraybatch.core.errors import InputError
+from xraybatch.models.model import Model
+from xraybatch.models.session import Session
+from xraybatch.prediction.job import Job, Reconciled
+from xraybatch.prediction.record import deciding_versions
+from xraybatch.sources.discover import Item
+
+
+def begin_or_go_on(job: Job, items: Sequence[Item], identity: dict[str, Any]) -> Reconciled | None:
+    """Put the items into a new job, or compare them with those of one that was begun.
+
+    Returns
+    -------
+    Reconciled or None
+        None for a job that begins here.
+
+    Raises
+    ------
+    InputError
+        If the job is of another model, other thresholds, another rule or other films.
+    """
+    if job.published:  # its results were deleted, or may be overwritten
+        job.forget()
+    if not job.begun:
+        job.begin(items, identity)
+        return None
+    for word in ("model", "decisions", "rule"):
+        if job.identity.get(word) != identity[word]:
+            raise InputError(
+                f"{job.path.name} holds a run with another {_WORDS[word]}: rows of two would mix.",
+                f"Finish it with that one, or delete {job.path} to start anew.",
+            )
+    return job.reconcile(items)
+
+
+_WORDS = {"model": "model", "decisions": "set of thresholds", "rule": "decoding rule"}
+
+
+def resumed_sentences(state: Reconciled, job: Job, identity: dict[str, Any]) -> list[str]:
+    """What a person should know of a run that goes on, a sentence each."""
+    said = [f"Going on: {state.done:,} of {job.count():,} films are done already."]
+    if state.changed:
+        said.append(f"{state.changed:,} films changed since they were read and are read anew.")
+    if state.again:
+        said.append(
+            f"{state.again:,} films that could not be read, crashed or took too long are tried "
+            "again."
+        )
+    if state.new:
+        said.append(
+            f"{state.new:,} films are new since the run began and are not in it: "
+            "run again with another --out, or with --overwrite once this one is published."
+        )
+    if state.vanished:
+        said.append(f"{state.vanished:,} films of the run are no longer there.")
+    old = job.identity
+    if (old.get("processor"), old.get("versions")) != (
+        identity["processor"],
+        identity["versions"],
+    ):
+        said.append(
+            "The run began on another processor or with other library versions: probabilities are "
+            "equal within tolerance, not to the last bit."
+        )
+    return said
+
+
+def identity_of(model: Model, session: Session) -> dict[str, Any]:
+    """What a run is: everything that changes its results."""
+    return {
+        "model": hashlib.sha256(model.content).hexdigest(),
+        "decisions": [entry["thresholds"] for entry in model.card.to_dict()["tasks"]],
+        "rule": model.card.rule.to_dict(),
+        "processor": session.processor,
+        "versions": deciding_versions(),
+    }
