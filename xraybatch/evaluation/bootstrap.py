@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 BCA = "patient bootstrap, BCa"
 PERCENTILE = "patient bootstrap, percentile"
+_NO_WIDTH = 1e-9  # wider than rounding
 NO_VARIATION = "it does not vary between resamples"
 UNDEFINED_DRAWS = "it is undefined in nearly every resample"
 UNRELIABLE_ABOVE = 0.01
@@ -193,7 +194,7 @@ class Sample:
             return Estimate(self.point, interval_reason=UNDEFINED_DRAWS, n=n)
         levels, method = self._levels(values, confidence)
         low, high = (float(end) for end in np.quantile(values, levels))
-        if low == high:  # "1.000–1.000" would claim a certainty that nobody has
+        if high - low < _NO_WIDTH:  # "1.000–1.000" would claim a certainty that nobody has
             return Estimate(self.point, interval_reason=NO_VARIATION, n=n)
         caution = None
         if dropped > UNRELIABLE_ABOVE * len(self.drawn):
