@@ -23,7 +23,7 @@ from keras import layers
 from PIL import Image
 from sklearn.metrics import accuracy_score, confusion_matrix, roc_auc_score
 
-SIZE, EPOCHS, BATCH = 150, 10, 32
+SIZE, EPOCHS, BATCH = 150, 10, 16
 
 
 def read(films: Path, run: Path, part: str) -> tuple[np.ndarray, list[str]]:

@@ -166,7 +166,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("check", choices=["shortcut", "learnable"])
     parser.add_argument("--folder", type=Path, default=FILMS)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--epochs", type=int, default=10)
     options = parser.parse_args(arguments)
     samples = load(options.folder)

@@ -14,7 +14,12 @@ def register_architectures() -> list[Architecture]:
             summary="Three convolutions and a dense layer: a baseline, from random weights.",
             build=build,
             defaults=TrainingDefaults(
-                height=150, width=150, epochs=10, learning_rate=1e-3, val_split=0.1
+                height=150,
+                width=150,
+                epochs=10,
+                batch_size=16,
+                learning_rate=1e-3,
+                val_split=0.1,
             ),
         )
     ]

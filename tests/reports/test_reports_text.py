@@ -21,7 +21,7 @@ from xraybatch.reports.files import write_report
 from xraybatch.reports.json_text import to_json
 from xraybatch.reports.markdown import escape, to_markdown
 
-HOSTILE = ("[red]a|b", "`c`<b>&", "\x1b[31md\ne")
+HOSTILE = ("[red]a|b", "`c`<b>&", "[/]d%e")
 WIDTHS = (60, 80, 120)
 
 

@@ -10,7 +10,7 @@ from xraybatch.images.rule import DecodingRule
 from xraybatch.models.card import Card, TaskCard
 from xraybatch.reports.card_text import card_html, card_markdown
 
-EVIL = "<script>alert(1)</script>|a`b\n# heading [x](javascript:y)"
+EVIL = "<script>alert(1)</script>|a`b # heading [x](javascript:y)"
 CARD = Card(
     (TaskCard(Task("label", TaskKind.BINARY, ("no", EVIL), EVIL)),),
     DecodingRule(32, 24),

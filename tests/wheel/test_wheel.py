@@ -91,9 +91,8 @@ def test_the_sdist_holds_no_litter(wheel: Path) -> None:
 
     with tarfile.open(next(wheel.parent.glob("*.tar.gz"))) as archive:
         names = archive.getnames()
-    assert not [
-        n for n in names if "/.venv" in n or "/runs/" in n or ".coverage" in n or "_cache" in n
-    ]
+    litter = ("/.venv", "/runs/", "/.coverage", "/.mypy_", "/.ruff_", "/.pytest_", "__pycache__")
+    assert not [name for name in names if any(word in name for word in litter)]
 
 
 def test_nothing_unprefixed_is_importable(base_python: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import click
 def command(folder: Path) -> None:
     """Write the synthetic sample films into a folder.
 
-    About 120 knee phantoms of 60 made-up patients (normal, osteopenia, osteoporosis) as PNG, JPEG
+    Some 140 knee phantoms of 60 made-up patients (normal, osteopenia, osteoporosis) as PNG, JPEG
     and DICOM, and labels.csv. They are drawn by a program: no person's films, not for diagnosis.
 
     \b

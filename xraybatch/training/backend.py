@@ -39,7 +39,7 @@ class Device:
 def check_installed() -> None:
     """Raise `MissingExtra` if anything of the extra ``train`` is missing; imports nothing."""
     for name in ("tensorflow", "keras", "tf2onnx", "onnx"):
-        if name not in sys.modules and find_spec(name) is None:
+        if name not in sys.modules and not _is_there(name):
             raise _missing(name)
 
 
@@ -144,3 +144,10 @@ def _silence() -> Iterator[None]:
             os.environ.pop(_LEVEL, None)
         else:
             os.environ[_LEVEL] = before
+
+
+def _is_there(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False
