@@ -25,6 +25,7 @@ demo: $(READY)-train
 	@echo
 	@echo "The run folder is demo/run, the table demo/results.csv, the report demo/score.md."
 	@echo "(The model saw most of these films in training; its honest score is the one that train printed.)"
+	@echo "To go on by hand: . .venv/bin/activate"
 
 test: lint
 	$(TEST) -m "not soak" --cov --cov-report=term:skip-covered --cov-fail-under=90

@@ -8,6 +8,7 @@ Importing this package loads neither numpy nor Pillow.
 """
 
 from collections.abc import Iterator
+from errno import EEXIST
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path, PurePosixPath
@@ -63,7 +64,7 @@ def write(folder: Path) -> int:
         if not target.exists():
             missing.append((target, entry))
         elif not target.is_file() or target.read_bytes() != entry.read_bytes():
-            raise FileExistsError(f"{target} exists with different content")
+            raise FileExistsError(EEXIST, "exists with different content", str(target))
     for target, entry in missing:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(entry.read_bytes())

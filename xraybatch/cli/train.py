@@ -159,4 +159,8 @@ def show_run(run: Run) -> None:
     console.print()
     console.print(f"[bold]Run folder:[/] {escape(str(run.folder))}", soft_wrap=True)
     console.print(f"[bold]Model:[/]      {escape(str(run.model))}", soft_wrap=True)
-    console.print("[dim]Next:[/] xraybatch predict ./folder --out results.csv", soft_wrap=True)
+    model = escape(str(run.folder))
+    console.print(
+        f"[dim]Next:[/] xraybatch predict ./folder --out results.csv --model {model}",
+        soft_wrap=True,
+    )

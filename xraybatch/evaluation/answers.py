@@ -128,7 +128,7 @@ def _truth(
         )
         raise InputError(
             f"Column '{name}' of the labels has {listed}; the classes are: {', '.join(classes)}.",
-            f"Say what they mean: --label-map {unknown[0]}={classes[0]}.",
+            f"Say what they mean: --label-map {unknown[0]}=CLASS.",
         )
     return codes
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.files import sha256_of
@@ -18,6 +18,9 @@ from xraybatch.evaluation.join import Joined, check_order
 from xraybatch.evaluation.report import Report, Source
 from xraybatch.evaluation.scoring import ScoreOptions, evaluate, join_for
 from xraybatch.prediction.record import record_path
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 DEMONSTRATION = (
     "Demonstration model: trained on synthetic sample films. "
@@ -60,7 +63,7 @@ def score_files(
     results_table, labels_table = read_table(results), read_table(labels)
     check_order(results_table, labels_table)
     digest, record = sha256_of(results), _read_record(results)
-    sentences = _warnings(record, results, digest)
+    sentences = (*_warnings(record, results, digest), *_seen(results_table))
     for sentence in sentences:
         progress.warn("Note", sentence)
     columns = [str(column) for column in results_table.columns]
@@ -103,6 +106,20 @@ def _warnings(record: Mapping[str, Any], results: Path, digest: str) -> tuple[st
     if record.get("results_sha256", digest) != digest:
         found.append(f"{results.name} was changed after prediction.")
     return tuple(found)
+
+
+def _seen(results: pd.DataFrame) -> tuple[str, ...]:
+    """Films that the model was trained on make it look better than it is."""
+    if "seen_in_training" not in results.columns:
+        return ()
+    seen = int((results["seen_in_training"] == "1").sum())
+    if not seen:
+        return ()
+    return (
+        f"{seen:,} of {len(results):,} films were seen in training: these numbers flatter the "
+        "model. Score films that it has not seen; its held-back score is on its card "
+        "(xraybatch inspect).",
+    )
 
 
 def _tasks_of(
