@@ -14,10 +14,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.terminal_theme import MONOKAI
 
+from xraybatch import score
 from xraybatch.models.choice import choose_model
 from xraybatch.prediction.run import find_films, predict_items
 from xraybatch.reports.console import print_report
-from xraybatch.reports.score_files import score_files
 from xraybatch_samples import write
 
 HERE = Path(__file__).parent
@@ -31,7 +31,7 @@ def main() -> None:
         write(films)
         model = choose_model(None, runs=Path(folder) / "no runs").model
         predict_items(find_films([films]).items, model, results)
-        report = score_files(results, films / "labels.csv")
+        report = score(results, films / "labels.csv")
     with Path(os.devnull).open("w") as nowhere:
         console = Console(record=True, width=WIDTH, file=nowhere, force_terminal=True)
         print_report(report, console)

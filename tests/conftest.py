@@ -167,3 +167,21 @@ def make_model(tiny_graph: bytes) -> Callable[..., Path]:
 def tiny_model(make_model: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A sealed model of three classes; read only."""
     return make_model(tmp_path_factory.mktemp("model") / "tiny.onnx")
+
+
+@pytest.fixture
+def install_plugin(tmp_path: Path) -> Callable[..., dict[str, str]]:
+    """Install a stranger's plugin of one module for other processes; the environment to run in."""
+
+    def install(distribution: str, entry: str, module: str, code: str) -> dict[str, str]:
+        site = tmp_path / "site"
+        information = site / f"{distribution.replace('-', '_')}-1.0.dist-info"
+        information.mkdir(parents=True)
+        (site / f"{module}.py").write_text(code)
+        (information / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n"
+        )
+        (information / "entry_points.txt").write_text(f"[xraybatch]\n{entry} = {module}\n")
+        return {**os.environ, "PYTHONPATH": str(site)}
+
+    return install

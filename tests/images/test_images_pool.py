@@ -134,11 +134,45 @@ def test_stopping_while_processes_start_is_quiet(films, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_few_films_are_decoded_in_threads(films):
-    with DecodingPool(RULE, workers=2, readers_from=TROUBLE) as pool:
-        check(list(pool.decode(films(31))), 31, {})
+def test_few_films_are_decoded_in_threads(grey_films):
+    paths = sorted(str(path) for path in grey_films.rglob("*.png"))[:31]
+    sources = [FilmSource(path, path) for path in paths]
+    with DecodingPool(RULE, workers=2) as pool:
+        assert [one.status for one in pool.decode(sources)] == ["ok"] * len(paths)
         assert list(pool.decode([])) == []
-        assert pool._crew is None
+        assert pool.processes == 0
+    with DecodingPool(RULE, workers=1, isolate=True) as pool:
+        assert [one.status for one in pool.decode(sources)] == ["ok"] * len(paths)
+        assert pool.processes == 1
+
+
+def test_a_strangers_reader_never_reads_in_this_process(films):
+    with DecodingPool(RULE, workers=2, timeout=1.0, readers_from=TROUBLE) as pool:
+        trouble = [(1, "crash"), (3, "hang")]
+        check(list(pool.decode(films(5, trouble))), 5, {1: "crashed", 3: "timeout"})
+
+
+def test_a_thread_on_a_film_without_end_is_left_behind(films):
+    script = f"""
+        from xraybatch.images.pool import DecodingPool, FilmSource
+        from xraybatch.images.rule import DecodingRule
+        with DecodingPool(
+            DecodingRule(8, 8), workers=0, timeout=1.0, readers_from={TROUBLE!r}
+        ) as pool:
+            sources = {[(s.path, s.name) for s in films(6, [(i, "hang") for i in range(4)])]!r}
+            decoded = list(pool.decode(FilmSource(*source) for source in sources))
+        print(*[one.status for one in decoded], [one.index for one in decoded])
+    """
+    environment = os.environ | {"PYTHONPATH": str(HERE)}
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=60,  # the program ends although four threads do not
+    )
+    said = "timeout timeout timeout timeout ok ok [0, 1, 2, 3, 4, 5]"
+    assert (done.stdout.strip(), done.stderr) == (said, "")
 
 
 def test_processes_that_cannot_start_are_an_error_not_a_loop(films, monkeypatch):

@@ -1,14 +1,12 @@
 from __future__ import annotations
 
-import json
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from xraybatch.core.errors import InputError
-from xraybatch.training.folder import LoggedProgress, run_folder
+from xraybatch.training.folder import run_folder
 
 TODAY = date(2026, 11, 21)
 
@@ -64,15 +62,3 @@ def test_a_folder_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
         run_folder(tmp_path / "file" / "run", "cnn", TODAY),
     ):
         pass
-
-
-def test_the_log_has_a_json_line_for_everything_said(tmp_path: Path, said: Any) -> None:
-    log = LoggedProgress(said, tmp_path / "log.jsonl")
-    with log.stage("decoding", 3) as stage:
-        stage.advance(3)
-    log.note("A note.")
-    log.warn("Title", "A warning.")
-    log.close()
-    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert [line["kind"] for line in lines] == ["stage", "note", "warning"]
-    assert (said.notes, said.warnings) == (["A note."], [("Title", "A warning.")])

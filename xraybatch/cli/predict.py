@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from xraybatch.cli.options import log_file
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -66,6 +68,7 @@ if TYPE_CHECKING:
 )
 @click.option("--allow-broken-seal", is_flag=True, help="Run a model that was changed.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
+@log_file
 def command(
     films: tuple[str, ...],
     out: Path,
@@ -96,16 +99,17 @@ def command(
     """
     from xraybatch.cli.console import ConsoleProgress, stdout
     from xraybatch.core.errors import BarMissed
-    from xraybatch.models.choice import choose_model
+    from xraybatch.core.log import log_result, logged
+    from xraybatch.models.choice import DEMONSTRATION, DEMONSTRATION_TITLE, choose_model
     from xraybatch.prediction.run import PredictOptions, find_films, predict_items
 
-    progress = ConsoleProgress(quiet=quiet)
+    progress = logged(ConsoleProgress(quiet=quiet))
     found = find_films(films)
     chosen = choose_model(model, allow_broken_seal=allow_broken_seal)
     if chosen.why:
         progress.note(chosen.why)
     if chosen.model.card.demonstration:
-        progress.warn("demonstration, synthetic", DEMONSTRATION)
+        progress.warn(DEMONSTRATION_TITLE, DEMONSTRATION)
     record = predict_items(
         found.items,
         chosen.model,
@@ -116,6 +120,7 @@ def command(
         skipped=found.skipped,
         progress=progress,
     )
+    log_result(f"{record.films:,} rows", by_status=record.by_status, skipped=record.skipped)
     if not quiet:
         with suppress(OSError):  # the table is written; nobody reads the summary
             show_summary(record, out, stdout())
@@ -124,12 +129,6 @@ def command(
             f"{record.failed:,} films have no result; --max-failures allows {max_failures:,}.",
             f"Their rows in {out} say why.",
         )
-
-
-DEMONSTRATION = (
-    "This model was trained on synthetic sample films. It shows how the program works; "
-    "its answers mean nothing for real films."
-)
 
 
 def show_summary(record: PredictionRecord, out: Path, console: Console) -> None:
@@ -158,10 +157,11 @@ def show_summary(record: PredictionRecord, out: Path, console: Console) -> None:
     for sentence, count in record.film_notes.items():
         table.add_row("note", escape(f"{count:,} films: {sentence}"))
     seconds = record.seconds
+    where = f"{record.workers} processes" if record.workers else "threads"
     table.add_row(
         "speed",
         f"{record.films_per_second:,.1f} films/s on {record.device}; {seconds['total']:.1f} s "
-        f"(decoding {seconds['decoding']:.1f} s in {record.workers} workers, "
+        f"(decoding {seconds['decoding']:.1f} s in {where}, "
         f"classifying {seconds['classifying']:.1f} s)",
     )
     table.add_row("results", escape(str(out)))

@@ -6,22 +6,30 @@ from pathlib import Path
 
 import click
 
+from xraybatch.cli.options import log_file
+
 _A_PATH = click.Path(path_type=Path)
 
 
 @click.command()
 @click.argument("results", type=_A_PATH)
 @click.argument("labels", type=_A_PATH)
-@click.option("--path-column", default="path", show_default=True, help="Paths, in LABELS.")
-@click.option("--label-column", help="Truth, in LABELS.  [default: the task's name, else 'label']")
+@click.option(
+    "--path-column", default="path", show_default=True, help="Column of the paths in LABELS."
+)
+@click.option(
+    "--label-column",
+    help="Column of the truth in LABELS.  [default: the task's name, else 'label']",
+)
 @click.option(
     "--patient-column",
-    help="Patients, in LABELS; intervals know that films of one are alike.  [default: patient]",
+    help="Column of the patients in LABELS; intervals know that films of one patient are alike.  "
+    "[default: patient, if any]",
 )
 @click.option(
     "--label-map",
     metavar="VALUE=CLASS,…",
-    help="What the values of LABELS mean; nothing after '=': not labelled.",
+    help="Classes that the values of LABELS mean; nothing after '=': not labelled.",
 )
 @click.option(
     "--task",
@@ -30,7 +38,7 @@ _A_PATH = click.Path(path_type=Path)
     metavar="NAME[:KIND[=CLASS,…]]",
     help="A task of RESULTS, where no run record lies beside them. Repeatable.",
 )
-@click.option("--positive", metavar="CLASS", help="The class that sensitivity speaks of.")
+@click.option("--positive", metavar="CLASS", help="The class, of two, that sensitivity speaks of.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.option(
     "--report",
@@ -48,8 +56,9 @@ _A_PATH = click.Path(path_type=Path)
     help="Leave with exit code 4 if a number lies below its bar, or is undefined. Repeatable.",
 )
 @click.option("--confidence", default=0.95, show_default=True, help="Level of the intervals.")
-@click.option("--resamples", default=2000, show_default=True, help="Of the bootstrap.")
-@click.option("--seed", default=0, show_default=True, help="Of the bootstrap.")
+@click.option("--resamples", default=2000, show_default=True, help="Resamples of the bootstrap.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the bootstrap.")
+@log_file
 def command(
     results: Path,
     labels: Path,
@@ -92,16 +101,16 @@ def command(
     from xraybatch.reports.console import print_report
     from xraybatch.reports.files import check_report_path, write_report
     from xraybatch.reports.json_text import to_json
-    from xraybatch.reports.score_files import score_files
+    from xraybatch.reports.scoring import read_labels, read_results, score_tables
 
     # what is mistyped is said before a million rows are read
     for path in reports:
         check_report_path(path)
     for bar in bars:
         parse_bar(bar)
-    report = score_files(
-        results,
-        labels,
+    report = score_tables(
+        read_results(results),
+        read_labels(labels),
         requests=[parse_task_request(text) for text in tasks],
         positive=positive,
         options=ScoreOptions(

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from xraybatch.cli import completion
+from xraybatch.cli.options import log_file
+
 if TYPE_CHECKING:
     from xraybatch.training.train import Run
 
@@ -16,7 +19,7 @@ _FROM_PLUGIN = "  [default: the plugin's]"
 
 def _read_config(context: click.Context, _: click.Parameter, path: Path | None) -> Path | None:
     """Make a config file's values the defaults, so that the command line goes before them."""
-    if path is not None:
+    if path is not None and not context.resilient_parsing:
         from xraybatch.training.config import read_config
 
         context.default_map = {**(context.default_map or {}), **read_config(path)}
@@ -24,25 +27,48 @@ def _read_config(context: click.Context, _: click.Parameter, path: Path | None) 
 
 
 @click.command()
-@click.option("--plugin", required=True, metavar="NAME", help="Architecture: `xraybatch plugins`.")
+@click.option(
+    "--plugin",
+    required=True,
+    metavar="NAME",
+    shell_complete=completion.architectures,
+    help="Architecture, listed by `xraybatch plugins architecture`; --config may name it.",
+)
 @click.option(
     "--config",
     type=_A_PATH,
     is_eager=True,
     expose_value=False,
     callback=_read_config,
-    help="TOML file with these options as keys, without hyphens in front; the command line wins.",
+    help="TOML file with these options as keys, without '--': epochs = 30. The command line wins.",
 )
-@click.option("--data", type=_A_PATH, help="Folder of films.  [default: synthetic sample films]")
+@click.option(
+    "--data",
+    type=_A_PATH,
+    shell_complete=completion.folders,
+    help="Folder of films.  [default: synthetic sample films]",
+)
 @click.option(
     "--labels",
     type=_A_PATH,
-    help="Labels: CSV or Parquet.  [default: labels.csv in --data, else class folders]",
+    help="Table of labels: CSV, Parquet or JSON Lines.  [default: labels.csv in --data, else class "
+    "folders]",
 )
-@click.option("--path-column", default="path", show_default=True, help="Paths, in the labels.")
-@click.option("--label-column", help="Classes, in the labels.  [default: the task's name]")
-@click.option("--patient-column", help="Patients, in the labels.  [default: patient]")
-@click.option("--label-map", metavar="VALUE=CLASS,…", help="What the values of the labels mean.")
+@click.option(
+    "--path-column", default="path", show_default=True, help="Column of the paths in the labels."
+)
+@click.option(
+    "--label-column",
+    help="Column of the classes in the labels.  [default: the task's name, else 'label']",
+)
+@click.option(
+    "--patient-column", help="Column of the patients in the labels.  [default: patient, if any]"
+)
+@click.option(
+    "--label-map",
+    metavar="VALUE=CLASS,…",
+    help="Classes that the values of the labels mean; nothing after '=': not labelled.",
+)
 @click.option(
     "--task",
     multiple=True,
@@ -50,76 +76,112 @@ def _read_config(context: click.Context, _: click.Parameter, path: Path | None) 
     help="What to learn; kinds: binary, multiclass, ordinal, multilabel. Repeatable.  "
     "[default: label]",
 )
-@click.option("--positive", metavar="CLASS", help="The class that sensitivity speaks of.")
+@click.option(
+    "--positive",
+    metavar="CLASS",
+    help="The class, of two, that sensitivity speaks of.  [default: not 'normal' or the like]",
+)
 @click.option(
     "-o", "--out", type=_A_PATH, help="The run folder.  [default: runs/<date>-<plugin>-<n>]"
 )
-@click.option("--epochs", type=int, help=f"Times through the films.{_FROM_PLUGIN}")
-@click.option("--batch-size", type=int, help=f"Films a step.{_FROM_PLUGIN}")
-@click.option("--optimizer", metavar="NAME", help=f"One of Keras'.{_FROM_PLUGIN}")
+@click.option("--epochs", type=int, help=f"Times through the training films.{_FROM_PLUGIN}")
+@click.option("--batch-size", type=int, help=f"Films a training step.{_FROM_PLUGIN}")
+@click.option(
+    "--optimizer",
+    metavar="NAME",
+    shell_complete=completion.words("adam", "adamw", "rmsprop", "sgd"),
+    help=f"Any of Keras', like adam or sgd.{_FROM_PLUGIN}",
+)
 @click.option("--learning-rate", type=float, help=f"Of the optimizer.{_FROM_PLUGIN}")
 @click.option("--weight-decay", type=float, help=f"Of the optimizer.{_FROM_PLUGIN}")
 @click.option(
-    "--patience", type=int, help=f"Epochs without a better validation loss.{_FROM_PLUGIN}"
+    "--patience",
+    type=int,
+    help=f"Stop after so many epochs without a better validation loss.{_FROM_PLUGIN}",
 )
 @click.option(
     "--fine-tune",
     type=int,
     metavar="N",
-    help=f"Last layers of a pretrained backbone that train too.{_FROM_PLUGIN}",
+    help=f"Last layers of a pretrained backbone that train too; 0: none.{_FROM_PLUGIN}",
 )
 @click.option(
     "--weights",
     default="auto",
     show_default=True,
     metavar="auto|imagenet|none|PATH",
+    shell_complete=completion.words("auto", "imagenet", "none", or_path=True),
     help="auto: ImageNet where they can be had. PATH: a Keras weights file.",
 )
-@click.option("--val-split", type=float, help=f"Share to choose the epoch by.{_FROM_PLUGIN}")
 @click.option(
-    "--test-split", type=float, default=0.2, show_default=True, help="Share that is held back."
+    "--val-split",
+    type=float,
+    help=f"Share of the films that the best epoch is chosen by.{_FROM_PLUGIN}",
+)
+@click.option(
+    "--test-split",
+    type=float,
+    default=0.2,
+    show_default=True,
+    help="Share of the films held back for the score; 0: none.",
 )
 @click.option(
     "--group-by",
     default="patient",
     show_default=True,
     metavar="patient|study|film",
+    shell_complete=completion.words("patient", "study", "film"),
     help="What never stands on two sides of a split.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of split and training.")
-@click.option("--image-size", metavar="H[xW]", help=f"Pixels of a film.{_FROM_PLUGIN}")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of split and training.")
+@click.option(
+    "--image-size", metavar="H[xW]", help=f"Pixels that films are brought to.{_FROM_PLUGIN}"
+)
 @click.option(
     "--resize",
     default="stretch",
     show_default=True,
     metavar="stretch|pad|crop",
-    help="How another aspect ratio is met.",
+    shell_complete=completion.words("stretch", "pad", "crop"),
+    help="What is done with another aspect ratio: distort, add black borders, cut the middle out.",
 )
 @click.option(
     "--device",
     default="auto",
     show_default=True,
     metavar="auto|cpu|gpu",
+    shell_complete=completion.words("auto", "cpu", "gpu"),
     help="Where to train; a GPU asked for by name and not there is an error.",
 )
 @click.option("--no-cache", is_flag=True, help="Keep no decoded films for the next run.")
-@click.option("--no-class-weights", is_flag=True, help="Let frequent classes weigh more.")
+@click.option(
+    "--no-class-weights", is_flag=True, help="Weigh all films alike, so frequent classes more."
+)
 @click.option("--no-hashes", is_flag=True, help="Keep no hashes of training films in the model.")
 @click.option(
     "--tolerance",
     type=float,
     default=2e-4,
     show_default=True,
-    help="By which the exported file may differ from Keras.",
+    help="By which a probability of the exported file may differ from Keras.",
 )
-@click.option("--workers", type=click.IntRange(0), help="Decoding processes.  [default: the cores]")
-@click.option("--source", default="", help="Where the films come from, for the card.")
-@click.option("--licence", default="", help="Of the films, for the card.")
-@click.option("--citation", default="", help="Of the films, for the card.")
 @click.option(
-    "-O", "--option", multiple=True, metavar="KEY=VALUE", help="Of the plugin. Repeatable."
+    "--workers",
+    type=click.IntRange(0),
+    help="Processes that decode; 0: none but this one.  [default: the cores]",
 )
-@click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
+@click.option("--source", default="", help="Where the films come from, for the card.")
+@click.option("--licence", default="", help="Licence of the films, for the card.")
+@click.option("--citation", default="", help="What to cite for the films, for the card.")
+@click.option(
+    "-O",
+    "--option",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Option of the architecture, listed by `xraybatch plugins architecture`. Repeatable.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="No progress and no summary; warnings stay.")
+@log_file
 def command(quiet: bool, **values: Any) -> None:
     """Train a model on labelled films and seal it into one file.
 
@@ -138,10 +200,12 @@ def command(quiet: bool, **values: Any) -> None:
       xraybatch train --config runs/2026-11-21-cnn-1/config.toml --epochs 30
     """
     from xraybatch.cli.console import ConsoleProgress
+    from xraybatch.core.log import log_result
     from xraybatch.training.options import TrainOptions
     from xraybatch.training.train import train
 
     run = train(TrainOptions(**values), ConsoleProgress(quiet=quiet))
+    log_result(f"model {run.card.name}")
     if not quiet:
         show_run(run)
 

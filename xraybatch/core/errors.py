@@ -71,3 +71,7 @@ class Interrupted(XraybatchError):
     """Stopped by a person or the system; the same command goes on."""
 
     exit_code = EXIT_INTERRUPTED
+
+
+class XraybatchWarning(UserWarning):
+    """What nobody may overlook (a fallback, a demonstration model), for callers from Python."""

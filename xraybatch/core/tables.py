@@ -60,6 +60,29 @@ def read_table(path: Path) -> pd.DataFrame:
     return table
 
 
+def as_text(table: pd.DataFrame) -> pd.DataFrame:
+    """A table from memory, as `read_table` would have read it from a file.
+
+    Raises
+    ------
+    InputError
+        If two columns have one name.
+    """
+    import pandas as pd
+
+    _check_unique(Path("The table"), [str(name) for name in table.columns])
+    return pd.DataFrame(
+        {
+            str(name): [
+                "" if missing else _as_text(cell)
+                for cell, missing in zip(column, column.isna(), strict=True)
+            ]
+            for name, column in table.items()
+        },
+        dtype=str,
+    )
+
+
 def require_columns(table: pd.DataFrame, path: Path, columns: list[str], hint: str = "") -> None:
     """Raise `InputError` naming the first of `columns` that the table lacks, and those it has."""
     for column in columns:
@@ -159,11 +182,11 @@ def _read_json_lines(path: Path) -> pd.DataFrame:
 def _as_text(value: Any) -> str:
     if value is None or value != value:
         return ""
-    if isinstance(value, bool):
+    if isinstance(value, bool) or type(value).__name__ in {"bool", "bool_"}:  # numpy's
         return "1" if value else "0"
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return str(value)
+    return str(value)  # numpy's numbers too: as few digits as read back the same
 
 
 def _float32_text(value: float | None) -> str:

@@ -34,16 +34,16 @@ class Joined:
     patients : ndarray of int64, shape (n,)
         Numbers of patients, 0 and up; each film its own where patients are not known.
     patients_known : bool
-    only_in_results, only_in_labels : tuple of str
-        A few example paths, for the person's own screen: they are no part of a report.
+    only_in_results, only_in_labels : tuple of int
+        A few rows as a spreadsheet counts them, the header being 1: a path may be a person's name.
     """
 
     results: pd.DataFrame
     labels: pd.DataFrame
     patients: NDArray[np.int64]
     patients_known: bool
-    only_in_results: tuple[str, ...] = ()
-    only_in_labels: tuple[str, ...] = ()
+    only_in_results: tuple[int, ...] = ()
+    only_in_labels: tuple[int, ...] = ()
 
 
 def join(
@@ -94,8 +94,8 @@ def join(
         *both,
         patients,
         home is not None,
-        tuple(f.path for f, row in zip(mine, found, strict=True) if row < 0)[:_EXAMPLES],
-        tuple(film.path for i, film in enumerate(theirs) if i not in used)[:_EXAMPLES],
+        _examples(results, [i for i, row in enumerate(found) if row < 0]),
+        _examples(labels, [i for i in range(len(theirs)) if i not in used]),
     )
     failed = Counter(status for status in both[0]["status"] if status != FilmStatus.OK)
     said = [
@@ -194,6 +194,10 @@ def _once(
                     "Keep the row that is true.",
                 )
     return labels.iloc[sorted(first.values())], len(repeats)
+
+
+def _examples(table: pd.DataFrame, rows: Sequence[int]) -> tuple[int, ...]:
+    return tuple(int(table.index[row]) + 2 for row in rows[:_EXAMPLES])
 
 
 def _canonical_order(results: pd.DataFrame, rows: list[int]) -> list[int]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from xraybatch.core.errors import UsageError
 from xraybatch.core.tasks import Task, TaskKind
+from xraybatch.core.versions import versions_of
 from xraybatch.evaluation import findings, plugin_metrics, single_label
 from xraybatch.evaluation.answers import answers
 from xraybatch.evaluation.columns import check_label_map, label_columns
@@ -136,7 +137,7 @@ def evaluate(
             clustering=BY_PATIENT if joined.patients_known else INDEPENDENT,
             failed_films=FAILED_LEFT_OUT,
         ),
-        versions=_versions(),
+        versions=versions_of(_PACKAGES),
     )
 
 
@@ -156,16 +157,3 @@ def _one_task(
             name = metric.name if metric.name not in ours else f"plugin.{metric.name}"
             ours[name] = plugin_metrics.evaluate(metric, given, sampling)
     return replace(report, estimates=ours)
-
-
-def _versions() -> dict[str, str]:
-    import platform
-    from importlib.metadata import PackageNotFoundError, version
-
-    found = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:  # a checkout that is not installed
-            found[package] = "unknown"
-    return found

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar, overload
@@ -49,7 +49,7 @@ class PluginRow:
     status : str
         ``ok``, ``broken`` or ``blocked``.
     reason : str
-        Why it is not ok; empty otherwise.
+        Why it is not ok, or which of its records are blocked; else empty.
     seconds : float
         What its import and hooks took.
     records : dict of str to list
@@ -64,10 +64,34 @@ class PluginRow:
 
 
 class Registry:
-    """The records of every plugin that could be loaded, by kind, and a row for every plugin."""
+    """The records of every plugin that could be loaded, by kind, and a row for every plugin.
 
-    def __init__(self, rows: list[PluginRow]) -> None:
+    Parameters
+    ----------
+    rows : list of PluginRow
+    blocked_in_vain : sequence of str
+        What `BLOCK_VARIABLE` names and nobody is called.
+    """
+
+    def __init__(self, rows: list[PluginRow], blocked_in_vain: Sequence[str] = ()) -> None:
         self.rows = rows
+        self.blocked_in_vain = tuple(blocked_in_vain)
+
+    def sentences(self) -> list[str]:
+        """What a person should know before a run: plugins that are broken, and what is blocked."""
+        return [
+            *(
+                f"The plugin {row.owner} cannot be used: {row.reason}"
+                if row.status == "broken"
+                else f"Of the plugin {row.owner}: {row.reason}."
+                for row in self.rows
+                if row.reason
+            ),
+            *(
+                f"{BLOCK_VARIABLE} names {name}, which is not here."
+                for name in self.blocked_in_vain
+            ),
+        ]
 
     @overload
     def records(self, kind: type[Architecture]) -> list[Owned[Architecture]]: ...
@@ -113,7 +137,7 @@ class Registry:
             owners = " and ".join(f"'{owned.owner}'" for owned in found)
             raise PluginError(
                 f"The {word} '{name}' is registered by {owners}.",
-                f"Uninstall one of them, or set {BLOCK_VARIABLE}={found[-1].owner}.",
+                f"Uninstall one of them, or set {BLOCK_VARIABLE}={found[-1].owner}:{name}.",
             )
         if not found:
             hint = did_you_mean(name, {owned.record.name for owned in self.records(kind)})
@@ -140,7 +164,8 @@ def load(found: Iterable[EntryPoint], blocked: Iterable[str] = ()) -> Registry:
     ----------
     found : iterable of EntryPoint
     blocked : iterable of str
-        Owners (``distribution:entry_point``) that are not loaded.
+        Owners (``distribution:entry_point``) that are not loaded, and records
+        (``distribution:entry_point:name``) that are left out.
     """
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
@@ -156,8 +181,26 @@ def load(found: Iterable[EntryPoint], blocked: Iterable[str] = ()) -> Registry:
         if owner in unwanted:
             rows.append(PluginRow(owner, "blocked", f"blocked by {BLOCK_VARIABLE}", 0.0))
         else:
-            rows.append(_load_one(manager, owner, entry))
-    return Registry(rows)
+            row = _load_one(manager, owner, entry)
+            seen |= {f"{owner}:{r.name}" for records in row.records.values() for r in records}
+            rows.append(_without(row, unwanted))
+    return Registry(rows, sorted(unwanted - seen))
+
+
+def _without(row: PluginRow, unwanted: set[str]) -> PluginRow:
+    kept = {
+        word: [r for r in records if f"{row.owner}:{r.name}" not in unwanted]
+        for word, records in row.records.items()
+    }
+    left_out = [
+        record.name
+        for word, records in row.records.items()
+        for record in records
+        if record not in kept[word]
+    ]
+    if not left_out:
+        return row
+    return replace(row, reason=f"{', '.join(left_out)} blocked by {BLOCK_VARIABLE}", records=kept)
 
 
 def _load_one(manager: pluggy.PluginManager, owner: str, entry: EntryPoint) -> PluginRow:

@@ -54,15 +54,16 @@ class Chunk:
         """The first part is finished."""
         self.outcomes.update(zip(self.parts.pop(0), outcomes, strict=True))
 
-    def blame(self, position: int, status: FilmStatus, sentence: str, seconds: float = 0.0) -> None:
+    def blame(self, position: int, outcome: Outcome) -> None:
         """A film is decided; the rest of the part is done again without it."""
-        self.outcomes[position] = Outcome(status, sentence, (), seconds)
+        self.outcomes[position] = outcome
         self._leave_out(position)
 
     def suspect(self, position: int, last_words: str) -> None:
         """A process died on a film: perhaps by another's hand, so it gets one more try, alone."""
         if position in self.suspects:
-            self.blame(position, FilmStatus.CRASHED, f"Its process died twice: {last_words}.")
+            sentence = f"Its process died twice: {last_words}."
+            self.blame(position, Outcome(FilmStatus.CRASHED, sentence, (), 0.0))
             return
         self.suspects.add(position)
         self._leave_out(position)

@@ -18,12 +18,11 @@ from numpy.typing import NDArray
 from pebble import ProcessExpired, ProcessPool
 
 from xraybatch.core.errors import XraybatchError
-from xraybatch.core.status import FilmStatus
 from xraybatch.extension.records import Limits
 from xraybatch.images.chunk import Chunk
 from xraybatch.images.processes import WorkerContext, is_alive, kill, last_words
 from xraybatch.images.rule import DecodingRule
-from xraybatch.images.worker import NOBODY, NOTE, Desk, run, start
+from xraybatch.images.worker import NOBODY, NOTE, Desk, run, start, took_too_long
 
 _MEMORY = 4 << 30  # private bytes of a process; a film within the limits needs far less
 _LOOK = 0.05  # seconds between two looks at the processes
@@ -184,8 +183,7 @@ class Crew:
                 # perhaps while it held the lock by which all get their work
                 raise BrokenProcessPool from error
             if position == chunk.overdue:
-                limit = f"It took longer than {self._timeout:g} seconds."
-                chunk.blame(position, FilmStatus.TIMEOUT, limit, self._timeout)
+                chunk.blame(position, took_too_long(self._timeout))
             else:
                 chunk.suspect(position, words)
         if not chunk.is_done:

@@ -18,7 +18,7 @@ import numpy as np
 
 from xraybatch.core.status import FilmError, FilmStatus
 from xraybatch.extension.records import DisplayHints, ImageReader, Limits, StoredImage
-from xraybatch.extension.registry import registry
+from xraybatch.extension.registry import OURS, registry
 from xraybatch.images.display import display
 from xraybatch.images.faults import one_status
 from xraybatch.images.film import Film, FilmFacts
@@ -106,6 +106,11 @@ def decode_path(
 def installed_readers() -> list[ImageReader]:
     """The readers of this installation in the order they are asked: ours, then strangers'."""
     return [owned.record for owned in registry().records(ImageReader)]
+
+
+def strangers_read() -> bool:
+    """Whether readers of other packages are installed: what those do to a process is not known."""
+    return any(owned.owner.partition(":")[0] != OURS for owned in registry().records(ImageReader))
 
 
 def _opened(path: str | os.PathLike[str]) -> BinaryIO:

@@ -3,14 +3,13 @@
 Prediction, the training cache and the audit decode through this. Chunks of films go to isolated
 processes, which fill slots of a ring in shared memory. The process on a film that kills, hangs or
 eats memory takes only that film with it: the rest of its chunk is done again without it. Few films
-are not worth the start of processes and are decoded in threads.
+are not worth the start of processes and are decoded in threads, but by our own readers only.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain, islice
 
@@ -22,9 +21,10 @@ from xraybatch.core.status import FilmStatus
 from xraybatch.extension.records import Limits
 from xraybatch.images.chunk import Chunk
 from xraybatch.images.crew import Crew
-from xraybatch.images.decode import DEFAULT_LIMITS
+from xraybatch.images.decode import DEFAULT_LIMITS, strangers_read
 from xraybatch.images.rule import DecodingRule
-from xraybatch.images.worker import FilmSource, Outcome, attempt, load_readers
+from xraybatch.images.threads import Threads
+from xraybatch.images.worker import FilmSource, Outcome, load_readers
 
 __all__ = ["Decoded", "DecodingPool", "FilmSource"]
 
@@ -67,13 +67,20 @@ class DecodingPool:
     rule : DecodingRule
     workers : int, optional
         Processes; as many as there are cores if None. 0: threads of this process, where a film
-        that hangs or crashes takes everything with it.
+        that crashes takes everything with it.
     timeout : float
-        Seconds that one film may take in a process.
+        Seconds that one film may take.
     limits : Limits
     readers_from : str, optional
         ``module:function`` that returns the readers, importable in a fresh process; those of the
         installation if None.
+    isolate : bool
+        Decode few films in processes too, as is always done where readers of others are installed.
+
+    Attributes
+    ----------
+    processes : int
+        How many decoded so far; 0: threads of this process did.
     """
 
     def __init__(
@@ -84,12 +91,15 @@ class DecodingPool:
         timeout: float = 60.0,
         limits: Limits = DEFAULT_LIMITS,
         readers_from: str | None = None,
+        isolate: bool = False,
     ) -> None:
         self.rule = rule
         self.limits = limits
         self.timeout = timeout
         self.workers = available_cores() if workers is None else workers
+        self.processes = 0
         self._readers_from = readers_from
+        self._isolate = isolate or readers_from is not None or strangers_read()
         self._chunk = max(1, min(_CHUNK, _CHUNK_BYTES // (rule.height * rule.width)))
         self._slots = 2 * self.workers + 2
         self._crew: Crew | None = None
@@ -127,31 +137,20 @@ class DecodingPool:
         waiting = iter(sources)
         first = list(islice(waiting, FEW))
         everything = chain(first, waiting)
-        if self.workers == 0 or len(first) < FEW:
+        if self.workers == 0 or (len(first) < FEW and not self._isolate):
             return self._in_threads(everything, ahead)
+        self.processes = self.workers
         return self._in_processes(everything, ahead)
 
     # ── few films: threads ─────────────────────────────────────────────────────────────────────
 
     def _in_threads(self, sources: Iterable[FilmSource], ahead: int | None) -> Iterator[Decoded]:
+        count = available_cores()
         readers = load_readers(self._readers_from)
-        threads = available_cores()
-        executor = ThreadPoolExecutor(threads, "decoding")
-        numbered = enumerate(sources)
-        window: deque[tuple[int, Future[tuple[NDArray[np.uint8] | None, Outcome]]]] = deque()
-        try:
-            while True:
-                room = max(1, ahead or 2 * threads) - len(window)
-                for index, source in islice(numbered, room):
-                    task = executor.submit(attempt, source, self.rule, self.limits, readers)
-                    window.append((index, task))
-                if not window:
-                    return
-                index, task = window.popleft()
-                film, outcome = task.result()
-                yield _decoded(index, film, outcome)
-        finally:
-            executor.shutdown(wait=False, cancel_futures=True)
+        threads = Threads(self.rule, self.limits, readers, count=count, timeout=self.timeout)
+        decoded = threads.decode(sources, max(1, ahead or 2 * count))
+        for index, (film, outcome) in enumerate(decoded):
+            yield _decoded(index, film, outcome)
 
     # ── many films: processes ──────────────────────────────────────────────────────────────────
 

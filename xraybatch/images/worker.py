@@ -146,6 +146,12 @@ def attempt(
     return film.pixels, Outcome(FilmStatus.OK, "", film.facts.notes, seconds)
 
 
+def took_too_long(seconds: float) -> Outcome:
+    """The outcome of a film that met its time limit."""
+    sentence = f"It took longer than {seconds:g} seconds."
+    return Outcome(FilmStatus.TIMEOUT, sentence, (), seconds)
+
+
 def load_readers(readers_from: str | None) -> list[ImageReader]:
     """The readers that ``module:function`` returns, or those of the installation."""
     from xraybatch.images.decode import installed_readers

@@ -12,6 +12,11 @@ from xraybatch.models.model import Model, load_model
 from xraybatch.models.runs import RUNS, newest_run
 
 MODEL_VARIABLE = "XRAYBATCH_MODEL"
+DEMONSTRATION_TITLE = "demonstration, synthetic"
+DEMONSTRATION = (
+    "This model was trained on synthetic sample films. It shows how the program works; "
+    "its answers mean nothing for real films."
+)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from xraybatch.core.errors import ModelError
+from xraybatch.core.versions import changed_since
 from xraybatch.images.fingerprint import check_fingerprint
 from xraybatch.models.card import Card, SelfTest
 
@@ -22,6 +23,7 @@ TOLERANCE = 2e-4
 FILMS = 4
 _LARGEST_TOLERANCE = 1e-2
 _ROUNDING = 1e-4
+_RUNTIMES = ("onnxruntime-gpu", "onnxruntime")
 _GRIDS = (2, 5, 16)  # coarse to fine, so that films differ in shape and not only in noise
 
 Predict = Callable[["NDArray[np.uint8]"], Mapping[str, "NDArray[np.float32]"]]
@@ -62,7 +64,7 @@ def record_self_test(predict: Predict, height: int, width: int, *, seed: int = 2
 def check_decoder(card: Card) -> None:
     """Raise `ModelError` if the reference films decode to something else than the card holds."""
     if card.decoder:
-        check_fingerprint(dict(card.decoder))
+        check_fingerprint(dict(card.decoder), card.versions)
 
 
 def are_probabilities(values: NDArray[np.float32]) -> NDArray[np.bool_]:
@@ -74,18 +76,19 @@ def are_probabilities(values: NDArray[np.float32]) -> NDArray[np.bool_]:
     return np.asarray(inside.all(axis=1))
 
 
-def check_session(card: Card, predict: Predict, device: str) -> float | None:
-    """Compare the session's answers with the card's.
+def session_difference(card: Card, predict: Predict) -> float | None:
+    """How far a session's answers to the synthetic films are from the card's.
 
     Returns
     -------
     float or None
-        The largest difference of a probability; None where the card holds no answers.
+        The largest difference of a probability, NaN if an answer is; None where the card holds no
+        answers.
 
     Raises
     ------
     ModelError
-        If it is over the card's tolerance, or what the card holds cannot be compared.
+        If what the card holds cannot be compared.
     """
     import numpy as np
 
@@ -93,7 +96,7 @@ def check_session(card: Card, predict: Predict, device: str) -> float | None:
     if test is None:
         return None
     answers = predict(synthetic_films(test.seed, test.films, card.rule.height, card.rule.width))
-    worst = 0.0
+    differences = []
     for entry in card.tasks:
         task = entry.task.name
         expected = np.asarray(test.probabilities.get(task, []), np.float64)
@@ -102,11 +105,38 @@ def check_session(card: Card, predict: Predict, device: str) -> float | None:
                 f"The card's self-test says nothing that can be compared for task '{task}'.",
                 "Export the model again.",
             )
-        worst = max(worst, float(np.abs(answers[task].astype(np.float64) - expected).max()))
-    if not worst <= test.tolerance:  # NaN too
-        raise ModelError(
-            f"The model answers its self-test {worst:.2g} off on {device} "
-            f"(allowed: {test.tolerance:g}): this device or this onnxruntime computes otherwise.",
-            "Try --device cpu, or the onnxruntime version that the card names.",
+        differences.append(np.abs(answers[task].astype(np.float64) - expected).max())
+    return float(np.max(differences))
+
+
+def passes(card: Card, difference: float | None) -> bool:
+    """Whether a difference is within the card's tolerance; one that is not known passes."""
+    return card.self_test is None or difference is None or difference <= card.self_test.tolerance
+
+
+def wrong_graph(card: Card, difference: float) -> ModelError:
+    """The CPU answers otherwise: another onnxruntime, or not the graph that the card is about."""
+    what = f"The model answers its self-test {difference:.2g} off on the CPU ({_allowed(card)})"
+    if changed := changed_since(card.versions, _RUNTIMES):
+        return ModelError(
+            f"{what}: another onnxruntime computes here, {', '.join(changed)}.",
+            "Install the version that the model was made with, or export the model again.",
         )
-    return worst
+    return ModelError(
+        f"{what}: its graph is not the one that its card describes.",
+        "Take the model from its run folder again, or export it again.",
+    )
+
+
+def wrong_device(card: Card, difference: float, device: str) -> ModelError:
+    """A device answers otherwise, and the CPU does not."""
+    return ModelError(
+        f"{device} answers the model's self-test {difference:.2g} off ({_allowed(card)}), and the "
+        "CPU answers it rightly: this GPU, its driver or its libraries compute otherwise.",
+        "Use --device cpu, and see `xraybatch doctor`.",
+    )
+
+
+def _allowed(card: Card) -> str:
+    assert card.self_test is not None
+    return f"allowed: {card.self_test.tolerance:g}"

@@ -11,7 +11,7 @@ from xraybatch.core.cores import available_cores
 from xraybatch.core.errors import ModelError, UsageError
 from xraybatch.models.devices import CPU, CUDA, check_provider, resolve_device
 from xraybatch.models.model import Model
-from xraybatch.models.selftest import check_session
+from xraybatch.models.selftest import passes, session_difference, wrong_device, wrong_graph
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,7 +76,13 @@ class Session:
         self.batch_size = batch_size or _BATCH[real]
         if real == CUDA:
             self._halve_until_it_fits()
-        self.self_test_difference = check_session(model.card, self.predict, self.device)
+        self.self_test_difference = session_difference(model.card, self.predict)
+        if not passes(model.card, self.self_test_difference):
+            assert self.self_test_difference is not None
+            if self.device != "cpu":
+                Session(model, device="cpu", threads=threads)  # raises if the graph is to blame
+                raise wrong_device(model.card, self.self_test_difference, self.device)
+            raise wrong_graph(model.card, self.self_test_difference)
 
     @property
     def processor(self) -> str:

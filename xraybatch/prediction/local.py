@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_NO_ANSWER = "The model's answer to this film is no probability."
+NO_ANSWER = "The model's answer to this film is no probability."
 
 
 class LocalEngine:
@@ -81,8 +81,8 @@ class LocalEngine:
         self._decoded = None
 
     def workers(self) -> int:
-        """Decoding processes."""
-        return self._pool.workers
+        """Decoding processes; 0: the few films were decoded in threads of this process."""
+        return self._pool.processes
 
     def close(self) -> None:
         """Stop feeding the pool."""
@@ -117,7 +117,7 @@ class LocalEngine:
         rows = zip(self._batch, values, sane, strict=True)
         for (chunk, item, decoded, film), row, is_sane in rows:
             if not is_sane:
-                none = Row(item, 0, FilmStatus.NO_ANSWER, _NO_ANSWER, notes=decoded.notes)
+                none = Row(item, 0, FilmStatus.NO_ANSWER, NO_ANSWER, notes=decoded.notes)
                 self._finish(chunk, none, outcome)
                 continue
             seen = None if self._seen is None else film_digest(film) in self._seen

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import platform
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from xraybatch.core.files import write_text
 from xraybatch.core.status import FilmStatus
+from xraybatch.core.versions import versions_of
 
 # the libraries that can change a pixel or a probability
 _DECIDING = ("xraybatch", "numpy", "pillow", "pydicom", "onnxruntime-gpu", "onnxruntime")
@@ -38,7 +37,9 @@ class PredictionRecord:
         As asked for.
     device, processor : str
         Where it really ran.
-    batch_size, workers : int
+    batch_size : int
+    workers : int
+        Decoding processes; 0: the few films were decoded in threads of the program.
     self_test_difference : float or None
         None: the model carries no self-test.
     films : int
@@ -108,10 +109,4 @@ def write_record(record: PredictionRecord, out: Path) -> None:
 
 def deciding_versions() -> dict[str, str]:
     """Versions of Python and of the libraries that can change a pixel or a probability."""
-    found = {"python": platform.python_version(), "platform": sys.platform}
-    for name in _DECIDING:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+    return {"platform": sys.platform, **versions_of(_DECIDING)}

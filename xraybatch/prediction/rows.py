@@ -55,13 +55,21 @@ class Columns:
     tasks : sequence of TaskCard
     seen : bool
         Whether there is a column ``seen_in_training``.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Of the columns, in order.
+    floats, findings : frozenset of str
+        Those of probabilities, and those that say 0 or 1 of a finding.
     """
 
     def __init__(self, tasks: Sequence[TaskCard], *, seen: bool) -> None:
         self.tasks = tuple(tasks)
         self.seen = seen
         self.names: tuple[str, ...] = tuple(self._names())
-        self.floats: frozenset[str] = frozenset(self._probabilities())
+        self.floats: frozenset[str] = frozenset(self._of_classes("prob"))
+        self.findings: frozenset[str] = frozenset(self._of_classes("pred")) & set(self.names)
 
     def cells(self, path: str, row: Row) -> list[str | None]:
         """A row as text, None for a cell without a value.
@@ -93,10 +101,10 @@ class Columns:
             yield "seen_in_training"
         yield "error"
 
-    def _probabilities(self) -> Iterator[str]:
+    def _of_classes(self, word: str) -> Iterator[str]:
         for entry in self.tasks:
             prefix = f"{entry.task.name}." if len(self.tasks) > 1 else ""
-            yield from (f"{prefix}prob.{name}" for name in entry.task.classes)
+            yield from (f"{prefix}{word}.{name}" for name in entry.task.classes)
 
     def _answers(self, row: Row) -> list[str | None]:
         import numpy as np

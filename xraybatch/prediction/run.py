@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from xraybatch.core.errors import InputError, UsageError
+from xraybatch.core.log import logged
 from xraybatch.core.progress import SILENT, Progress
 from xraybatch.extension.records import ImageReader
 from xraybatch.extension.registry import registry
@@ -138,7 +139,7 @@ def predict_items(
     options = options or PredictOptions()
     job_path = options.job or out.with_name(out.name + ".job")
     try:
-        return _predict(items, model, out, job_path, options, skipped or {}, progress)
+        return _predict(items, model, out, job_path, options, skipped or {}, logged(progress))
     except sqlite3.Error as error:
         raise unusable(job_path, error) from error
     except OSError as error:
@@ -179,7 +180,9 @@ def _predict(
         notes += later
         before = job.count_done()
         columns = Columns(model.card.tasks, seen=bool(model.card.hashes))
-        seconds, workers = _classify(job, session, model, options, progress)
+        # what stopped it before may have been a film that ended this process
+        isolate = state is not None
+        seconds, workers = _classify(job, session, model, options, progress, isolate=isolate)
         predicting = time.perf_counter() - begin
         check_may_write(out, job, overwrite=options.overwrite)
         published = publish(job, columns, out)
@@ -212,24 +215,28 @@ def _warned(model: Model, progress: Progress) -> list[str]:
         said.append("The model carries no self-test: whether it answers rightly here is unknown.")
     if not model.card.decoder:
         said.append("The model does not say how the reference films decode: not compared.")
-    said += [
-        f"The plugin {row.owner} cannot be used: {row.reason}"
-        for row in registry().rows
-        if row.status == "broken"
-    ]
+    said += registry().sentences()
     for sentence in said:
         progress.warn("Note", sentence)
     return said
 
 
 def _classify(
-    job: Job, session: Session, model: Model, options: PredictOptions, progress: Progress
+    job: Job,
+    session: Session,
+    model: Model,
+    options: PredictOptions,
+    progress: Progress,
+    *,
+    isolate: bool,
 ) -> tuple[Seconds, int]:
     seen = model.card.seen_in_training() if model.card.hashes else None
     total = job.count()
     with (
         progress.stage("predicting", total) as stage,
-        DecodingPool(model.card.rule, workers=options.workers, timeout=options.timeout) as pool,
+        DecodingPool(
+            model.card.rule, workers=options.workers, timeout=options.timeout, isolate=isolate
+        ) as pool,
     ):
         stage.advance(job.count_done())
         engine = LocalEngine(session, pool, seen)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from xraybatch.models.card import Card, TaskCard
+from xraybatch.reports.html_text import row as _row
+from xraybatch.reports.html_text import text
 from xraybatch.reports.markdown import escape
-from xraybatch.reports.words import printable
 
 Row = tuple[str, ...]
 
@@ -29,7 +29,7 @@ def card_markdown(card: Card) -> str:
     if card.demonstration:
         lines += [f"> **{DEMONSTRATION}**", ""]
     for title, head, rows in _sections(card):
-        lines += [f"## {title}", "", _line(head), _line(["---"] * len(head))]
+        lines += [f"## {escape(title)}", "", _line(head), _line(["---"] * len(head))]
         lines += [_line([escape(cell) for cell in row]) for row in rows]
         lines.append("")
     return "\n".join(lines)
@@ -37,20 +37,23 @@ def card_markdown(card: Card) -> str:
 
 def card_html(card: Card) -> str:
     """The card as one HTML page without any script or outside file."""
-    name = html.escape(printable(card.name))
-    parts = [
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{name}</title>',
-        f"<style>{_STYLE}</style></head><body>\n<h1>Model card: {name}</h1>",
-    ]
+    head = f'<meta charset="utf-8"><title>{text(card.name)}</title>\n<style>{_STYLE}</style>'
+    body = card_fragment(card)
+    return f'<!doctype html>\n<html lang="en"><head>{head}</head><body>\n{body}\n</body></html>\n'
+
+
+def card_fragment(card: Card) -> str:
+    """The card as one ``<div>``, as a notebook shows it."""
+    parts = [f"<div>\n<h1>Model card: {text(card.name)}</h1>"]
     if card.demonstration:
         parts.append(f'<p class="warn"><strong>{DEMONSTRATION}</strong></p>')
     for title, head, rows in _sections(card):
-        parts.append(f"<h2>{title}</h2>\n<table>")
+        parts.append(f"<h2>{text(title)}</h2>\n<table>")
         if any(head):
             parts.append(_row("th", head))
         parts += [_row("td", row) for row in rows]
         parts.append("</table>")
-    return "\n".join([*parts, "</body></html>", ""])
+    return "\n".join([*parts, "</div>"])
 
 
 def _sections(card: Card) -> Iterator[tuple[str, Row, list[Row]]]:
@@ -80,7 +83,7 @@ def _sections(card: Card) -> Iterator[tuple[str, Row, list[Row]]]:
         yield "Films by class", ("task", "class", "train", "val", "test"), counts
     for task, found in card.scores.items():
         if isinstance(found, Mapping):
-            title = f"Scores of '{html.escape(escape(task))}': {card.scores.get('part', '')}"
+            title = f"Scores of '{task}': {card.scores.get('part', '')}"
             yield title, ("", "value", "interval"), list(_scores(found))
     yield (
         "Making",
@@ -138,8 +141,3 @@ def _text(value: Any) -> str:
 
 def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
-
-
-def _row(tag: str, cells: Sequence[str]) -> str:
-    inner = "".join(f"<{tag}>{html.escape(printable(cell))}</{tag}>" for cell in cells)
-    return f"<tr>{inner}</tr>"

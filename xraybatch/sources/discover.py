@@ -22,10 +22,11 @@ from xraybatch.sources.keys import joined, key_of, order_key
 HEAD = 4096  # bytes by which a file without a film's suffix may be recognised
 LIST = "@"
 
-# Not what a reader of ours opens, but what a person would count among the pictures: better a row
-# that says "unsupported" than a film that is missing.
+# What a person would count among the pictures, whether or not a reader for it is here (ours may be
+# blocked): better a row that says "unsupported" than a film that is missing.
 IMAGE_LIKE = frozenset(
     (
+        *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".dcm", ".dicom", ".dic"),
         *(".avif", ".bmp", ".dib", ".dng", ".gif", ".heic", ".heif", ".j2c", ".j2k", ".jls"),
         *(".jp2", ".jpf", ".jpx", ".jxl", ".mha", ".nii", ".nrrd", ".pbm", ".pdf", ".pgm"),
         *(".pnm", ".ppm", ".psd", ".svg", ".tga", ".webp"),

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from xraybatch.core.tasks import Task, TaskKind
+from xraybatch.core.versions import versions_of
 from xraybatch.evaluation.report import Estimate, Report
 from xraybatch.extension.records import Architecture
 from xraybatch.extension.registry import Owned
@@ -84,7 +83,7 @@ def card_of_run(
             "owner": architecture.owner,
             "options": dict(settings.values),
         },
-        versions=versions(),
+        versions=versions_of(_LIBRARIES),
         decoder=decoder_fingerprint(),
         data=_data(prepared, options, scores, demonstration=demonstration),
         hashes="" if options.no_hashes else pack_hashes(learned),
@@ -104,17 +103,6 @@ def scores_for_card(report: Report, part: str) -> dict[str, Any]:
         found[task.task] = {"films": task.films, "patients": report.join.patients} | {
             name: _estimate(estimate) for name, estimate in task.estimates.items()
         }
-    return found
-
-
-def versions() -> dict[str, str]:
-    """Of Python and of every library that has a share in a model."""
-    found = {"python": platform.python_version()}
-    for name in _LIBRARIES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
     return found
 
 

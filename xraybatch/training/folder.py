@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from typing import IO
 
 from xraybatch.core.errors import InputError
 from xraybatch.core.files import sync_folder
-from xraybatch.core.progress import Progress, Stage
 from xraybatch.models.runs import RUNS
 
 LOG = "log.jsonl"
-_logger = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -86,48 +80,3 @@ def _claim(out: Path | None, plugin: str, today: date) -> tuple[Path, Path]:
 
 def _partial(final: Path) -> Path:
     return final.parent / f".{final.name}.partial"
-
-
-class LoggedProgress:
-    """Hands everything on to another progress, and writes it down as JSON lines.
-
-    Parameters
-    ----------
-    inner : Progress
-    path : Path
-        Of the log.
-    """
-
-    def __init__(self, inner: Progress, path: Path) -> None:
-        self._inner = inner
-        self._begun = time.monotonic()
-        self._file: IO[str] = path.open("a", encoding="utf-8", newline="\n")
-
-    def close(self) -> None:
-        """Close the log."""
-        self._file.close()
-
-    @contextmanager
-    def stage(self, label: str, total: int | None, unit: str = "films") -> Iterator[Stage]:
-        """Open a stage; its length is logged when it ends."""
-        begun = time.monotonic()
-        with self._inner.stage(label, total, unit) as stage:
-            yield stage
-        self._write("stage", label, total=total, unit=unit, took=round(time.monotonic() - begun, 3))
-
-    def note(self, sentence: str) -> None:
-        """One line."""
-        self._write("note", sentence)
-        self._inner.note(sentence)
-
-    def warn(self, title: str, sentence: str) -> None:
-        """A panel."""
-        self._write("warning", sentence, title=title)
-        self._inner.warn(title, sentence)
-
-    def _write(self, kind: str, text: str, **more: object) -> None:
-        seconds = round(time.monotonic() - self._begun, 3)
-        line = {"seconds": seconds, "kind": kind, "text": text, **more}
-        self._file.write(json.dumps(line) + "\n")
-        self._file.flush()
-        _logger.info("%s: %s", kind, text)

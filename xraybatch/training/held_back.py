@@ -16,7 +16,7 @@ from xraybatch.extension.records import Metric
 from xraybatch.extension.registry import registry
 from xraybatch.models.model import Model
 from xraybatch.prediction.run import PredictOptions, predict_items
-from xraybatch.reports.score_files import DEMONSTRATION
+from xraybatch.reports.scoring import DEMONSTRATION
 from xraybatch.sources.discover import Item
 from xraybatch.sources.keys import order_key
 from xraybatch.training.labels import FILE, TEST, VALIDATION

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypedDict
 
 from xraybatch.core.errors import UsageError
 from xraybatch.core.names import did_you_mean
@@ -124,6 +125,38 @@ class TrainOptions:
             raise UsageError(
                 f"--group-by {self.group_by} is not known.", f"Use {', '.join(GROUPINGS)}."
             )
+
+
+class TrainKeywords(TypedDict, total=False):
+    """The options that `xraybatch.train` hands on as they are; `TrainOptions` describes them."""
+
+    path_column: str
+    label_column: str | None
+    patient_column: str | None
+    positive: str | None
+    epochs: int | None
+    batch_size: int | None
+    optimizer: str | None
+    learning_rate: float | None
+    weight_decay: float | None
+    patience: int | None
+    fine_tune: int | None
+    weights: str
+    val_split: float | None
+    test_split: float
+    group_by: str
+    seed: int
+    image_size: str | None
+    resize: str
+    device: str
+    no_cache: bool
+    no_class_weights: bool
+    no_hashes: bool
+    tolerance: float
+    workers: int | None
+    source: str
+    licence: str
+    citation: str
 
 
 @dataclass(frozen=True)

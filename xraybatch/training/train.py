@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.resources import as_file
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from xraybatch.core.errors import Interrupted
 from xraybatch.core.files import write_text
+from xraybatch.core.log import log_to, logged
 from xraybatch.core.progress import SILENT, Progress
 from xraybatch.evaluation.report import Report
 from xraybatch.extension.records import Architecture
@@ -25,7 +26,7 @@ from xraybatch.training.backend import check_installed, choose_device, set_seed
 from xraybatch.training.card_of_run import scores_for_card
 from xraybatch.training.config import write_config
 from xraybatch.training.fit import History, Material, check_optimizer, fit
-from xraybatch.training.folder import LOG, LoggedProgress, run_folder
+from xraybatch.training.folder import LOG, run_folder
 from xraybatch.training.heads import head_for
 from xraybatch.training.held_back import CHOSEN_ON, HELD_BACK, judged_part, score_part
 from xraybatch.training.labels import TEST, TRAIN, VALIDATION
@@ -106,7 +107,8 @@ def _train(
     progress: Progress,
 ) -> Run:
     with ExitStack() as stack:
-        told = stack.enter_context(closing(LoggedProgress(progress, building / LOG)))
+        stack.enter_context(log_to(building / LOG))
+        told = logged(progress)
         folder = stack.enter_context(_films_folder(options, told))
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=building)))
         _say_device(options.device, told)

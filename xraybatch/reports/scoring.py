@@ -1,15 +1,16 @@
-"""From two files to a report: what ``xraybatch score``, ``xraybatch.score`` and training call."""
+"""From two tables to a report: what ``xraybatch score`` and ``xraybatch.score`` call."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.files import sha256_of
+from xraybatch.core.log import logged
 from xraybatch.core.progress import SILENT, Progress
 from xraybatch.core.tables import read_table
 from xraybatch.core.tasks import Task, TaskKind, TaskRequest
@@ -28,56 +29,105 @@ DEMONSTRATION = (
 )
 
 
-def score_files(
-    results: Path | str,
-    labels: Path | str,
+@dataclass(frozen=True)
+class Given:
+    """A table to score, or to score by.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        All cells `str`, the empty one missing.
+    name : str
+        What messages call it.
+    digest : str
+        SHA-256 of its file; empty for a table from memory.
+    record : mapping
+        The run record of a results table; empty where there is none.
+    record_name : str
+        What messages call that.
+    """
+
+    table: pd.DataFrame
+    name: str
+    digest: str = ""
+    record: Mapping[str, Any] = field(default_factory=dict)
+    record_name: str = "The table's run record"
+
+
+def read_results(path: Path | str) -> Given:
+    """A results file, and ``<path>.run.json`` where it lies beside.
+
+    Raises
+    ------
+    InputError
+        If one of them cannot be read.
+    """
+    path = Path(path)
+    return Given(
+        read_table(path), path.name, sha256_of(path), _read_record(path), str(record_path(path))
+    )
+
+
+def read_labels(path: Path | str) -> Given:
+    """A labels file: CSV, Parquet or JSON Lines.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
+    path = Path(path)
+    return Given(read_table(path), path.name, sha256_of(path))
+
+
+def score_tables(
+    results: Given,
+    labels: Given,
     *,
     requests: Sequence[TaskRequest] = (),
     positive: str | None = None,
     options: ScoreOptions | None = None,
     progress: Progress = SILENT,
 ) -> Report:
-    """Score a results file against a labels file.
+    """Score results against labels.
 
     Parameters
     ----------
-    results, labels : Path or str
-        CSV, Parquet or JSON Lines. The tasks are read from ``<results>.run.json`` where it lies
-        beside, else from the columns.
+    results, labels : Given
+        The tasks are read from the results' run record, else from the columns.
     requests : sequence of TaskRequest
         Tasks as a person names them; given, the run record is not asked.
     positive : str, optional
         The positive class of the binary tasks; goes before the run record's.
     options : ScoreOptions, optional
     progress : Progress
-        Is told a few films that are in one table only; the report itself names none.
+        Is told where films are that stand in one table only.
 
     Raises
     ------
     InputError
-        If a file cannot be read, or the two do not fit each other.
+        If the two do not fit each other.
     UsageError
-        If the tasks need more than the files say.
+        If the tasks need more than the tables say.
     """
-    results, labels, chosen = Path(results), Path(labels), options or ScoreOptions()
-    results_table, labels_table = read_table(results), read_table(labels)
-    check_order(results_table, labels_table)
-    digest, record = sha256_of(results), _read_record(results)
-    sentences = (*_warnings(record, results, digest), *_seen(results_table))
+    chosen, progress = options or ScoreOptions(), logged(progress)
+    check_order(results.table, labels.table)
+    sentences = (*_warnings(results), *_seen(results.table))
     for sentence in sentences:
         progress.warn("Note", sentence)
-    columns = [str(column) for column in results_table.columns]
-    tasks = _tasks_of(record, results, requests)
+    columns = [str(column) for column in results.table.columns]
+    tasks = _tasks_of(results, requests)
     if not tasks:
         tasks = infer_tasks(columns, requests, positive)
     elif positive is not None:
         tasks = _with_positive(tasks, positive)
-    joined, told = join_for(results_table, labels_table, tasks, chosen)
+    joined, told = join_for(results.table, labels.table, tasks, chosen)
     _tell_examples(joined, results, labels, progress)
     report = evaluate(joined, told, tasks, chosen)
-    sources = (
-        Source("results", results.name, digest),
-        Source("labels", labels.name, sha256_of(labels)),
+    sources = tuple(
+        Source(role, given.name, given.digest)
+        for role, given in (("results", results), ("labels", labels))
+        if given.digest
     )
     return replace(report, sources=sources, sentences=sentences)
 
@@ -98,12 +148,12 @@ def _read_record(results: Path) -> Mapping[str, Any]:
     return record
 
 
-def _warnings(record: Mapping[str, Any], results: Path, digest: str) -> tuple[str, ...]:
+def _warnings(results: Given) -> tuple[str, ...]:
     found = []
-    card = record.get("card")
+    card = results.record.get("card")
     if isinstance(card, dict) and card.get("demonstration"):
         found.append(DEMONSTRATION)
-    if record.get("results_sha256", digest) != digest:
+    if results.digest and results.record.get("results_sha256", results.digest) != results.digest:
         found.append(f"{results.name} was changed after prediction.")
     return tuple(found)
 
@@ -122,20 +172,18 @@ def _seen(results: pd.DataFrame) -> tuple[str, ...]:
     )
 
 
-def _tasks_of(
-    record: Mapping[str, Any], results: Path, requests: Sequence[TaskRequest]
-) -> tuple[Task, ...]:
-    if requests or "tasks" not in record:
+def _tasks_of(results: Given, requests: Sequence[TaskRequest]) -> tuple[Task, ...]:
+    if requests or "tasks" not in results.record:
         return ()
     try:
         return tuple(
             Task(t["name"], TaskKind(t["kind"]), tuple(t["classes"]), t.get("positive"))
-            for t in record["tasks"]
+            for t in results.record["tasks"]
         )
     except (KeyError, TypeError, ValueError, UsageError):
         raise InputError(
-            f"{record_path(results)} does not say the tasks as it should.",
-            "Remove it and name them with --task, or predict again.",
+            f"{results.record_name} does not say the tasks as it should.",
+            "Remove it and name the tasks with --task, or predict again.",
         ) from None
 
 
@@ -149,11 +197,12 @@ def _with_positive(tasks: Sequence[Task], positive: str) -> tuple[Task, ...]:
     return tuple(replace(t, positive=positive) if t in fits else t for t in tasks)
 
 
-def _tell_examples(joined: Joined, results: Path, labels: Path, progress: Progress) -> None:
-    for name, examples in (
+def _tell_examples(joined: Joined, results: Given, labels: Given, progress: Progress) -> None:
+    # rows and no paths: a path can be the name of a patient, and notes go to logs
+    for name, rows in (
         (results.name, joined.only_in_results),
         (labels.name, joined.only_in_labels),
     ):
-        if examples:
-            listed = ", ".join(f"'{path}'" for path in examples)
-            progress.note(f"Only in {name}, for example: {listed}.")
+        if rows:
+            listed = ", ".join(f"{row:,}" for row in rows)
+            progress.note(f"Only in {name}, for example: row {listed} (the header is 1).")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from xraybatch.reports.score_files import score_files
+from xraybatch import score
 
 
 @pytest.mark.parametrize("seen", [0, 3])
@@ -16,5 +16,5 @@ def test_films_seen_in_training_are_told(tmp_path: Path, seen: int) -> None:
     header = "path,status,label,prob.a,prob.b,seen_in_training,error"
     results.write_text("\n".join([header, *rows]) + "\n")
     labels.write_text("path,label\n" + "".join(f"f{i},{'ab'[i % 2]}\n" for i in range(8)))
-    said = " ".join(score_files(results, labels, positive="b").sentences)
+    said = " ".join(score(results, labels, positive="b").sentences)
     assert ("3 of 8 films were seen in training" in said) == bool(seen)

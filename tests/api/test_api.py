@@ -1,0 +1,192 @@
+"""The use cases from Python: the same numbers as the commands', quiet, and shown in a notebook."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import warnings
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import xraybatch
+from xraybatch.core.tables import read_table
+from xraybatch.training.options import TrainKeywords, TrainOptions
+
+
+def test_predict_is_the_commands_table(
+    tiny_model: Path, grey_films: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "none.png").write_bytes(b"")
+    frame = xraybatch.predict([grey_films, tmp_path / "none.png"], model=tiny_model)
+    assert capfd.readouterr() == ("", "")  # quiet
+    arguments = [str(grey_films), str(tmp_path / "none.png"), "--out", str(tmp_path / "r.csv")]
+    subprocess.run(
+        [sys.executable, "-m", "xraybatch", "predict", *arguments, "--model", str(tiny_model)],
+        check=True,
+        capture_output=True,
+    )
+    table = read_table(tmp_path / "r.csv")
+    assert list(frame.columns) == list(table.columns)
+    assert len(frame) == 41
+    assert frame["path"].tolist() == table["path"].tolist()
+    for name in ("prob.normal", "prob.osteopenia", "prob.osteoporosis"):
+        assert frame[name].dtype == np.float32
+        written = pd.to_numeric(table[name]).astype(np.float32)
+        pd.testing.assert_series_equal(frame[name], written)
+    empty = frame[frame["status"] == "empty"].iloc[0]
+    assert empty["label"] is None
+    assert np.isnan(empty["prob.normal"])
+    assert "no bytes" in empty["error"]
+    assert frame.attrs["xraybatch"]["films"] == 41
+
+
+def test_predict_writes_and_goes_on_only_where_told(
+    tiny_model: Path, grey_films: Path, empty_folder: Path
+) -> None:
+    first = xraybatch.predict(grey_films, model=tiny_model)
+    assert list(empty_folder.iterdir()) == []
+    second = xraybatch.predict(str(grey_films), model=str(tiny_model), out="r.parquet")
+    pd.testing.assert_frame_equal(first, second)
+    assert (empty_folder / "r.parquet.run.json").exists()
+    with pytest.raises(xraybatch.XraybatchError, match=r"r\.parquet"):
+        xraybatch.predict(grey_films, model=tiny_model, out="r.parquet")
+
+
+def test_score_takes_tables_from_memory_and_from_files(
+    tiny_model: Path, grey_films: Path, tmp_path: Path
+) -> None:
+    results = xraybatch.predict(grey_films, model=tiny_model, out=tmp_path / "r.csv")
+    truth = ["normal", "osteopenia", "osteoporosis"]
+    labels = pd.DataFrame(
+        {
+            "path": results["path"],
+            "label": [truth[i % 3] for i in range(len(results))],
+            "patient": [f"{i // 2:03}" for i in range(len(results))],
+        }
+    )
+    labels.to_csv(tmp_path / "labels.csv", index=False)
+    files = xraybatch.score(tmp_path / "r.csv", tmp_path / "labels.csv", resamples=200)
+    memory = xraybatch.score(results, labels.sample(frac=1, random_state=1), resamples=200)
+    assert memory.tasks == files.tasks
+    assert memory.join == files.join
+    assert memory.join.patients == 20
+    assert (len(files.sources), len(memory.sources)) == (2, 0)
+    assert json.loads(json.dumps(memory.to_dict(), allow_nan=False))["schema_version"]
+    bare = pd.DataFrame(results.to_dict())  # without its run record the columns say the task
+    assert xraybatch.score(bare, labels, resamples=200).tasks == files.tasks
+
+
+def test_what_was_seen_in_training_is_told_of_a_table_from_memory() -> None:
+    results = pd.DataFrame(
+        {
+            "path": list("abcd"),
+            "status": "ok",
+            "label": ["x", "y", "x", "y"],
+            "prob.x": np.float32([0.9, 0.1, 0.8, 0.3]),
+            "prob.y": np.float32([0.1, 0.9, 0.2, 0.7]),
+            "seen_in_training": pd.array([True, False, None, True], dtype="boolean"),
+            "error": None,
+        }
+    )
+    labels = pd.DataFrame({"path": list("abcd"), "label": ["x", "y", "y", "x"]})
+    report = xraybatch.score(results, labels, positive="y", resamples=200)
+    assert "2 of 4 films were seen in training" in report.sentences[0]
+
+
+def test_classify_answers_paths_bytes_and_decoded_films(
+    tiny_model: Path, grey_films: Path, tmp_path: Path
+) -> None:
+    from xraybatch.images.decode import decode_path
+
+    paths = sorted(grey_films.rglob("*.png"))[:5]
+    model = xraybatch.load_model(tiny_model, device="cpu")
+    assert model.device == "cpu"
+    want = xraybatch.predict(paths, model=model).set_index("path")
+    broken = tmp_path / "cut.png"
+    broken.write_bytes(paths[0].read_bytes()[:60])
+    pixels = decode_path(paths[2], model.card.rule).pixels
+    got = model.classify([paths[1], paths[0].read_bytes(), broken, pixels, str(paths[4])])
+    assert got["path"].tolist() == [str(paths[1]), "#1", str(broken), "#3", str(paths[4])]
+    assert got["status"].tolist() == ["ok", "ok", got["status"][2], "ok", "ok"]
+    assert got["status"][2] in {"truncated", "corrupt"}
+    for row, place in ((0, 1), (1, 0), (3, 2), (4, 4)):
+        assert got["prob.normal"][row] == want["prob.normal"][str(paths[place])]
+        assert got["label"][row] == want["label"][str(paths[place])]
+    assert len(model.classify([])) == 0
+    assert len(model.classify(str(paths[0]))) == 1
+    with pytest.raises(xraybatch.XraybatchError, match="uint8 of 32x24"):
+        model.classify([np.zeros((24, 32), np.uint8)])
+
+
+def test_what_nobody_may_overlook_is_a_warning_at_the_callers_line(
+    grey_films: Path, empty_folder: Path
+) -> None:
+    with pytest.warns(xraybatch.XraybatchWarning, match="synthetic") as caught:
+        xraybatch.predict(grey_films)
+    assert caught[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        xraybatch.predict(grey_films, progress=xraybatch.ConsoleProgress(quiet=True))
+
+
+def test_results_models_and_reports_show_themselves_and_no_markup(
+    tiny_model: Path, grey_films: Path
+) -> None:
+    results = xraybatch.predict(grey_films, model=tiny_model)
+    results["label"] = results["label"].replace("normal", "<script>x</script>")
+    renamed = results.rename(columns={"prob.normal": "prob.<script>x</script>"})
+    renamed.attrs.clear()
+    labels = renamed[["path", "label"]]
+    report = xraybatch.score(renamed, labels, resamples=200)
+    shown: Any = report
+    page = shown._repr_html_()
+    assert "<script" not in page
+    assert "&lt;script&gt;x" in page
+    assert page.count("<table>") == page.count("</table>") >= 3
+    model = xraybatch.load_model(tiny_model)
+    assert "32 × 24 pixels" in model._repr_html_()
+    assert "cpu" in repr(model)
+
+
+def test_every_option_of_the_command_can_be_given() -> None:
+    by_name = set(get_type_hints(TrainKeywords))
+    explicit = {"plugin", "data", "labels", "out", "task", "label_map", "option"}
+    assert by_name | explicit == {field.name for field in fields(TrainOptions)}
+    hints = get_type_hints(TrainOptions)
+    assert {name: hints[name] for name in by_name} == get_type_hints(TrainKeywords)
+
+
+def test_every_public_name_is_there_and_documented() -> None:
+    for name in xraybatch.__all__:
+        assert getattr(xraybatch, name) is not None
+        if callable(getattr(xraybatch, name)):
+            assert getattr(xraybatch, name).__doc__, name
+
+
+@pytest.mark.train
+def test_train_returns_a_run_that_the_others_take(
+    empty_folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run = xraybatch.train(
+        "narrow", out="run", epochs=1, image_size="32", options={}, weights="none"
+    )
+    assert run.folder == Path("run")
+    assert run.model.exists()
+    assert run.report is not None
+    shown: Any = run
+    assert "Model card" in shown._repr_html_()
+    assert capfd.readouterr() == ("", "")
+    from xraybatch_samples import films_folder
+
+    folder = str(films_folder())
+    with pytest.warns(xraybatch.XraybatchWarning):
+        results = xraybatch.predict(folder, model=run)
+    assert results["seen_in_training"].sum() > 80
+    assert xraybatch.load_model(run).card.name == run.card.name
+    assert xraybatch.score(results, f"{folder}/labels.csv", resamples=200).join.matched == 138

@@ -1,0 +1,203 @@
+"""`xraybatch.load_model`: a model in memory that answers a few films at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from xraybatch.api.frames import results_frame
+from xraybatch.core.errors import UsageError
+from xraybatch.core.progress import Progress
+from xraybatch.core.status import FilmError, FilmStatus
+from xraybatch.images.decode import decode, decode_path
+from xraybatch.images.film import film_digest
+from xraybatch.models.card import Card
+from xraybatch.models.choice import DEMONSTRATION, DEMONSTRATION_TITLE, choose_model
+from xraybatch.models.model import Model
+from xraybatch.models.selftest import are_probabilities, check_decoder
+from xraybatch.models.session import Session
+from xraybatch.prediction.local import NO_ANSWER
+from xraybatch.prediction.rows import Columns, Row
+from xraybatch.reports.card_text import card_fragment
+from xraybatch.training.train import Run
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+Film = "str | Path | bytes | NDArray[np.uint8]"
+
+
+class Classifier:
+    """A checked model on a device, as `load_model` returns it.
+
+    Parameters
+    ----------
+    model : Model
+    session : Session
+
+    Attributes
+    ----------
+    card : Card
+        What the model knows of itself.
+    path : Path
+    device : str
+        ``cpu`` or ``cuda:N``: where it really runs.
+    """
+
+    def __init__(self, model: Model, session: Session) -> None:
+        self.model = model
+        self._session = session
+        self._columns = Columns(model.card.tasks, seen=bool(model.card.hashes))
+        self._seen = model.card.seen_in_training() if model.card.hashes else None
+
+    @property
+    def card(self) -> Card:
+        """What the model knows of itself."""
+        return self.model.card
+
+    @property
+    def path(self) -> Path:
+        """Of the model file."""
+        return self.model.path
+
+    @property
+    def device(self) -> str:
+        """``cpu`` or ``cuda:N``: where it really runs."""
+        return self._session.device
+
+    def classify(
+        self, films: str | Path | bytes | Sequence[str | Path | bytes | NDArray[np.uint8]]
+    ) -> pd.DataFrame:
+        """Classify a few films, in this process.
+
+        For whole folders, or films that nobody has looked at, `xraybatch.predict` decodes each in a
+        process of its own, where a film that crashes or hangs harms nothing.
+
+        Parameters
+        ----------
+        films : a film or a sequence of films
+            Each a path, the content of a file, or a decoded film: uint8 of the size that the card's
+            rule says, ``(height, width)``.
+
+        Returns
+        -------
+        pandas.DataFrame
+            As of `xraybatch.predict`, in the order given; ``path`` is the path, or ``#`` and the
+            position for a film without one. A film that cannot be read has its row with the reason.
+
+        Raises
+        ------
+        UsageError
+            If an array is no uint8 film of the rule's size.
+        """
+        import numpy as np
+
+        given = [films] if isinstance(films, str | Path | bytes) else list(films)
+        rows: list[Row] = []
+        pixels: list[NDArray[np.uint8]] = []
+        places: list[int] = []
+        for index, film in enumerate(given):
+            try:
+                pixels.append(self._decoded(film, f"#{index}"))
+            except FilmError as error:
+                rows.append(Row(index, 0, error.status, error.sentence))
+            else:
+                places.append(index)
+                rows.append(Row(index, 0, FilmStatus.OK))
+        if pixels:
+            answers = self._session.predict(np.stack(pixels))
+            values = np.concatenate([answers[task] for task in self._session.tasks], axis=1)
+            told = zip(places, pixels, values, are_probabilities(values), strict=True)
+            for index, film, row, is_sane in told:
+                rows[index] = self._row(index, film, row, is_sane=bool(is_sane))
+        cells = [
+            self._columns.cells(_name(film, index), row)
+            for index, (film, row) in enumerate(zip(given, rows, strict=True))
+        ]
+        record = {"tasks": self.card.to_dict()["tasks"], "card": self.card.to_dict(hashes=False)}
+        return results_frame(cells, self._columns, record)
+
+    def __repr__(self) -> str:
+        return f"{self.model!r} on {self.device}"
+
+    def _repr_html_(self) -> str:
+        return card_fragment(self.card)
+
+    def _decoded(
+        self, film: str | Path | bytes | NDArray[np.uint8], name: str
+    ) -> NDArray[np.uint8]:
+        import numpy as np
+
+        rule = self.card.rule
+        if isinstance(film, str | Path):
+            return decode_path(film, rule).pixels
+        if isinstance(film, bytes):
+            return decode(film, rule, name=name).pixels
+        array = np.asarray(film)
+        if array.dtype != np.uint8 or array.shape != (rule.height, rule.width):
+            raise UsageError(
+                f"A decoded film is uint8 of {rule.height}x{rule.width}; this is "
+                f"{array.dtype} of {'x'.join(map(str, array.shape))}.",
+                "Give the path or the bytes of its file: they are decoded by the model's rule.",
+            )
+        return np.ascontiguousarray(array)
+
+    def _row(
+        self, index: int, film: NDArray[np.uint8], values: NDArray[np.float32], *, is_sane: bool
+    ) -> Row:
+        if not is_sane:
+            return Row(index, 0, FilmStatus.NO_ANSWER, NO_ANSWER)
+        seen = None if self._seen is None else film_digest(film) in self._seen
+        return Row(index, 0, FilmStatus.OK, "", values.astype("<f4").tobytes(), seen)
+
+
+def load_model(
+    path: str | Path | Run,
+    *,
+    device: str = "auto",
+    batch_size: int | None = None,
+    threads: int | None = None,
+    allow_broken_seal: bool = False,
+) -> Classifier:
+    """Open a model: check its seal, and that it and its decoder answer here as where it was made.
+
+    Parameters
+    ----------
+    path : path or Run
+        A model file, or a run or its folder.
+    device : str
+        ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+    batch_size, threads : int, optional
+    allow_broken_seal : bool
+        Open a file that was changed.
+
+    Raises
+    ------
+    ModelError
+        If it cannot be read, was changed, or fails its self-test.
+    """
+    where = path.model if isinstance(path, Run) else Path(path)
+    model = choose_model(where, allow_broken_seal=allow_broken_seal).model
+    check_decoder(model.card)
+    return Classifier(model, Session(model, device=device, batch_size=batch_size, threads=threads))
+
+
+def model_of(given: str | Path | Run | Classifier | None, progress: Progress) -> Model:
+    """The model that `given` means; a demonstration model that nobody named is told."""
+    if isinstance(given, Classifier):
+        return given.model
+    if isinstance(given, Run):
+        given = given.model
+    chosen = choose_model(None if given is None else Path(given))
+    if chosen.why:
+        progress.note(chosen.why)
+    if chosen.model.card.demonstration:
+        progress.warn(DEMONSTRATION_TITLE, DEMONSTRATION)
+    return chosen.model
+
+
+def _name(film: str | Path | bytes | NDArray[np.uint8], index: int) -> str:
+    return str(film) if isinstance(film, str | Path) else f"#{index}"

@@ -1,0 +1,101 @@
+"""`xraybatch.predict`: films and a model to a table with one row for every film."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from xraybatch.api.classifier import Classifier, model_of
+from xraybatch.api.frames import results_frame
+from xraybatch.api.quiet import or_quiet
+from xraybatch.core.progress import Progress
+from xraybatch.core.tables import read_table
+from xraybatch.prediction.rows import Columns
+from xraybatch.prediction.run import PredictOptions, find_films, predict_items
+from xraybatch.training.train import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def predict(
+    films: str | Path | Sequence[str | Path],
+    *,
+    model: str | Path | Run | Classifier | None = None,
+    out: str | Path | None = None,
+    device: str = "auto",
+    batch_size: int | None = None,
+    workers: int | None = None,
+    threads: int | None = None,
+    timeout: float = 60.0,
+    overwrite: bool = False,
+    job: str | Path | None = None,
+    discard_job: bool = False,
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """Classify films: one row for every film, whatever happened to it.
+
+    What ``xraybatch predict`` does; a script needs no ``if __name__ == "__main__"``.
+
+    Parameters
+    ----------
+    films : str, Path, or a sequence of them
+        Folders (with everything below), files, patterns, or ``@list.txt``.
+    model : path, Run or Classifier, optional
+        A model file or a run; None: ``XRAYBATCH_MODEL``, else the newest run in ``./runs``, else
+        the bundled demonstration model.
+    out : str or Path, optional
+        Where the table is written (``.csv``, ``.parquet`` or ``.jsonl``), with its run record and
+        the state of the run, so that the same call goes on after an interruption. None: nothing is
+        written.
+    device : str
+        ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+    batch_size, workers, threads : int, optional
+        Films a batch (2 or more); decoding processes; threads of the model.
+    timeout : float
+        Seconds that one film may take to decode.
+    overwrite, job, discard_job
+        With `out`, as the command's options.
+    progress : Progress, optional
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns of ``docs/results.md``, in the order of paths: ``path``, ``status``, the
+        predicted class, ``prob.<class>`` as float32, …, ``error``. ``attrs["xraybatch"]`` holds the
+        run record, from which `xraybatch.score` knows the tasks.
+
+    Raises
+    ------
+    XraybatchError
+        With the sentence and hint that the command would print.
+    """
+    told = or_quiet(progress)
+    found = find_films([films] if isinstance(films, str | os.PathLike) else list(films))
+    chosen = model_of(model, told)
+    columns = Columns(chosen.card.tasks, seen=bool(chosen.card.hashes))
+    with tempfile.TemporaryDirectory(prefix="xraybatch-") as nowhere:
+        target = Path(nowhere) / "results.csv" if out is None else Path(out)
+        record = predict_items(
+            found.items,
+            chosen,
+            target,
+            options=PredictOptions(
+                device,
+                batch_size,
+                workers,
+                threads,
+                timeout,
+                overwrite,
+                None if job is None else Path(job),
+                discard_job,
+            ),
+            skipped=found.skipped,
+            progress=told,
+        )
+        table = read_table(target)
+    rows = table[list(columns.names)].to_numpy().tolist()
+    return results_frame(rows, columns, record.to_dict())

@@ -1,0 +1,101 @@
+"""`xraybatch.train`: films and labels to a run with a sealed model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Unpack
+
+from xraybatch.api.quiet import or_quiet
+from xraybatch.api.scoring import shown
+from xraybatch.core.progress import Progress
+from xraybatch.extension.records import OptionValue
+from xraybatch.reports.card_text import card_fragment
+from xraybatch.reports.html_text import score_html, text
+from xraybatch.training.options import TrainKeywords, TrainOptions
+from xraybatch.training.train import Run
+from xraybatch.training.train import train as _train
+
+
+class ShownRun(Run):
+    """A `Run` that a notebook shows as its score and its card."""
+
+    def _repr_html_(self) -> str:
+        place = f"<p><b>Run folder:</b> {text(str(self.folder))}</p>"
+        score = score_html(self.report) if self.report else "<p>No film was held back.</p>"
+        card = f"<details><summary>Model card</summary>{card_fragment(self.card)}</details>"
+        return f"<div>{place}{score}{card}</div>"
+
+
+def train(
+    plugin: str,
+    *,
+    data: str | Path | None = None,
+    labels: str | Path | None = None,
+    out: str | Path | None = None,
+    task: str | Sequence[str] = (),
+    label_map: Mapping[str, str] | str | None = None,
+    options: Mapping[str, OptionValue] | None = None,
+    progress: Progress | None = None,
+    **more: Unpack[TrainKeywords],
+) -> Run:
+    """Train a model on labelled films and seal it into one file.
+
+    What ``xraybatch train`` does; it needs the extra ``train``.
+
+    Parameters
+    ----------
+    plugin : str
+        Name of an architecture: ``xraybatch plugins`` lists them.
+    data : path, optional
+        Folder of films; None: the synthetic sample films.
+    labels : path, optional
+        Labels table; None: ``labels.csv`` in `data`, else class folders.
+    out : path, optional
+        The run folder; None: the next ``runs/<date>-<plugin>-<n>``.
+    task : str or sequence of str
+        ``NAME[:KIND[=CLASS,…]]``.
+    label_map : mapping of str to str, or str, optional
+        Value of the labels → class; to the empty string: not labelled.
+    options : mapping, optional
+        The architecture's own: what ``-O key=value`` gives.
+    progress : Progress, optional
+    **more
+        Every further option of the command by its name: ``epochs=30``, ``image_size="256"``, …;
+        `xraybatch.TrainOptions` describes each.
+
+    Returns
+    -------
+    Run
+        ``folder``, ``model`` (the file), ``card``, ``report`` (the score of the held-back films).
+
+    Raises
+    ------
+    XraybatchError
+        With the sentence and hint that the command would print.
+    """
+    asked = TrainOptions(
+        plugin=plugin,
+        data=_path(data),
+        labels=_path(labels),
+        out=_path(out),
+        task=(task,) if isinstance(task, str) else tuple(task),
+        label_map=_map_text(label_map),
+        option=tuple(f"{key}={value}" for key, value in (options or {}).items()),
+        **more,
+    )
+    run = _train(asked, or_quiet(progress))
+    report = None if run.report is None else shown(run.report)
+    values = {f.name: getattr(run, f.name) for f in fields(run)}
+    return ShownRun(**{**values, "report": report})
+
+
+def _path(given: str | Path | None) -> Path | None:
+    return None if given is None else Path(given)
+
+
+def _map_text(label_map: Mapping[str, str] | str | None) -> str | None:
+    if label_map is None or isinstance(label_map, str):
+        return label_map
+    return ",".join(f"{value}={name}" for value, name in label_map.items())

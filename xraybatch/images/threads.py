@@ -1,0 +1,118 @@
+"""A few films, decoded in threads of this process: they are not worth the start of others.
+
+A thread cannot be ended. One that takes too long is left behind and replaced, and does not keep
+the program from ending; one that crashes takes the program with it, and a prediction that goes on
+after that decodes in processes.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from queue import SimpleQueue
+from typing import TYPE_CHECKING
+
+from xraybatch.extension.records import ImageReader, Limits
+from xraybatch.images.rule import DecodingRule
+from xraybatch.images.worker import FilmSource, Outcome, attempt, took_too_long
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Result = tuple[NDArray[np.uint8] | None, Outcome]
+
+
+class _Work:
+    """A film on its way: when it was begun, and what became of it."""
+
+    def __init__(self, source: FilmSource) -> None:
+        self.source = source
+        self.begun: float | None = None
+        self.result: Result | Exception | None = None
+        self.done = threading.Event()
+
+
+class Threads:
+    """Decodes films in order, several at once.
+
+    Parameters
+    ----------
+    rule : DecodingRule
+    limits : Limits
+    readers : sequence of ImageReader
+    count : int
+        How many threads.
+    timeout : float
+        Seconds that one film may take.
+    """
+
+    def __init__(
+        self,
+        rule: DecodingRule,
+        limits: Limits,
+        readers: Sequence[ImageReader],
+        *,
+        count: int,
+        timeout: float,
+    ) -> None:
+        self._rule, self._limits, self._readers = rule, limits, readers
+        self._timeout = timeout
+        self._count = count
+        self._queue: SimpleQueue[_Work | None] = SimpleQueue()
+
+    def decode(self, sources: Iterable[FilmSource], ahead: int) -> Iterator[Result]:
+        """What became of each film, in order; at most `ahead` are begun before they are asked for.
+
+        Raises
+        ------
+        Exception
+            A fault of ours, from the thread it arose in.
+        """
+        waiting = iter(sources)
+        window: deque[_Work] = deque()
+        for _ in range(self._count):
+            self._start()
+        try:
+            while True:
+                for source in islice(waiting, ahead - len(window)):
+                    window.append(_Work(source))
+                    self._queue.put(window[-1])
+                if not window:
+                    return
+                yield self._wait(window.popleft())
+        finally:
+            for _ in range(self._count):
+                self._queue.put(None)
+
+    def _wait(self, work: _Work) -> Result:
+        while not work.done.wait(self._left(work)):
+            if self._left(work) <= 0:
+                self._start()  # in place of the one that is still on it
+                return None, took_too_long(self._timeout)
+        if isinstance(work.result, Exception):
+            raise work.result
+        assert work.result is not None
+        return work.result
+
+    def _left(self, work: _Work) -> float:
+        """Seconds until the film's time is over, or until it is worth looking again."""
+        if work.begun is None:
+            return min(self._timeout, 1.0)
+        return max(0.0, work.begun + self._timeout - time.monotonic())
+
+    def _start(self) -> None:
+        # a daemon: a film without end must not keep the program from ending
+        threading.Thread(target=self._run, name="decoding", daemon=True).start()
+
+    def _run(self) -> None:
+        while (work := self._queue.get()) is not None:
+            work.begun = time.monotonic()
+            try:
+                work.result = attempt(work.source, self._rule, self._limits, self._readers)
+            except Exception as error:
+                work.result = error
+            work.done.set()
