@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import subprocess
 import sys
@@ -16,7 +17,10 @@ NAME = "MUELLER^HANS"
 
 @pytest.fixture
 def hospital(tmp_path: Path) -> Path:
-    """Class folders by label; DICOM and PNG files named after patients, who stand in the labels."""
+    """DICOM and PNG files named after patients, and a table as hospitals have them.
+
+    Semicolons, a byte order mark, 0 and 1 for classes, patients 007 and 7, names without suffix.
+    """
     from PIL import Image
     from pydicom.dataset import Dataset, FileMetaDataset
     from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
@@ -45,10 +49,14 @@ def hospital(tmp_path: Path) -> Path:
             film.file_meta = FileMetaDataset()
             film.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
             film.save_as(films / name, enforce_file_format=True)
-        rows.append(f"{name};{label};{patient}")
+        rows.append(f"{Path(name).stem};{label};{patient}")
+    for i, patient in enumerate(("007", "007", "7", "7")):
+        pixels = rng.integers(0, 120 + 100 * (i % 2), (40, 32)).astype(np.uint8)
+        Image.fromarray(pixels).save(films / f"bond{i}.png")
+        rows.append(f"bond{i};{i % 2};{patient}")
     (films / f"{PATIENTS[3]}_cut.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    rows.append(f"{PATIENTS[3]}_cut.png;1;{PATIENTS[3]}")
-    rows.append(f"{PATIENTS[5]}_gone.png;1;{PATIENTS[5]}")
+    rows.append(f"{PATIENTS[3]}_cut;1;{PATIENTS[3]}")
+    rows.append(f"{PATIENTS[5]}_gone;1;{PATIENTS[5]}")
     (tmp_path / "labels.csv").write_text("\ufeff" + "\r\n".join(rows), encoding="utf-8")
     return tmp_path
 
@@ -92,6 +100,15 @@ def test_planted_identifiers_are_only_in_the_tables_a_person_asked_for(hospital:
     for where, text in told.items():
         for planted in (*PATIENTS, NAME, "MUELLER"):
             assert planted not in text, f"{planted} stands in {where}"
+    report = json.loads((hospital / "score.json").read_text())
+    assert report["join"]["matched"] == 29
+    assert report["join"]["failed"] == {"truncated": 1}
+    assert report["join"]["patients"] == len(PATIENTS) + 2  # 007 and 7 are two
+    assert "file name, without the results' suffix" in report["join"]["matched_by"]
+    assert report["tasks"][0]["positive"] == "osteoporosis"
+    with (hospital / "run" / "split.csv").open() as split:
+        parts = {row["patient"]: row["split"] for row in csv.DictReader(split)}
+    assert {"007", "7"} <= set(parts)
     kinds = [json.loads(line)["kind"] for line in (hospital / "log.jsonl").open()]
     assert kinds.count("begin") == kinds.count("end") == 3
 
@@ -100,7 +117,7 @@ def test_an_error_about_a_film_names_it_to_the_person_and_not_to_the_log(hospita
     rows = (hospital / "labels.csv").read_text(encoding="utf-8-sig").splitlines()
     twice = rows[1].replace(";0;", ";1;")
     (hospital / "labels.csv").write_text("\n".join([*rows, twice]))
-    table = "path,status,label,prob.0,prob.1,error\n" + f"{PATIENTS[0]}_0.dcm,ok,0,1,0,\n"
+    table = "path,status,label,prob.0,prob.1,error\n" + f"{PATIENTS[0]}_0,ok,0,1,0,\n"
     (hospital / "r.csv").write_text(table)
     arguments = ["score", "r.csv", "labels.csv", "--positive", "1", "--log-file", "log.jsonl"]
     done = subprocess.run(

@@ -123,6 +123,47 @@ def test_tables_that_cannot_be_used(tmp_path: Path, said: Any, text: str, error:
         read_films(folder, TrainOptions("a", data=folder), LABEL, said)
 
 
+def test_stems_of_a_hospitals_table_find_their_films(tmp_path: Path, said: Any) -> None:
+    folder = films(tmp_path / "f", "w1/XR_1.png", "w2/XR_2.png", "w2/XR_3.png", "w2/other.png")
+    labels = table(tmp_path, "path;label;patient\r\nXR_1;0;007\r\nXR_2;1;7\r\nXR_9;1;8\r\n")
+    options = TrainOptions(
+        "a", data=folder, labels=labels, label_map="0=normal,1=abnormal", positive="abnormal"
+    )
+    found = read_films(folder, options, LABEL, said)
+    assert list(found.table["path"]) == ["w1/XR_1.png", "w2/XR_2.png"]
+    assert list(found.table["label"]) == ["normal", "abnormal"]
+    assert list(found.table["patient"]) == ["007", "7"]
+    assert list(found.table[FILE]) == [str(folder / "w1/XR_1.png"), str(folder / "w2/XR_2.png")]
+    assert "matched by file name, without the files' suffix" in said.text
+    assert found.missing == ("XR_9",)
+    films(folder, "w3/XR_1.png")  # which of the two is meant?
+    with pytest.raises(InputError, match="None of the 3 films"):
+        read_films(folder, options, LABEL, said)
+
+
+@pytest.mark.parametrize(
+    ("values", "label_map", "error"),
+    [
+        ("012", "0=normal,1=abnormal", "says '2' of 1 films"),
+        ("012", "0=normal,1=abnormal,2=", ""),
+        ("012", "2=", ""),
+        ("01n", "0=n,1=abnormal", ""),
+        ("012", "00=normal,01=abnormal", "No value of --label-map .* '0', '1', '2'"),
+    ],
+)
+def test_a_value_that_the_map_does_not_know_is_refused(
+    tmp_path: Path, said: Any, values: str, label_map: str, error: str
+) -> None:
+    folder = films(tmp_path, *(f"{i}.png" for i in range(3)))
+    table(folder, "path,label\n" + "".join(f"{i}.png,{v}\n" for i, v in enumerate(values)))
+    options = TrainOptions("a", data=folder, label_map=label_map)
+    if error:
+        with pytest.raises(InputError, match=error):
+            read_films(folder, options, LABEL, said)
+    else:
+        assert len(read_films(folder, options, LABEL, said).table) >= 2
+
+
 def test_rows_that_repeat_word_for_word_count_once(tmp_path: Path, said: Any) -> None:
     folder = films(tmp_path, "a.png")
     table(folder, "path,label\na.png,x\na.png,x\n")

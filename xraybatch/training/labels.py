@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from xraybatch.core.progress import Progress
 from xraybatch.core.tables import read_table, require_columns
 from xraybatch.core.tasks import DEFAULT_TASK, TaskKind, TaskRequest
 from xraybatch.evaluation.columns import parse_label_map
+from xraybatch.evaluation.matching import Film, match
 from xraybatch.prediction.run import find_films
 from xraybatch.sources.keys import key_of
 from xraybatch.training.options import TrainOptions
@@ -134,8 +136,10 @@ def _from_table(
         require_columns(table, labels, [options.patient_column])
     kept = table[[]].copy()
     kept["path"] = table[options.path_column]
+    label_map = parse_label_map(options.label_map) if options.label_map else {}
     for column, home in homes.items():
-        kept[column] = _mapped(table[home], options.label_map)
+        kept[column] = _mapped(table[home], label_map)
+    _check_used(label_map, table[list(homes.values())])
     for word, column in (
         ("patient", options.patient_column or "patient"),
         ("study", "study"),
@@ -149,17 +153,42 @@ def _from_table(
         progress.note(f"Without any label, left out: {int(unlabelled.sum()):,} films.")
         kept = kept[~unlabelled]
     kept[FILE] = [_place(path, folder, labels.parent) for path in kept["path"]]
+    if folder is not None and not (kept[FILE] != "").any():
+        kept = _by_name(kept, labels, folder, progress)
     missing = tuple(kept.loc[kept[FILE] == "", "path"])
     kept = kept[kept[FILE] != ""].reset_index(drop=True)
     if not len(kept):
-        raise InputError(
-            f"None of the {len(missing):,} films that {labels} names is there.",
-            "Paths are looked for in --data and in the folder of the table.",
-        )
+        raise _nothing_there(labels, len(missing))
     if missing:
         progress.note(f"Named in {labels.name} but not there, left out: {len(missing):,} films.")
     kept["path"] = [key_of(path) for path in kept["path"]]
     return LabelledFilms(kept, f"table {labels.name}", missing)
+
+
+def _by_name(table: pd.DataFrame, labels: Path, folder: Path, progress: Progress) -> pd.DataFrame:
+    """Paths that are no paths here, found as `score` finds them: by other folders, name or stem."""
+    items = find_films([folder]).items
+    try:
+        rows, compared = match(
+            [Film(item.key, "") for item in items], [Film(path, "") for path in table["path"]]
+        )
+    except InputError:
+        raise _nothing_there(labels, len(table)) from None
+    words = compared.replace("the results'", "the files'")
+    progress.note(f"No path of {labels.name} is there, so films were matched by {words}.")
+    paths, files = table["path"].tolist(), table[FILE].tolist()
+    for item, row in zip(items, rows, strict=True):
+        if row >= 0:
+            paths[row], files[row] = item.key, item.path
+    return table.assign(path=paths, **{FILE: files})
+
+
+def _nothing_there(labels: Path, count: int) -> InputError:
+    return InputError(
+        f"None of the {count:,} films that {labels} names is there.",
+        "Paths are looked for in --data and in the folder of the table, then by file names, each "
+        "of which must stand for one film. --path-column names another column.",
+    )
 
 
 def _from_folders(folder: Path, requests: list[TaskRequest], progress: Progress) -> LabelledFilms:
@@ -195,9 +224,30 @@ def _from_folders(folder: Path, requests: list[TaskRequest], progress: Progress)
     return LabelledFilms(table, "class folders")
 
 
-def _mapped(column: pd.Series[str], label_map: str | None) -> pd.Series[str]:
+def _mapped(column: pd.Series[str], label_map: Mapping[str, str]) -> pd.Series[str]:
+    """Classes for values; a column that the map speaks of must hold nothing that it does not."""
     stripped = column.str.strip()
-    return stripped.replace(parse_label_map(label_map)) if label_map else stripped
+    classes = {name for name in label_map.values() if name}
+    found = set(stripped) - {""}
+    unknown = sorted(found - set(label_map) - classes)
+    if unknown and classes and found & set(label_map):
+        films = int((stripped == unknown[0]).sum())
+        raise InputError(
+            f"The column '{column.name}' says '{unknown[0]}' of {films:,} films, and --label-map "
+            "does not say what that means.",
+            f"Add {unknown[0]}=CLASS to it, or {unknown[0]}= to leave those films out.",
+        )
+    return stripped.replace(dict(label_map))
+
+
+def _check_used(label_map: Mapping[str, str], columns: pd.DataFrame) -> None:
+    said = {value.strip() for name in columns for value in columns[name]} - {""}
+    if label_map and not said & set(label_map):
+        some = ", ".join(f"'{value}'" for value in sorted(said)[:5])
+        raise InputError(
+            f"No value of --label-map stands in the labels, which say {some}.",
+            "Write each value as it stands there: --label-map 0=normal,1=abnormal.",
+        )
 
 
 def _parts(column: pd.Series[str], labels: Path) -> list[str]:

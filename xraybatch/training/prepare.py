@@ -27,6 +27,14 @@ _MANY_STRATA = 40
 
 
 @dataclass(frozen=True)
+class Found:
+    """Films with their labels, and the tasks that a person asked for."""
+
+    requests: list[TaskRequest]
+    labelled: LabelledFilms
+
+
+@dataclass(frozen=True)
 class Prepared:
     """Films to learn from and to be judged by.
 
@@ -70,20 +78,40 @@ class Prepared:
         return list(task.classes) if task.kind is TaskKind.MULTILABEL else [task.name]
 
 
+def find(folder: Path | None, options: TrainOptions, progress: Progress) -> Found:
+    """Find films, labels and tasks: all that can be wrong before anything takes long.
+
+    Parameters
+    ----------
+    folder : Path or None
+        Of the films.
+    options : TrainOptions
+    progress : Progress
+
+    Raises
+    ------
+    InputError, UsageError
+        If films, labels or tasks cannot be used.
+    """
+    requests = [parse_task_request(text) for text in options.task] or [TaskRequest(DEFAULT_TASK)]
+    labelled = read_films(folder, options, requests, progress)
+    _tasks(requests, labelled.table, options, None)
+    return Found(requests, labelled)
+
+
 def prepare(
-    folder: Path | None,
+    given: Found,
     options: TrainOptions,
     settings: Settings,
     *,
     cache: Path | None,
     progress: Progress,
 ) -> Prepared:
-    """Find, decode and split films.
+    """Decode and split films.
 
     Parameters
     ----------
-    folder : Path or None
-        Of the films.
+    given : Found
     options : TrainOptions
     settings : Settings
     cache : Path or None
@@ -95,10 +123,7 @@ def prepare(
     InputError, UsageError
         If films, labels or tasks cannot be used.
     """
-    requests = [parse_task_request(text) for text in options.task] or [TaskRequest(DEFAULT_TASK)]
-    found = read_films(folder, options, requests, progress)
-    # before decoding: a label that is mistyped is told at once
-    _tasks(requests, found.table, options, None)
+    requests, found = given.requests, given.labelled
     decoded = decode_films(
         list(found.table[FILE]),
         settings.rule,

@@ -33,7 +33,7 @@ from xraybatch.training.labels import TEST, TRAIN, VALIDATION
 from xraybatch.training.model_file import Trained, write_model_file
 from xraybatch.training.network import assemble
 from xraybatch.training.options import Settings, TrainOptions, settle
-from xraybatch.training.prepare import Prepared, prepare
+from xraybatch.training.prepare import Prepared, find, prepare
 from xraybatch.training.weights import build_network
 
 if TYPE_CHECKING:
@@ -111,10 +111,11 @@ def _train(
         told = logged(progress)
         folder = stack.enter_context(_films_folder(options, told))
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=building)))
+        found = find(folder, options, told)  # what is mistyped is told before TensorFlow starts
         _say_device(options.device, told)
         check_optimizer(settings.optimizer)
         prepared = prepare(
-            folder, options, settings, cache=scratch if options.no_cache else None, progress=told
+            found, options, settings, cache=scratch if options.no_cache else None, progress=told
         )
         _say_parts(prepared, told)
         artefacts.write_split(building, prepared)
