@@ -182,3 +182,17 @@ def test_a_cut_and_a_swapped_file_are_named(tiny_model: Path, tmp_path: Path) ->
     swapped.write_bytes(other[:-70] + tiny_model.read_bytes()[-70:])  # our seal on its graph
     with pytest.raises(ModelError, match="was changed"):
         load_model(swapped)
+
+
+def test_weights_in_another_file_are_refused(tiny_model: Path, tmp_path: Path) -> None:
+    import onnx
+
+    model = load_model(tiny_model)
+    proto = onnx.load_from_string(model.content)
+    del proto.metadata_props[:]
+    options = {"save_as_external_data": True, "size_threshold": 0, "location": "weights.bin"}
+    onnx.save(proto, str(tmp_path / "graph.onnx"), **options)
+    graph = (tmp_path / "graph.onnx").read_bytes()
+    write_sealed(graph, model.card.to_json(), tmp_path / "m.onnx")
+    with pytest.raises(ModelError, match="keeps weights in other files"):
+        Session(load_model(tmp_path / "m.onnx"), device="cpu")

@@ -39,6 +39,16 @@ def test_a_job_opened_again_knows_all(tmp_path: Path) -> None:
         assert [r for _, r in job.results()] == [row(3)]
 
 
+def test_notes_come_back_as_they_were(tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    noted = replace(row(3), notes=("one\u2028line\x1c", "another"))
+    with Job(tmp_path / "j.job") as job:
+        job.begin(ITEMS, {"model": "m"})
+        job.write([noted])
+        assert [r for _, r in job.results()] == [noted]
+
+
 def test_two_runs_on_one_output_are_an_error(tmp_path: Path) -> None:
     with Job(tmp_path / "j.job"), pytest.raises(InputError, match="Another run"):
         Job(tmp_path / "j.job")

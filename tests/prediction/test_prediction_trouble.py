@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import xraybatch
 from xraybatch.core.errors import InputError, ModelError, UsageError
 from xraybatch.core.status import FilmStatus
 from xraybatch.core.tasks import Task, TaskKind
@@ -240,3 +241,12 @@ def test_a_listener_who_leaves_stops_nothing(
     os.close(write)
     assert done.returncode == 0
     assert len(out.read_text().splitlines()) == 41
+
+
+def test_a_run_without_any_answer_says_so(tiny_model: Path, tmp_path: Path) -> None:
+    films = tmp_path / "films"
+    films.mkdir()
+    (films / "a.png").write_bytes(b"")
+    with pytest.warns(xraybatch.XraybatchWarning, match="Not one of the 1 films"):
+        frame = xraybatch.predict(films, model=tiny_model)
+    assert list(frame["status"]) == ["empty"]

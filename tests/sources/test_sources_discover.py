@@ -212,3 +212,13 @@ def test_real_films(shared_data):
     discovery = found(shared_data / "fracture")
     assert len(discovery.items) == 208
     assert discovery.skipped == {"not a film": 2}
+
+
+def test_a_nameless_file_that_cannot_be_read_is_counted_as_such(folder):
+    root = folder("films/a.png", "films/locked")
+    root.chmod(0o755)
+    (root / "films/locked").chmod(0)
+    with not_root():
+        discovery = found("films")
+    assert [item.key for item in discovery.items] == ["a.png"]
+    assert discovery.skipped == {"file without a film's suffix that cannot be read": 1}

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 INPUT = "films"
+# how ONNX says that weights lie in another file: an entry of `external_data` with that key
+_WEIGHTS_ELSEWHERE = b"\x0a\x08location\x12"
 _BATCH = {CPU: 16, CUDA: 32}
 
 
@@ -183,6 +185,11 @@ def _open(
 ) -> Any:
     import onnxruntime as ort
 
+    if _WEIGHTS_ELSEWHERE in model.content:
+        raise ModelError(
+            f"{model.path.name} keeps weights in other files, which no seal covers.",
+            "Save it again as one file: onnx.save(model, path, save_as_external_data=False).",
+        )
     if any(name == CUDA for name, _ in providers) and hasattr(ort, "preload_dlls"):
         ort.preload_dlls()
     options = ort.SessionOptions()

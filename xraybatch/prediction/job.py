@@ -199,7 +199,7 @@ class Job:
                 [
                     (
                         *(r.item, r.frame, r.status.value, r.error, r.values, _as_int(r.seen)),
-                        "\n".join(r.notes),
+                        "\n".join(note.replace("\n", " ") for note in r.notes),
                     )
                     for r in rows
                 ],
@@ -213,7 +213,7 @@ class Job:
         )
         for key, item, frame, status, error, values, seen, notes in found:
             known = None if seen is None else bool(seen)
-            said = tuple(notes.splitlines())
+            said = tuple(filter(None, notes.split("\n")))
             yield key, Row(item, frame, FilmStatus(status), error, values, known, said)
 
     def counts_by_status(self) -> dict[str, int]:

@@ -203,6 +203,8 @@ def _predict(
         )
         write_record(record, out)
         job.mark_published()
+    if record.failed == record.films:
+        progress.warn("No answer", f"Not one of the {record.films:,} films could be classified.")
     if options.discard_job:
         job_path.unlink()
     return record

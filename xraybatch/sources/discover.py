@@ -36,6 +36,7 @@ IMAGE_LIKE = frozenset(
 HIDDEN = "hidden"
 MACOSX = "__MACOSX"
 NO_FILM = "not a film"
+NO_LOOK = "file without a film's suffix that cannot be read"
 NO_FILE = "pipe or device"
 LOOP = "link loop"  # or a link to a folder that was read already
 DANGLING = "dangling link"
@@ -209,18 +210,20 @@ class _Walk:
             return
         if not stat.S_ISREG(status.st_mode):
             self.skipped[NO_FILE] += 1
-        elif suffix in self._suffixes or self._recognised(entry.path):
+        elif not (why := "" if suffix in self._suffixes else self._no_film(entry.path)):
             self.items.append(Item(key_of(inner), entry.path, status.st_size, status.st_mtime_ns))
         else:
-            self.skipped[NO_FILM] += 1
+            self.skipped[why] += 1
 
-    def _recognised(self, path: str) -> bool:
+    def _no_film(self, path: str) -> str:
+        """Why a file without a film's suffix is none; empty where a reader recognises it."""
         try:
             with open(path, "rb", buffering=0) as file:  # noqa: PTH123
                 head = file.read(HEAD)
         except OSError:
-            return False
-        return bool(head) and any(_sniffs(sniff, head) for sniff in self._sniffers)
+            return NO_LOOK
+        known = bool(head) and any(_sniffs(sniff, head) for sniff in self._sniffers)
+        return "" if known else NO_FILM
 
 
 def _sniffs(sniff: Callable[[bytes], bool], head: bytes) -> bool:
