@@ -3,8 +3,8 @@
 #   make demo    train a small model on the sample films, predict a folder, score it
 #   make test    lint, types, layers and tests
 #
-# Further: make soak (the long lists that `make test` samples), make samples (draw the sample films
-# and train the bundled model again), make clean.
+# Further: make soak (the long lists that `make test` samples), make docs (help texts into
+# docs/cli.md), make samples (draw the sample films and train the bundled model again), make clean.
 
 SHELL := /bin/sh
 VENV := .venv
@@ -13,7 +13,7 @@ READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt
 TEST := XRAYBATCH_STRICT=$(STRICT) $(BIN)/python -m pytest -n 2 --dist loadfile -rs
 
-.PHONY: demo test lint soak samples clean
+.PHONY: demo test lint docs soak samples clean
 .DELETE_ON_ERROR:
 
 demo: $(READY)-train
@@ -35,6 +35,10 @@ lint: $(READY)-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@$(BIN)/cog --check docs/cli.md || { echo "The help texts in docs/cli.md are old: make docs" >&2; exit 1; }
+
+docs: $(READY)-dev
+	$(BIN)/cog -r docs/cli.md
 
 soak: $(READY)-dev
 	$(TEST) -m soak

@@ -42,6 +42,7 @@ def test_the_table_of_commands_says_what_the_commands_say(name: str) -> None:
     command = import_module(f"xraybatch.cli.{name}").command
     assert isinstance(command, click.Command)
     assert command.help
+    assert " ".join(command.help.split("\n\n")[0].split()) == OURS[name]
     assert "xraybatch " + name in command.help, "no example in its help"
     for parameter in command.params:
         if isinstance(parameter, click.Option):

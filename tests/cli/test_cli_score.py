@@ -69,7 +69,9 @@ def test_report_on_the_console(tables):
     assert "corrupt 1" in result.stdout
     assert "positive class fractured" in result.stdout
     assert "none.png" not in result.output  # a path may name a patient
-    assert "Only in labels.csv, for example: row 63 (the header is 1)." in " ".join(result.stderr.split())
+    assert "Only in labels.csv, for example: row 63 (the header is 1)." in " ".join(
+        result.stderr.split()
+    )
     assert result.stdout.index("matched") < result.stdout.index("AUC")
 
 

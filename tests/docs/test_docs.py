@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import warnings
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
 
+from xraybatch import XraybatchWarning
 from xraybatch.cli.app import OURS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,6 +57,22 @@ def test_every_command_in_the_documents_is_one(document: str, line: str) -> None
 def test_every_command_is_documented_in_readme() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert [name for name in OURS if f"xraybatch {name}" not in text] == []
+
+
+@pytest.mark.train
+def test_the_python_of_readme_runs(empty_folder: Path) -> None:
+    from xraybatch_samples import write
+
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    code = re.search(r"## From Python\n\n```python\n(.+?)```", text, re.S)
+    assert code is not None
+    write(empty_folder / "films")
+    names: dict[str, Any] = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", XraybatchWarning)  # a demonstration
+        exec(code[1].replace("epochs=20", "epochs=1"), names)
+    assert len(names["results"]) == 138
+    assert names["report"].join.matched == 138
 
 
 def test_links_inside_the_documents_lead_somewhere() -> None:

@@ -28,6 +28,10 @@ class ShownReport(Report):
     def _repr_html_(self) -> str:
         return score_html(self)
 
+    def __repr__(self) -> str:
+        tasks = ", ".join(f"{task.task} ({task.kind})" for task in self.tasks)
+        return f"<Report on {self.join.matched:,} films: {tasks}>"
+
 
 def score(
     results: str | Path | pd.DataFrame,

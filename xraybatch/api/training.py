@@ -27,6 +27,9 @@ class ShownRun(Run):
         card = f"<details><summary>Model card</summary>{card_fragment(self.card)}</details>"
         return f"<div>{place}{score}{card}</div>"
 
+    def __repr__(self) -> str:
+        return f"<Run {self.folder}, {self.report!r}>"
+
 
 def train(
     plugin: str,

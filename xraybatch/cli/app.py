@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import NoReturn
@@ -21,6 +21,7 @@ from xraybatch.core.errors import (
     PluginError,
     XraybatchError,
 )
+from xraybatch.core.log import log_end, log_error
 from xraybatch.core.names import did_you_mean
 
 COMMANDS_GROUP = "xraybatch.commands"
@@ -30,7 +31,7 @@ COMMANDS_GROUP = "xraybatch.commands"
 SECTIONS: dict[str, dict[str, str]] = {
     "The way from films to numbers": {
         "train": "Train a model on labelled films and seal it into one file.",
-        "predict": "Classify a folder of films: one row for every film.",
+        "predict": "Classify films: one row for every film.",
         "score": "Compare results with labels: numbers with intervals.",
     },
     "Around it": {
@@ -38,6 +39,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "export": "Write a run's model in another format.",
         "inspect": "Show a model's card and check its seal.",
         "plugins": "List architectures, exporters, metrics and readers.",
+        "doctor": "Examine this machine: what works, and what to type where it does not.",
     },
 }
 OURS = {name: text for section in SECTIONS.values() for name, text in section.items()}
@@ -71,7 +73,14 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command, or say which one may have been meant."""
         name = args[0]
-        command = self.get_command(ctx, name)
+        try:
+            command = self.get_command(ctx, name)
+        except PluginError:
+            if not ctx.resilient_parsing:
+                raise
+            command = None
+        if ctx.resilient_parsing:  # a shell asks for completions: an error would be one of them
+            return name, command, args[1:]
         if command is None:
             ctx.fail(f"There is no command '{name}'. {did_you_mean(name, self.list_commands(ctx))}")
         return name, command, args[1:]
@@ -93,11 +102,12 @@ class LazyGroup(click.Group):
     def shell_complete(
         self, ctx: click.Context, incomplete: str
     ) -> list[click.shell_completion.CompletionItem]:
-        """Complete command names without importing any."""
+        """Complete command names without importing any, and the program's own options."""
         from click.shell_completion import CompletionItem
 
         known = [n for n in self.list_commands(ctx) if n.startswith(incomplete)]
-        return [CompletionItem(name, help=OURS.get(name, "")) for name in known]
+        commands = [CompletionItem(name, help=OURS.get(name)) for name in known]
+        return commands + click.Command.shell_complete(self, ctx, incomplete)
 
 
 def _strangers() -> dict[str, EntryPoint]:
@@ -129,9 +139,17 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a class called Ödem on a terminal in ASCII
             stream.reconfigure(errors="backslashreplace")
+    with ExitStack() as opened:  # the log outlives the command, so that it says how it ended
+        code = _run(arguments, opened, debug=debug)
+        log_end(code)
+    sys.exit(code)
+
+
+def _run(arguments: list[str], opened: ExitStack, *, debug: bool) -> int:
     try:
-        code = app.main(arguments, prog_name="xraybatch", standalone_mode=False)
+        code = app.main(arguments, prog_name="xraybatch", standalone_mode=False, obj=opened)
     except XraybatchError as error:
+        log_error(error)
         if debug:
             raise
         _say(error.message, error.hint)
@@ -148,6 +166,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except Exception as error:
+        log_error(error)
         if debug:
             raise
         text = str(error).strip().splitlines()
@@ -156,7 +175,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             "Run again with `xraybatch --debug …` and report what it shows.",
         )
         code = EXIT_FAULT
-    sys.exit(code if isinstance(code, int) else 0)
+    return code if isinstance(code, int) else 0
 
 
 def _say(message: str, hint: str) -> None:

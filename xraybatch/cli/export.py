@@ -6,13 +6,19 @@ from pathlib import Path
 
 import click
 
+from xraybatch.cli import completion
+
 _A_PATH = click.Path(path_type=Path)
 
 
 @click.command()
-@click.argument("run", type=_A_PATH)
+@click.argument("run", type=_A_PATH, shell_complete=completion.models)
 @click.option(
-    "--to", required=True, metavar="FORMAT", help="An exporter: `xraybatch plugins exporter`."
+    "--to",
+    required=True,
+    metavar="FORMAT",
+    shell_complete=completion.exporters,
+    help="Exporter, listed by `xraybatch plugins exporter`.",
 )
 @click.option(
     "-o", "--out", type=_A_PATH, help="What to write.  [default: RUN/exports/model.<suffix>]"
@@ -22,12 +28,16 @@ _A_PATH = click.Path(path_type=Path)
     type=float,
     default=2e-4,
     show_default=True,
-    help="By which a probability may differ from Keras.",
+    help="By which a probability of the new file may differ from Keras.",
 )
 @click.option(
-    "-O", "--option", multiple=True, metavar="KEY=VALUE", help="Of the exporter. Repeatable."
+    "-O",
+    "--option",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Option of the exporter, listed by `xraybatch plugins exporter`. Repeatable.",
 )
-@click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress and no summary; warnings stay.")
 def command(
     run: Path, to: str, out: Path | None, tolerance: float, option: tuple[str, ...], quiet: bool
 ) -> None:

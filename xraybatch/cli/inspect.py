@@ -6,10 +6,19 @@ from pathlib import Path
 
 import click
 
+from xraybatch.cli import completion
+
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path), required=False)
-@click.option("--json", "as_json", is_flag=True, help="Print the card as JSON.")
+@click.argument(
+    "model", type=click.Path(path_type=Path), required=False, shell_complete=completion.models
+)
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print the card as JSON, without the hashes of training films.",
+)
 def command(model: Path | None, as_json: bool) -> None:
     """Show a model's card and check its seal.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from xraybatch.cli import completion
 from xraybatch.cli.options import log_file
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("films", nargs=-1, required=True)
+@click.argument("films", nargs=-1, required=True, shell_complete=completion.paths)
 @click.option(
     "-o",
     "--out",
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     "-m",
     "--model",
     type=click.Path(path_type=Path),
+    shell_complete=completion.models,
     help="Model file or run folder.  [default: $XRAYBATCH_MODEL, else the newest run in ./runs, "
     "else the bundled demonstration model]",
 )
@@ -37,11 +39,14 @@ if TYPE_CHECKING:
     default="auto",
     show_default=True,
     metavar="auto|cpu|cuda|cuda:N",
+    shell_complete=completion.words("auto", "cpu", "cuda"),
     help="Where to compute; a device asked for by name and not there is an error.",
 )
 @click.option("--batch-size", type=int, help="Films a batch, 2 or more.  [default: 16, GPU 32]")
 @click.option(
-    "--workers", type=click.IntRange(0), help="Processes that decode.  [default: the cores]"
+    "--workers",
+    type=click.IntRange(0),
+    help="Processes that decode; 0: none, but threads.  [default: the cores]",
 )
 @click.option(
     "--threads", type=click.IntRange(1), help="Threads of the model.  [default: the cores]"
@@ -66,8 +71,12 @@ if TYPE_CHECKING:
     metavar="N",
     help="Leave with exit code 4 if more films than this have no result.",
 )
-@click.option("--allow-broken-seal", is_flag=True, help="Run a model that was changed.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
+@click.option(
+    "--allow-broken-seal",
+    is_flag=True,
+    help="Run a model file that was changed since it was made; the run record says so.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="No progress and no summary; warnings stay.")
 @log_file
 def command(
     films: tuple[str, ...],

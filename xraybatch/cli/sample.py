@@ -6,17 +6,20 @@ from pathlib import Path
 
 import click
 
+from xraybatch.cli import completion
+
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=click.Path(path_type=Path), shell_complete=completion.folders)
 def command(folder: Path) -> None:
     """Write the synthetic sample films into a folder.
 
     Some 140 knee phantoms of 60 made-up patients (normal, osteopenia, osteoporosis) as PNG, JPEG
-    and DICOM, and labels.csv. They are drawn by a program: no person's films, not for diagnosis.
+    and DICOM, and labels.csv. FOLDER is made where it is missing; nothing in it is overwritten. The
+    films are drawn by a program: no person's films, not for diagnosis.
 
     \b
-    Example:
+    Examples:
       xraybatch sample films
       xraybatch predict films --out results.csv
       xraybatch score results.csv films/labels.csv
