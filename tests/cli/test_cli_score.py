@@ -137,6 +137,16 @@ def test_reports_are_written_and_bars_are_checked_after_them(tables):
     assert run(tables, "--positive", "fractured", "--fail-under", "auc=0.1").exit_code == 0
 
 
+def test_a_report_is_never_overwritten_unasked(tables):
+    target = tables / "labels.json"
+    target.write_text("mine")
+    with pytest.raises(InputError, match="not overwritten"):
+        run(tables, "--positive", "fractured", "--report", str(target))
+    assert target.read_text() == "mine"
+    run(tables, "--positive", "fractured", "--report", str(target), "--overwrite")
+    assert json.loads(target.read_text())["join"]["matched"] == 61
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

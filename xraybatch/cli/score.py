@@ -48,6 +48,7 @@ _A_PATH = click.Path(path_type=Path)
     metavar="FILE",
     help="Write the report; the suffix decides: .md, .json. Repeatable.",
 )
+@click.option("--overwrite", is_flag=True, help="Replace reports that are there already.")
 @click.option(
     "--fail-under",
     "bars",
@@ -70,6 +71,7 @@ def command(
     positive: str | None,
     as_json: bool,
     reports: tuple[Path, ...],
+    overwrite: bool,
     bars: tuple[str, ...],
     confidence: float,
     resamples: int,
@@ -105,7 +107,7 @@ def command(
 
     # what is mistyped is said before a million rows are read
     for path in reports:
-        check_report_path(path)
+        check_report_path(path, overwrite=overwrite)
     for bar in bars:
         parse_bar(bar)
     report = score_tables(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from xraybatch.core.errors import UsageError
+from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.files import write_text
 from xraybatch.evaluation.report import Report
 from xraybatch.reports.json_text import to_json
@@ -25,9 +25,22 @@ def write_report(report: Report, path: Path) -> None:
     write_text(path, _form(path)(report))
 
 
-def check_report_path(path: Path) -> None:
-    """Raise `UsageError` if no form has the path's suffix: before any number is made."""
+def check_report_path(path: Path, *, overwrite: bool) -> None:
+    """Say before any number is made that a report cannot be written.
+
+    Raises
+    ------
+    UsageError
+        If no form has the path's suffix.
+    InputError
+        If something is there already that may not be overwritten.
+    """
     _form(path)
+    if path.exists() and not overwrite:
+        raise InputError(
+            f"{path} is there already and is not overwritten.",
+            "Choose another --report, or allow it with --overwrite.",
+        )
 
 
 def _form(path: Path) -> Callable[[Report], str]:
