@@ -21,7 +21,7 @@ from xraybatch.core.errors import (
     PluginError,
     XraybatchError,
 )
-from xraybatch.core.log import log_end, log_error
+from xraybatch.core.log import LOGGER, log_end, log_error
 from xraybatch.core.names import did_you_mean
 
 COMMANDS_GROUP = "xraybatch.commands"
@@ -136,6 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments
     signal.signal(signal.SIGTERM, _as_ctrl_c)
+    LOGGER.propagate = False  # TensorFlow's handler at the root would say everything twice
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a class called Ödem on a terminal in ASCII
             stream.reconfigure(errors="backslashreplace")

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 _CGROUPS = Path("/sys/fs/cgroup")
+_OWN_GROUPS = Path("/proc/self/cgroup")
 
 
 def available_cores() -> int:
@@ -18,26 +19,49 @@ def available_cores() -> int:
         allowed = len(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS and Windows
         allowed = os.cpu_count() or 1
-    return max(1, min(allowed, int(_quota())))
+    quota = cpu_quota()
+    return max(1, allowed if quota is None else min(allowed, int(quota)))
 
 
-def _quota() -> float:
-    """The smallest CPU quota of the control groups (version 2) that hold this process."""
-    smallest = float("inf")
-    for folder in _own_groups():
+def cpu_quota() -> float | None:
+    """The smallest CPU quota, in cores, of the control groups that hold this process.
+
+    Of version 2 or 1; None where there is none.
+    """
+    found = []
+    for folder in control_groups(""):
         try:
             limit, period = (folder / "cpu.max").read_text().split()
-            smallest = min(smallest, float(limit) / float(period))
+            found.append(float(limit) / float(period))
         except (OSError, ValueError):  # no such file, or "max"
             continue
-    return smallest if smallest != float("inf") else 1e6
+    for folder in control_groups("cpu"):
+        try:
+            limit = (folder / "cpu.cfs_quota_us").read_text()
+            period = (folder / "cpu.cfs_period_us").read_text()
+        except OSError:
+            continue
+        if float(limit) > 0:  # −1: none
+            found.append(float(limit) / float(period))
+    return min(found, default=None)
 
 
-def _own_groups() -> list[Path]:
+def control_groups(controller: str) -> list[Path]:
+    """Folders of the control groups that hold this process, the innermost first.
+
+    Parameters
+    ----------
+    controller : str
+        Of version 1, such as ``memory``; empty for version 2.
+    """
     try:
-        lines = Path("/proc/self/cgroup").read_text().splitlines()
+        lines = _OWN_GROUPS.read_text().splitlines()
     except OSError:
         return []
-    inner = next((line[3:] for line in lines if line.startswith("0::")), "/")
-    own = _CGROUPS / inner.strip("/")
-    return [own, *(parent for parent in own.parents if parent.is_relative_to(_CGROUPS))]
+    for line in lines:
+        _, names, inner = line.split(":", 2)
+        if controller in names.split(",") if controller else not names:
+            root = _CGROUPS / controller
+            own = root / inner.strip("/")
+            return [own, *(p for p in own.parents if p.is_relative_to(root))]
+    return []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import re
 import sys
 from dataclasses import dataclass
@@ -11,12 +12,21 @@ from typing import Any
 
 from xraybatch.core.errors import ModelError, UsageError
 
+# onnxruntime's builds write a device number into ~/.cache and queue events about machine and
+# program for Microsoft; it reads this once, when it is imported. Who sets it to 0 keeps that.
+TELEMETRY_VARIABLE = "ORT_DISABLE_TELEMETRY"
+os.environ.setdefault(TELEMETRY_VARIABLE, "1")
+
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
 
 _REQUEST = re.compile(r"(auto|cpu|cuda(?::(\d+))?)\Z")
 
 INSTALL_GPU = "pip install 'xraybatch[gpu]'"
+
+
+class DeviceFellBack(ModelError):
+    """A device that was asked for by name, and a session that runs on another."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +58,7 @@ def resolve_device(text: str) -> DeviceRequest:
     UsageError
         If `text` is none of ``auto``, ``cpu``, ``cuda``, ``cuda:N``.
     ModelError
-        If a GPU was asked for by name and this machine or installation has none.
+        If a GPU was asked for by name and this machine or installation has none, or not that many.
     """
     match = _REQUEST.match(text)
     if not match:
@@ -71,7 +81,14 @@ def resolve_device(text: str) -> DeviceRequest:
             f"--device {text} was asked for, but this onnxruntime was built without CUDA.",
             f"Install it with {INSTALL_GPU}, or use --device cpu.",
         )
-    return DeviceRequest(text, ((CUDA, _cuda_options(int(match[2] or 0))), (CPU, {})), CUDA)
+    number = int(match[2] or 0)
+    if number >= (count := count_gpus()):
+        there = "one GPU, cuda:0" if count == 1 else f"{count} GPUs, cuda:0 to cuda:{count - 1}"
+        raise ModelError(
+            f"--device {text} was asked for, but this machine shows {there}.",
+            "Use one of these; CUDA_VISIBLE_DEVICES may hide others.",
+        )
+    return DeviceRequest(text, ((CUDA, _cuda_options(number)), (CPU, {})), CUDA)
 
 
 def check_provider(request: DeviceRequest, real: str) -> str:
@@ -84,7 +101,7 @@ def check_provider(request: DeviceRequest, real: str) -> str:
 
     Raises
     ------
-    ModelError
+    DeviceFellBack
         If a device was asked for by name and the session runs elsewhere.
     """
     if real == request.wanted:
@@ -94,26 +111,29 @@ def check_provider(request: DeviceRequest, real: str) -> str:
             "There is an NVIDIA GPU, but its libraries could not be loaded, so the CPU is used: "
             f"{INSTALL_GPU}."
         )
-    raise ModelError(
+    raise DeviceFellBack(
         f"--device {request.text} was asked for, but onnxruntime fell back to {real}.",
         f"Install CUDA and cuDNN for it with {INSTALL_GPU}, or use --device cpu.",
     )
 
 
-@lru_cache(maxsize=1)
 def has_nvidia_driver() -> bool:
     """Whether the NVIDIA driver's library loads and counts at least one device."""
+    return count_gpus() > 0
+
+
+@lru_cache(maxsize=1)
+def count_gpus() -> int:
+    """GPUs that the NVIDIA driver shows to this process; 0 where there is no driver."""
     name = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
     try:
         driver = ctypes.CDLL(name)
         count = ctypes.c_int(0)
-        return (
-            driver.cuInit(0) == 0
-            and driver.cuDeviceGetCount(ctypes.byref(count)) == 0
-            and (count.value > 0)
-        )
+        if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)):
+            return 0
     except (OSError, AttributeError):
-        return False
+        return 0
+    return count.value
 
 
 def _cuda_options(number: int) -> dict[str, Any]:

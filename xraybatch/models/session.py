@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import platform
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -185,17 +187,21 @@ def _open(
 ) -> Any:
     import onnxruntime as ort
 
+    if hasattr(ort, "disable_telemetry_events"):  # builds for Windows do not read the variable
+        ort.disable_telemetry_events()
     if _WEIGHTS_ELSEWHERE in model.content:
         raise ModelError(
             f"{model.path.name} keeps weights in other files, which no seal covers.",
             "Save it again as one file: onnx.save(model, path, save_as_external_data=False).",
         )
     if any(name == CUDA for name, _ in providers) and hasattr(ort, "preload_dlls"):
-        ort.preload_dlls()
+        with redirect_stdout(io.StringIO()):  # it prints what it does not find
+            ort.preload_dlls()
     options = ort.SessionOptions()
     options.log_severity_level = 4  # 3 prints a GPU fallback, which is said in our own words
     options.intra_op_num_threads = threads or available_cores()
     options.inter_op_num_threads = 1
+    options.use_deterministic_compute = True
     # fixed: another level gives other bits
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
     try:

@@ -1,0 +1,216 @@
+"""Devices on machines that are not here: a fake onnxruntime and a fake driver."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from xraybatch.core.errors import ModelError, UsageError
+from xraybatch.models import devices
+from xraybatch.models.devices import CPU, CUDA, DeviceFellBack, check_provider, resolve_device
+from xraybatch.models.model import load_model
+from xraybatch.models.session import Session
+
+TENSORRT = "TensorrtExecutionProvider"
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, list[str]], None]:
+    """A machine with so many GPUs and an onnxruntime that lists these providers."""
+
+    def make(gpus: int, providers: list[str]) -> None:
+        monkeypatch.setattr(devices, "count_gpus", lambda: gpus)
+        monkeypatch.setattr(devices, "_available", lambda: providers)
+
+    return make
+
+
+@pytest.fixture
+def fake_runtime(
+    machine: Callable[[int, list[str]], None], monkeypatch: pytest.MonkeyPatch, tiny_model: Path
+) -> Callable[..., list[Any]]:
+    """onnxruntime replaced: sessions compute on this machine's CPU and say another provider."""
+    import onnxruntime as real
+
+    def make(*, gpus: int, listed: list[str], got: str) -> list[Any]:
+        machine(gpus, listed)
+        asked: list[Any] = []
+
+        class FakeSession:
+            def __init__(self, content: bytes, options: Any, providers: list[Any]) -> None:
+                asked.extend(providers)
+                self._inner = real.InferenceSession(content, options, providers=[CPU])
+
+            def get_providers(self) -> list[str]:
+                return [got] if got == CPU else [got, CPU]
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(self._inner, name)
+
+        fake = ModuleType("onnxruntime")
+        fake.__dict__.update(
+            InferenceSession=FakeSession,
+            SessionOptions=real.SessionOptions,
+            GraphOptimizationLevel=real.GraphOptimizationLevel,
+            get_available_providers=lambda: listed,
+        )
+        monkeypatch.setitem(sys.modules, "onnxruntime", fake)
+        return asked
+
+    return make
+
+
+@pytest.mark.parametrize("text", ["", "gpu", "cuda:", "cuda:-1", "cuda:1.5", "CUDA", "cpu\n"])
+def test_what_is_no_device_is_wrong_usage(text: str) -> None:
+    with pytest.raises(UsageError, match="no device"):
+        resolve_device(text)
+
+
+def test_auto_without_a_driver_is_the_cpu_and_nothing_to_tell(machine: Any) -> None:
+    machine(0, [TENSORRT, CUDA, CPU])
+    request = resolve_device("auto")
+    assert (request.wanted, request.note) == (CPU, "")
+    assert [name for name, _ in request.providers] == [CPU]
+
+
+def test_auto_with_a_gpu_but_no_cuda_build_says_what_to_install(
+    fake_runtime: Any, tiny_model: Path
+) -> None:
+    fake_runtime(gpus=1, listed=["AzureExecutionProvider", CPU], got=CPU)
+    session = Session(load_model(tiny_model), device="auto")
+    assert session.device == "cpu"
+    assert "xraybatch[gpu]" in session.note
+
+
+def test_auto_that_falls_back_runs_on_the_cpu_and_says_so(
+    fake_runtime: Any, tiny_model: Path
+) -> None:
+    asked = fake_runtime(gpus=1, listed=[TENSORRT, CUDA, CPU], got=CPU)
+    session = Session(load_model(tiny_model), device="auto")
+    assert session.device == "cpu"
+    assert "could not be loaded" in session.note
+    assert [name for name, _ in asked] == [CUDA, CPU]  # TensorRT is never asked for
+
+
+def test_a_gpu_asked_for_by_name_and_not_got_is_an_error(
+    fake_runtime: Any, tiny_model: Path
+) -> None:
+    fake_runtime(gpus=2, listed=[TENSORRT, CUDA, CPU], got=CPU)
+    with pytest.raises(DeviceFellBack, match=r"cuda:1 was asked for.*fell back to CPU"):
+        Session(load_model(tiny_model), device="cuda:1")
+
+
+def test_a_gpu_that_is_got_is_named_in_the_results(fake_runtime: Any, tiny_model: Path) -> None:
+    fake_runtime(gpus=2, listed=[TENSORRT, CUDA, CPU], got=CUDA)
+    session = Session(load_model(tiny_model), device="cuda:1")
+    assert (session.device, session.note) == ("cuda:1", "")
+    answers = session.predict(np.zeros((3, 32, 24, 1), np.uint8))
+    assert answers["label"].shape == (3, 3)
+
+
+@pytest.mark.parametrize(
+    ("gpus", "there"), [(1, "one GPU, cuda:0"), (3, "3 GPUs, cuda:0 to cuda:2")]
+)
+def test_a_gpu_that_is_not_there_is_said_before_anything_is_loaded(
+    machine: Any, gpus: int, there: str
+) -> None:
+    machine(gpus, [CUDA, CPU])
+    with pytest.raises(ModelError, match=f"cuda:7 .*{there}"):
+        resolve_device("cuda:7")
+
+
+def test_a_gpu_asked_for_without_driver_or_without_build(machine: Any) -> None:
+    machine(0, [CUDA, CPU])
+    with pytest.raises(ModelError, match="no NVIDIA driver"):
+        resolve_device("cuda")
+    machine(1, [CPU])
+    with pytest.raises(ModelError, match="without CUDA"):
+        resolve_device("cuda")
+
+
+def test_cuda_computes_in_full_precision_by_an_algorithm_that_timing_does_not_choose(
+    machine: Any,
+) -> None:
+    machine(2, [CUDA, CPU])
+    options = dict(resolve_device("cuda:1").providers)[CUDA]
+    assert options["device_id"] == 1
+    assert options["use_tf32"] == "0"
+    assert options["cudnn_conv_algo_search"] != "EXHAUSTIVE"
+
+
+def test_onnxruntime_knows_the_options_that_it_is_given(machine: Any) -> None:
+    """A misspelt option of the CUDA provider would be refused on GPU machines only."""
+    import onnxruntime
+
+    machine(1, [CUDA, CPU])
+    if CUDA not in onnxruntime.get_available_providers():
+        pytest.skip("this onnxruntime was built without CUDA")
+    options = {k: str(v) for k, v in dict(resolve_device("cuda").providers)[CUDA].items()}
+    library = Path(onnxruntime.__file__).parent / "capi" / "libonnxruntime_providers_cuda.so"
+    if not library.exists():
+        pytest.skip("the library of the CUDA provider has another name here")
+    content = library.read_bytes()
+    assert [name for name in options if name.encode() not in content] == []
+
+
+def test_the_provider_is_compared_by_name() -> None:
+    request = SimpleNamespace(text="cuda", wanted=CUDA, note="")
+    assert check_provider(request, CUDA) == ""  # type: ignore[arg-type]
+    with pytest.raises(DeviceFellBack, match=TENSORRT):
+        check_provider(request, TENSORRT)  # type: ignore[arg-type]
+
+
+def test_counting_gpus_needs_no_driver() -> None:
+    code = (
+        "import ctypes\n"
+        "def gone(*_): raise OSError('no such library')\n"
+        "ctypes.CDLL = gone\n"
+        "from xraybatch.models.devices import count_gpus, has_nvidia_driver\n"
+        "print(count_gpus(), has_nvidia_driver())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["0", "False"]
+
+
+@pytest.mark.parametrize("first", ["session", "devices"])
+def test_onnxruntime_reports_nothing_to_its_maker(
+    tiny_model: Path, tmp_path: Path, first: str
+) -> None:
+    """Its builds would write a device number and a queue of events below the home folder."""
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME")
+    }
+    home = tmp_path / "home"
+    home.mkdir()
+    environment.update(HOME=str(home), USERPROFILE=str(home), LOCALAPPDATA=str(home))
+    code = (
+        "import sys\n"
+        f"import xraybatch.models.{first}\n"
+        "from xraybatch.models.model import load_model\n"
+        "from xraybatch.models.session import Session\n"
+        "Session(load_model(sys.argv[1]), device='cpu')\n"
+    )
+    subprocess.run([sys.executable, "-c", code, tiny_model], env=environment, check=True)
+    assert list(home.rglob("*")) == []
+
+
+def test_the_benchmark_on_a_machine_without_a_gpu_says_so(tmp_path: Path) -> None:
+    if devices.count_gpus():
+        pytest.skip("this machine has a GPU")
+    program = Path(__file__).resolve().parents[2] / "benchmarks" / "gpu.py"
+    page = tmp_path / "page.md"
+    command = [sys.executable, program, "--write", page]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "There is no NVIDIA GPU here, so nothing was measured.\n"
+    assert not page.exists()
