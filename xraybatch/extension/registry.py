@@ -263,4 +263,6 @@ def _distribution(entry: EntryPoint) -> str:
 
 def _first_line(error: BaseException) -> str:
     text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0]}"[:200] if text else type(error).__name__
+    if isinstance(error, pluggy.PluginValidationError):
+        text = [" ".join(line.strip() for line in text)]  # what is wrong stands in the last line
+    return f"{type(error).__name__}: {text[0]}"[:300] if text else type(error).__name__

@@ -1,0 +1,8 @@
+"""Loads well; its hook fails when it is called."""
+
+from xraybatch import hookimpl
+
+
+@hookimpl
+def register_exporters():
+    raise RuntimeError("the licence server does not answer")

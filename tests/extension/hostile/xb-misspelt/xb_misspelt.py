@@ -1,0 +1,8 @@
+"""Misspells its hook."""
+
+from xraybatch import hookimpl
+
+
+@hookimpl
+def register_architecture():
+    return []

@@ -1,0 +1,1 @@
+"""Empty, with the name of one of our entry points."""
