@@ -156,7 +156,7 @@ def test_results_models_and_reports_show_themselves_and_no_markup(
 
 def test_every_option_of_the_command_can_be_given() -> None:
     by_name = set(get_type_hints(TrainKeywords))
-    explicit = {"plugin", "data", "labels", "out", "task", "label_map", "option"}
+    explicit = {"plugin", "preset", "data", "labels", "out", "task", "label_map", "option"}
     assert by_name | explicit == {field.name for field in fields(TrainOptions)}
     hints = get_type_hints(TrainOptions)
     assert {name: hints[name] for name in by_name} == get_type_hints(TrainKeywords)

@@ -298,7 +298,7 @@ def test_a_plugin_that_prints_does_not_end_among_the_completions(
     )
     monkeypatch.setenv("PYTHONPATH", str(home))
     for line, offered in (
-        ("xraybatch train --plugin c", "plain,cnn\n"),
+        ("xraybatch train --plugin narr", "plain,narrow\n"),
         ("xraybatch z", "plain,zz\n"),
     ):
         monkeypatch.setenv("_XRAYBATCH_COMPLETE", "bash_complete")

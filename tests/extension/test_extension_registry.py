@@ -61,7 +61,7 @@ def test_ours_are_loaded_and_none_is_broken() -> None:
     assert {"png", "jpeg", "tiff", "dicom"} <= {
         o.record.name for o in registry().records(ImageReader)
     }
-    assert registry().get(Architecture, "resnet50").owner == "xraybatch:resnet50"
+    assert registry().get(Architecture, "resnet50").owner == "xraybatch:backbones"
     assert registry().get(Exporter, "onnx").record.suffix == ".onnx"
 
 

@@ -12,13 +12,29 @@ from xraybatch.testing import CheckResult, Verdict, run_contract
 from xraybatch.testing.runner import CONTRACTS
 
 NEEDS_KERAS = ("architecture", "exporter")
+# one of each family of keras.applications; `make soak` has them all
+FAMILIES = {
+    *("resnet50", "resnet50-v2", "vgg16", "xception", "inception-v3", "inception-resnet-v2"),
+    *("mobilenet", "mobilenet-v2", "mobilenet-v3-small", "nasnet-mobile", "densenet121"),
+    *("efficientnet-b0", "efficientnet-v2-b0", "convnext-tiny"),
+}
+
+
+def marks(kind: str, name: str, owner: str) -> list[pytest.MarkDecorator]:
+    """Keras is slow to start, and forty backbones are many."""
+    found = [pytest.mark.train] if kind in NEEDS_KERAS else []
+    if owner == "xraybatch:backbones" and name not in FAMILIES:
+        found.append(pytest.mark.soak)
+    return found
+
+
 RECORDS = [
     pytest.param(
         kind,
         owned.record.name,
         owned.owner,
         id=f"{kind}-{owned.record.name}",
-        marks=[pytest.mark.train] if kind in NEEDS_KERAS else [],
+        marks=marks(kind, owned.record.name, owned.owner),
     )
     for kind in CONTRACTS
     for owned in registry().records(HOOKS[kind][1])

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from xraybatch.core.errors import InputError, UsageError
 from xraybatch.extension.records import Architecture, Network, Option, TrainingDefaults
 from xraybatch.training.config import KEYS, options_from_config, read_config, write_config
-from xraybatch.training.options import TrainOptions, parse_values, settle
+from xraybatch.training.options import TrainOptions
+from xraybatch.training.settings import parse_values, settle
 
 ARCHITECTURE = Architecture(
     "a",
@@ -118,7 +119,11 @@ def test_the_command_line_has_every_option_and_goes_before_the_config(tmp_path: 
 
     from xraybatch.cli.train import command
 
-    names = {p.name.replace("_", "-") for p in command.params if p.name not in ("config", "quiet")}
+    names = {
+        p.name.replace("_", "-")
+        for p in command.params
+        if p.name not in ("config", "quiet", "log_file")
+    }
     assert names == set(KEYS)
     path = tmp_path / "config.toml"
     path.write_text('plugin = "cnn"\nepochs = 3\nbatch-size = 4\ntask = ["a", "b:ordinal"]\n')

@@ -13,7 +13,8 @@ import pytest
 
 from xraybatch.core.errors import InputError, UsageError
 from xraybatch.extension.records import Architecture, BuildOptions, Network
-from xraybatch.training.options import TrainOptions, settle
+from xraybatch.training.options import TrainOptions
+from xraybatch.training.settings import settle
 from xraybatch.training.weights import build_network
 
 pytestmark = pytest.mark.train

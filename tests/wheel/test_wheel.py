@@ -76,7 +76,7 @@ def test_it_holds_four_packages_and_what_they_need(wheel: Path) -> None:
         assert f"{package}/py.typed" in names
     assert "xraybatch_samples/films/labels.csv" in names
     assert "xraybatch_samples/demo.onnx" in names
-    assert not [n for n in names if "__pycache__" in n or "/test" in n]
+    assert not [n for n in names if "__pycache__" in n or "/tests/" in n]
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
 

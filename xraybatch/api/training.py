@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Unpack
 
 from xraybatch.api.quiet import or_quiet
 from xraybatch.api.scoring import shown
+from xraybatch.core.errors import UsageError
 from xraybatch.core.progress import Progress
 from xraybatch.extension.records import OptionValue
 from xraybatch.reports.card_text import card_fragment
 from xraybatch.reports.html_text import score_html, text
 from xraybatch.training.options import TrainKeywords, TrainOptions
+from xraybatch.training.presets import place_of, preset_values
 from xraybatch.training.train import Run
 from xraybatch.training.train import train as _train
 
@@ -32,8 +34,9 @@ class ShownRun(Run):
 
 
 def train(
-    plugin: str,
+    plugin: str | None = None,
     *,
+    preset: str | None = None,
     data: str | Path | None = None,
     labels: str | Path | None = None,
     out: str | Path | None = None,
@@ -49,8 +52,10 @@ def train(
 
     Parameters
     ----------
-    plugin : str
-        Name of an architecture: ``xraybatch plugins`` lists them.
+    plugin : str, optional
+        Name of an architecture: ``xraybatch plugins`` lists them; None: the preset's.
+    preset : str, optional
+        A published project, which sets whatever is not given here.
     data : path, optional
         Folder of films; None: the synthetic sample films.
     labels : path, optional
@@ -78,20 +83,26 @@ def train(
     XraybatchError
         With the sentence and hint that the command would print.
     """
-    asked = TrainOptions(
-        plugin=plugin,
-        data=_path(data),
-        labels=_path(labels),
-        out=_path(out),
-        task=(task,) if isinstance(task, str) else tuple(task),
-        label_map=_map_text(label_map),
-        option=tuple(f"{key}={value}" for key, value in (options or {}).items()),
-        **more,
-    )
-    run = _train(asked, or_quiet(progress))
+    if plugin is None and preset is None:
+        raise UsageError("Neither a plugin nor a preset is named.", 'Try train("narrow").')
+    given: dict[str, Any] = {
+        "plugin": plugin,
+        "data": _path(data),
+        "labels": _path(labels),
+        "out": _path(out),
+        "task": (task,) if isinstance(task, str) else tuple(task),
+        "label_map": _map_text(label_map),
+        "option": tuple(f"{key}={value}" for key, value in (options or {}).items()),
+    }
+    values = {name: value for name, value in given.items() if value not in (None, ())}
+    if preset is not None:
+        values = {**preset_values(preset), **values}
+        if data is None and labels is None:
+            values["data"] = place_of(preset)
+    run = _train(TrainOptions(**{**values, **more}), or_quiet(progress))
     report = None if run.report is None else shown(run.report)
-    values = {f.name: getattr(run, f.name) for f in fields(run)}
-    return ShownRun(**{**values, "report": report})
+    shape = {f.name: getattr(run, f.name) for f in fields(run)}
+    return ShownRun(**{**shape, "report": report})
 
 
 def _path(given: str | Path | None) -> Path | None:

@@ -66,6 +66,14 @@ def architectures(_: click.Context, __: click.Parameter, incomplete: str) -> Ite
     return _named(((one.record.name, one.record.summary) for one in owned), incomplete)
 
 
+def presets(_: click.Context, __: click.Parameter, incomplete: str) -> Items:
+    """Names of presets, ours and strangers'."""
+    from xraybatch.extension.records import Preset
+
+    owned = _registry().records(Preset)
+    return _named(((one.record.name, one.record.summary) for one in owned), incomplete)
+
+
 def exporters(_: click.Context, __: click.Parameter, incomplete: str) -> Items:
     """Names of exporters, ours and strangers'."""
     from xraybatch.extension.records import Exporter

@@ -26,13 +26,32 @@ def _read_config(context: click.Context, _: click.Parameter, path: Path | None) 
     return path
 
 
+def _read_preset(context: click.Context, _: click.Parameter, name: str) -> str:
+    """Make a preset's values the defaults; a config file and the command line go before them."""
+    if name and not context.resilient_parsing:
+        from xraybatch.training.presets import preset_values
+
+        context.default_map = {**preset_values(name), **(context.default_map or {})}
+    return name
+
+
 @click.command()
+@click.option(
+    "--preset",
+    default="",
+    is_eager=True,
+    callback=_read_preset,
+    metavar="NAME",
+    shell_complete=completion.presets,
+    help="A published project, listed by `xraybatch plugins preset`; other options change parts.",
+)
 @click.option(
     "--plugin",
     required=True,
     metavar="NAME",
     shell_complete=completion.architectures,
-    help="Architecture, listed by `xraybatch plugins architecture`; --config may name it.",
+    help="Architecture, listed by `xraybatch plugins architecture`; --preset or --config may name "
+    "it.",
 )
 @click.option(
     "--config",
@@ -100,6 +119,49 @@ def _read_config(context: click.Context, _: click.Parameter, path: Path | None) 
     help=f"Stop after so many epochs without a better validation loss.{_FROM_PLUGIN}",
 )
 @click.option(
+    "--schedule",
+    metavar="constant|cosine",
+    shell_complete=completion.words("constant", "cosine"),
+    help=f"Course of the learning rate.{_FROM_PLUGIN}",
+)
+@click.option(
+    "--monitor",
+    metavar="loss|accuracy|balanced-accuracy|macro-auc|kappa",
+    shell_complete=completion.words("loss", "accuracy", "balanced-accuracy", "macro-auc", "kappa"),
+    help=f"What the best epoch is chosen by, on the validation films.{_FROM_PLUGIN}",
+)
+@click.option(
+    "--imbalance",
+    metavar="class-weights|oversample|focal|none",
+    shell_complete=completion.words("class-weights", "oversample", "focal", "none"),
+    help="Rare classes weigh more, are shown more often, or what is hard counts more (focal "
+    f"loss).{_FROM_PLUGIN}",
+)
+@click.option(
+    "--augment",
+    metavar="none|mild|strong|scale-rotate",
+    shell_complete=completion.words("none", "mild", "strong", "scale-rotate"),
+    help="Turn, shift, scale and dim training films a little; never upside down.  "
+    "[default: the plugin's]",
+)
+@click.option("--flip", is_flag=True, help="Also mirror them; not where left and right matter.")
+@click.option(
+    "--views",
+    type=int,
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Of each film for a frozen backbone: itself, and N - 1 augmented ones.",
+)
+@click.option("--dropout", type=float, help=f"Before each head.{_FROM_PLUGIN}")
+@click.option(
+    "--label-smoothing",
+    type=float,
+    default=0.0,
+    show_default=True,
+    help="Share of each target that is spread over all classes.",
+)
+@click.option(
     "--fine-tune",
     type=int,
     metavar="N",
@@ -154,9 +216,6 @@ def _read_config(context: click.Context, _: click.Parameter, path: Path | None) 
     help="Where to train; a GPU asked for by name and not there is an error.",
 )
 @click.option("--no-cache", is_flag=True, help="Keep no decoded films for the next run.")
-@click.option(
-    "--no-class-weights", is_flag=True, help="Weigh all films alike, so frequent classes more."
-)
 @click.option("--no-hashes", is_flag=True, help="Keep no hashes of training films in the model.")
 @click.option(
     "--tolerance",
@@ -196,6 +255,7 @@ def command(quiet: bool, **values: Any) -> None:
       xraybatch train --plugin cnn --data ./films --labels labels.csv
       xraybatch train --plugin cnn --data ./films --labels hospital.csv --path-column file \\
           --label-column finding --label-map 0=normal,1=abnormal --patient-column mrn
+      xraybatch train --preset knee-cnn --data ./osteoporosis
       xraybatch train --plugin narrow --task label --task view:multiclass --data ./films
       xraybatch train --config runs/2026-11-21-cnn-1/config.toml --epochs 30
     """
@@ -204,6 +264,10 @@ def command(quiet: bool, **values: Any) -> None:
     from xraybatch.training.options import TrainOptions
     from xraybatch.training.train import train
 
+    if values["preset"] and not (values["data"] or values["labels"]):
+        from xraybatch.training.presets import place_of
+
+        values["data"] = place_of(values["preset"])
     run = train(TrainOptions(**values), ConsoleProgress(quiet=quiet))
     log_result(f"model {run.card.name}")
     if not quiet:

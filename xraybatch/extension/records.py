@@ -66,6 +66,15 @@ class TrainingDefaults:
         Layers of a frozen backbone, counted from its end, that train after the head did.
     dropout : float
         Before each head.
+    augment : str
+        ``none``, ``mild``, ``strong`` or ``scale-rotate``.
+    imbalance : str
+        ``class-weights``, ``oversample``, ``focal`` or ``none``.
+    schedule : str
+        Of the learning rate: ``constant`` or ``cosine``.
+    monitor : str
+        What the best epoch is chosen by: ``loss``, ``accuracy``, ``balanced-accuracy``,
+        ``macro-auc`` or ``kappa``, of the validation films.
     """
 
     height: int = 224
@@ -79,6 +88,10 @@ class TrainingDefaults:
     patience: int = 5
     fine_tune: int = 0
     dropout: float = 0.0
+    augment: str = "none"
+    imbalance: str = "class-weights"
+    schedule: str = "constant"
+    monitor: str = "loss"
 
 
 @dataclass(frozen=True)
@@ -161,7 +174,8 @@ class Preset:
     architecture : str
         Name of the architecture it trains.
     settings : mapping of str to value
-        Options of ``xraybatch train`` by their long names, without the hyphens in front.
+        Options of ``xraybatch train`` by their long names, without the hyphens in front; those that
+        can be repeated are tuples.
     data_form : str
         What ``xraybatch prepare`` finds at the source, in words.
     source, licence : str
@@ -173,7 +187,7 @@ class Preset:
     name: str
     summary: str
     architecture: str
-    settings: Mapping[str, OptionValue]
+    settings: Mapping[str, OptionValue | tuple[str, ...]]
     data_form: str
     source: str
     licence: str

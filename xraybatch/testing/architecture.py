@@ -28,7 +28,8 @@ from xraybatch.training.fit import check_optimizer, fit
 from xraybatch.training.gate import keras_answers
 from xraybatch.training.heads import Head, head_for
 from xraybatch.training.network import Assembly, assemble
-from xraybatch.training.options import Settings, TrainOptions, parse_values, settle
+from xraybatch.training.options import TrainOptions
+from xraybatch.training.settings import Settings, parse_values, settle
 from xraybatch.training.weights import build_network
 
 if TYPE_CHECKING:

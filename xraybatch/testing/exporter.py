@@ -27,7 +27,8 @@ from xraybatch.training.backend import check_installed, choose_device, load_kera
 from xraybatch.training.gate import BATCH_SIZES, check_parity, keras_answers
 from xraybatch.training.heads import head_for
 from xraybatch.training.network import Assembly, assemble
-from xraybatch.training.options import TOLERANCE, TrainOptions, parse_values, settle
+from xraybatch.training.options import TOLERANCE, TrainOptions
+from xraybatch.training.settings import parse_values, settle
 from xraybatch.training.weights import build_network
 
 if TYPE_CHECKING:

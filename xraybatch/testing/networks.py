@@ -13,7 +13,7 @@ from xraybatch.testing.films import TASKS
 from xraybatch.training.backend import load_keras
 from xraybatch.training.heads import head_for
 from xraybatch.training.network import FEATURES, INPUT, Assembly, assemble, flat
-from xraybatch.training.options import Settings
+from xraybatch.training.settings import Settings
 
 MAPS = "maps"
 _ANSWERS = ("softmax", "sigmoid")

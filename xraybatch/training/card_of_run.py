@@ -18,8 +18,9 @@ from xraybatch.images.fingerprint import decoder_fingerprint
 from xraybatch.models.card import Card, TaskCard, pack_hashes
 from xraybatch.training.gate import Parity
 from xraybatch.training.labels import PARTS, TRAIN, VALIDATION
-from xraybatch.training.options import Settings, TrainOptions
+from xraybatch.training.options import TrainOptions
 from xraybatch.training.prepare import Prepared
+from xraybatch.training.settings import Settings
 from xraybatch.training.weights import LoadedWeights
 
 if TYPE_CHECKING:
@@ -89,7 +90,12 @@ def card_of_run(
         hashes="" if options.no_hashes else pack_hashes(learned),
         settings=asked | {k: v for k, v in asdict(settings).items() if k not in ("rule", "values")},
         weights=asdict(weights),
-        probabilities={"class_weights": not options.no_class_weights, "oversampled": False},
+        probabilities={
+            "class_weights": settings.imbalance == "class-weights",
+            "oversampled": settings.imbalance == "oversample",
+            "focal": settings.imbalance == "focal",
+            "label_smoothing": settings.label_smoothing,
+        },
         parity=parity.to_dict(),
         precision={"format": "fp32"},
         limits=_limits(demonstration=demonstration, whole=prepared.whole),

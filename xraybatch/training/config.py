@@ -14,7 +14,8 @@ from typing import Any
 
 from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.names import did_you_mean
-from xraybatch.training.options import WEIGHTS, Settings, TrainOptions
+from xraybatch.training.options import WEIGHTS, TrainOptions
+from xraybatch.training.settings import Settings
 
 KEYS = tuple(entry.name.replace("_", "-") for entry in fields(TrainOptions))
 
@@ -83,7 +84,9 @@ def write_config(options: TrainOptions, settings: Settings, weights: str) -> str
     resolved = {entry.name: getattr(options, entry.name) for entry in fields(options)}
     for name in ("epochs", "batch_size", "optimizer", "learning_rate", "weight_decay"):
         resolved[name] = getattr(settings, name)
-    for name in ("patience", "fine_tune", "val_split"):
+    for name in ("patience", "fine_tune", "val_split", "dropout"):
+        resolved[name] = getattr(settings, name)
+    for name in ("augment", "imbalance", "schedule", "monitor"):
         resolved[name] = getattr(settings, name)
     resolved["image_size"] = f"{settings.rule.height}x{settings.rule.width}"
     resolved["option"] = [f"{name}={_plain(value)}" for name, value in settings.values.items()]

@@ -23,7 +23,8 @@ from xraybatch.training.artefacts import GATE, read_gate
 from xraybatch.training.backend import load_keras
 from xraybatch.training.gate import Parity, check_parity
 from xraybatch.training.model_file import KERAS_FILE
-from xraybatch.training.options import TOLERANCE, parse_values
+from xraybatch.training.options import TOLERANCE
+from xraybatch.training.settings import parse_values
 
 if TYPE_CHECKING:
     import numpy as np

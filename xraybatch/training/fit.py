@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,9 +16,11 @@ from xraybatch.core.errors import ModelError, UsageError
 from xraybatch.core.names import did_you_mean
 from xraybatch.core.progress import Progress, Stage
 from xraybatch.training.batches import Source, batches
+from xraybatch.training.features import Features, stored_features
 from xraybatch.training.heads import Head
-from xraybatch.training.network import FEATURES, INPUT, Assembly, flat, thaw
-from xraybatch.training.options import Settings
+from xraybatch.training.monitor import judge
+from xraybatch.training.network import INPUT, Assembly, flat, thaw
+from xraybatch.training.settings import Settings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,7 +42,12 @@ class Material:
     targets, weights : mapping of str to ndarray
         By task, one row a film, as its head makes them.
     train, val : ndarray of int64
-        Positions; `val` may be empty.
+        Positions; `val` may be empty. A film that is shown several times an epoch stands several
+        times in `train`.
+    codes : mapping of str to ndarray of int64
+        The truth by task, one row a film.
+    augmentation : keras layer or None
+        Of `augment.augmenter`, for a frozen backbone; `whole` has its own inside.
     """
 
     films: Source
@@ -49,6 +55,8 @@ class Material:
     weights: Mapping[str, NDArray[np.float32]]
     train: NDArray[np.int64]
     val: NDArray[np.int64]
+    codes: Mapping[str, NDArray[np.int64]]
+    augmentation: Any = None
 
 
 def fit(
@@ -94,9 +102,18 @@ def fit(
         _train(assembly.whole, heads, material, settings, WHOLE, seed, history, progress)
         return history
     assembly.backbone.trainable = False
-    with _stored_features(assembly, material, settings, scratch, progress) as inputs:
+    with stored_features(
+        assembly,
+        material.films,
+        np.union1d(material.train, material.val),
+        augmentation=material.augmentation,
+        views=settings.views if material.augmentation is not None else 1,
+        batch_size=settings.batch_size,
+        scratch=scratch,
+        progress=progress,
+    ) as stored:
         _train(
-            assembly.rest, heads, material, settings, HEAD, seed, history, progress, inputs=inputs
+            assembly.rest, heads, material, settings, HEAD, seed, history, progress, stored=stored
         )
     if settings.fine_tune:
         count = thaw(assembly.backbone, settings.fine_tune)
@@ -127,23 +144,35 @@ def _train(
     seed: int,
     history: History,
     progress: Progress,
-    inputs: Mapping[str, Source] | None = None,
+    stored: Features | None = None,
 ) -> None:
     from keras import callbacks, metrics
 
+    factor = _SLOWER if phase == FINE_TUNE else 1.0
+    steps = settings.epochs * -(-len(material.train) // settings.batch_size)
     model.compile(
-        optimizer=_optimizer(settings, _SLOWER if phase == FINE_TUNE else 1.0),
+        optimizer=_optimizer(settings, factor, steps),
         loss={head.task.name: head.loss for head in heads},
         weighted_metrics={
             head.task.name: [metrics.MeanMetricWrapper(head.hits, name="accuracy")]
             for head in heads
         },
     )
-    given = inputs or {INPUT: material.films}
-    made = partial(batches, given, material.targets, material.weights, size=settings.batch_size)
-    monitor = "val_loss" if len(material.val) else "loss"
+    films = {INPUT: material.films}
+    learned = stored.for_training(seed) if stored else films
+    made = partial(
+        batches, targets=material.targets, weights=material.weights, size=settings.batch_size
+    )
+    val = made(stored.as_they_are if stored else films, films=material.val)
+    monitor, judges = "loss", []
+    if len(material.val):
+        monitor = f"val_{settings.monitor}"
+        if settings.monitor != "loss":
+            codes = {name: values[material.val] for name, values in material.codes.items()}
+            judges = [judge(settings.monitor, heads, codes, val)]
     stop = callbacks.EarlyStopping(
         monitor=monitor,
+        mode="min" if monitor.endswith("loss") else "max",
         patience=settings.patience,
         restore_best_weights=True,
         start_from_epoch=_settling(model, settings, len(material.train)) if phase == WHOLE else 0,
@@ -151,11 +180,16 @@ def _train(
     with progress.stage("training", settings.epochs, unit="epochs") as stage:
         rows: History = []
         model.fit(
-            made(films=material.train, seed=seed),
-            validation_data=made(films=material.val) if len(material.val) else None,
+            made(learned, films=material.train, seed=seed),
+            validation_data=val if len(material.val) else None,
             epochs=settings.epochs,
             verbose=0,
-            callbacks=[_record(rows, phase, len(history), stage), stop, callbacks.TerminateOnNaN()],
+            callbacks=[
+                *judges,
+                _record(rows, phase, len(history), stage),
+                stop,
+                callbacks.TerminateOnNaN(),
+            ],
         )
     history += rows
     if not rows or not all(math.isfinite(float(row["loss"])) for row in rows):
@@ -208,32 +242,15 @@ def _record(rows: History, phase: str, before: int, stage: Stage) -> Any:
     return Record()
 
 
-@contextmanager
-def _stored_features(
-    assembly: Assembly, material: Material, settings: Settings, scratch: Path, progress: Progress
-) -> Iterator[Mapping[str, Source]]:
-    """Run the frozen backbone over the films that are trained on, once, onto the disk."""
-    used = np.union1d(material.train, material.val)
-    shape = assembly.features.output_shape[1:]
-    path = scratch / "features.npy"
-    stored = np.lib.format.open_memmap(
-        path, mode="w+", dtype=np.float32, shape=(int(used.max()) + 1, *shape)
-    )
-    try:
-        with progress.stage("features, once", len(used)) as stage:
-            for begin in range(0, len(used), settings.batch_size):
-                films = used[begin : begin + settings.batch_size]
-                stored[films] = assembly.features.predict_on_batch(material.films[films])
-                stage.advance(len(films))
-        yield {FEATURES: stored} | ({INPUT: material.films} if INPUT in assembly.rest.input else {})
-    finally:
-        path.unlink()
-
-
-def _optimizer(settings: Settings, factor: float) -> Any:
+def _optimizer(settings: Settings, factor: float, steps: int) -> Any:
     from keras import optimizers
 
-    config: dict[str, Any] = {"learning_rate": settings.learning_rate * factor}
+    rate: Any = settings.learning_rate * factor
+    if settings.schedule == "cosine":
+        rate = optimizers.schedules.CosineDecay(rate, decay_steps=steps)
+    config: dict[str, Any] = {"learning_rate": rate}
     if settings.weight_decay:
         config["weight_decay"] = settings.weight_decay
-    return optimizers.get({"class_name": settings.optimizer, "config": config})
+    # not by `get`, which wants a schedule as a dictionary
+    kinds = {name.lower(): kind for name, kind in vars(optimizers).items()}
+    return kinds[settings.optimizer](**config)

@@ -19,11 +19,10 @@ if TYPE_CHECKING:
 UNLABELLED = -1
 
 
-def head_for(task: Task) -> Head:
-    """The head of a task's kind."""
-    return {TaskKind.ORDINAL: OrdinalHead, TaskKind.MULTILABEL: FindingsHead}.get(task.kind, Head)(
-        task
-    )
+def head_for(task: Task, *, gamma: float = 0.0, smoothing: float = 0.0) -> Head:
+    """The head of a task's kind, with `Head`'s other parameters."""
+    kinds = {TaskKind.ORDINAL: OrdinalHead, TaskKind.MULTILABEL: FindingsHead}
+    return kinds.get(task.kind, Head)(task, gamma=gamma, smoothing=smoothing)
 
 
 class Head:
@@ -34,14 +33,21 @@ class Head:
     Parameters
     ----------
     task : Task
+    gamma : float
+        Above 0: focal loss (Lin et al. 2017), which forgets what is answered well already; 2 is
+        usual.
+    smoothing : float
+        Share of each target that is spread evenly over the classes.
     """
 
     # whether logits are a linear function of the embedding, one column a class: then there is a
     # heat map of each class
     linear = True
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, *, gamma: float = 0.0, smoothing: float = 0.0) -> None:
         self.task = task
+        self.gamma = gamma
+        self.smoothing = smoothing
 
     @cached_property
     def dense(self) -> Any:
@@ -93,15 +99,35 @@ class Head:
 
     def loss(self, targets: Any, logits: Any) -> Any:
         """Cross-entropy of each film, ``(batch,)``."""
-        from keras import losses
+        from keras import losses, ops
 
-        return losses.categorical_crossentropy(targets, logits, from_logits=True)
+        found = losses.categorical_crossentropy(
+            targets, logits, from_logits=True, label_smoothing=self.smoothing
+        )
+        if self.gamma:
+            right = ops.sum(targets * ops.softmax(logits, axis=-1), axis=-1)
+            found = found * ops.power(1.0 - right, self.gamma)
+        return found
 
     def hits(self, targets: Any, logits: Any) -> Any:
         """1 where the most probable class is the right one, ``(batch,)``."""
         from keras import metrics
 
         return metrics.categorical_accuracy(targets, logits)
+
+    def _cells(self, targets: Any, logits: Any) -> Any:
+        """Cross-entropy of each cell, which is a question of yes or no."""
+        from keras import ops
+
+        targets = ops.cast(targets, logits.dtype)
+        smoothed = targets * (1.0 - self.smoothing) + self.smoothing / 2
+        # log(1 + exp(l)) - t·l, without an overflow
+        found = ops.softplus(logits) - smoothed * logits
+        if self.gamma:
+            yes = ops.sigmoid(logits)
+            right = targets * yes + (1.0 - targets) * (1.0 - yes)
+            found = found * ops.power(1.0 - right, self.gamma)
+        return found
 
 
 class FindingsHead(Head):
@@ -126,7 +152,7 @@ class FindingsHead(Head):
 
     def loss(self, targets: Any, logits: Any) -> Any:
         """Cross-entropy of each cell, ``(batch, K)``."""
-        return _cell_cross_entropy(targets, logits)
+        return self._cells(targets, logits)
 
     def hits(self, targets: Any, logits: Any) -> Any:
         """1 where a cell is on the right side of one half, ``(batch, K)``."""
@@ -192,7 +218,7 @@ class OrdinalHead(Head):
 
     def loss(self, targets: Any, logits: Any) -> Any:
         """Cross-entropy at each threshold, ``(batch, K − 1)``."""
-        return _cell_cross_entropy(targets, logits)
+        return self._cells(targets, logits)
 
     def hits(self, targets: Any, logits: Any) -> Any:
         """1 where a threshold is on the right side, ``(batch, K − 1)``."""
@@ -213,13 +239,6 @@ def _class_weights(
     films = np.where(labelled, by_class[codes], 0.0)
     mean = films[training].mean() if training.any() else 0.0
     return (films / mean if mean > 0 else films).astype(np.float32)
-
-
-def _cell_cross_entropy(targets: Any, logits: Any) -> Any:
-    from keras import ops
-
-    # log(1 + exp(l)) - t·l, without an overflow
-    return ops.softplus(logits) - ops.cast(targets, logits.dtype) * logits
 
 
 def _cell_hits(targets: Any, logits: Any) -> Any:

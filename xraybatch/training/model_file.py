@@ -23,8 +23,9 @@ from xraybatch.training import artefacts
 from xraybatch.training.card_of_run import card_of_run
 from xraybatch.training.gate import FILMS, check_parity, keras_answers
 from xraybatch.training.labels import FILE, TRAIN, VALIDATION
-from xraybatch.training.options import Settings, TrainOptions
+from xraybatch.training.options import TrainOptions
 from xraybatch.training.prepare import Prepared, are_samples
+from xraybatch.training.settings import Settings
 from xraybatch.training.weights import LoadedWeights
 
 if TYPE_CHECKING:

@@ -48,9 +48,18 @@ class Assembly:
 
 
 def assemble(
-    network: Network, heads: Sequence[Head], *, height: int, width: int, dropout: float = 0.0
+    network: Network,
+    heads: Sequence[Head],
+    *,
+    height: int,
+    width: int,
+    dropout: float = 0.0,
+    augmentation: Any = None,
 ) -> Assembly:
     """Add a head for each task to a plugin's features.
+
+    `augmentation`, a layer for float32 films, changes the films of `whole` while it trains; the
+    models of inference know nothing of it.
 
     A pretrained backbone runs in inference mode, frozen or not: its batch statistics are those of
     a million pictures, and a few films would only spoil them.
@@ -68,13 +77,13 @@ def assemble(
     _check(network, height, width)
     films = layers.Input((height, width, 1), dtype="uint8", name=INPUT)
     grey = ops.cast(films, "float32")
-    maps = None
-    if network.backbone is not None:
-        given = _with_channels(grey, network.backbone.inputs[0])
-        maps = network.backbone(given, **({"training": False} if network.pretrained else {}))
-    embedding = _through(network.neck, films=grey, maps=maps)
+    maps, embedding = _embed(network, grey)
     drop = layers.Dropout(dropout, name="dropout")
     logits = {head.task.name: head.logits(drop(embedding)) for head in heads}
+    learned = logits
+    if augmentation is not None:
+        _, changed = _embed(network, augmentation(grey))
+        learned = {head.task.name: head.logits(drop(changed)) for head in heads}
 
     averaged = maps is not None and _is_mean_of_maps(network.neck)
     features = rest = None
@@ -88,7 +97,7 @@ def assemble(
     if averaged:
         answers |= {CAM + head.task.name: head.dense(maps) for head in heads if head.linear}
     return Assembly(
-        whole=Model({INPUT: films}, logits, name="whole"),
+        whole=Model({INPUT: films}, learned, name="whole"),
         features=features,
         rest=rest,
         inference=Model(films, answers, name="inference"),
@@ -120,6 +129,15 @@ def flat(model: Any) -> list[Any]:
     for layer in model.layers:
         found += flat(layer) if hasattr(layer, "layers") else [layer]
     return found
+
+
+def _embed(network: Network, grey: Any) -> tuple[Any, Any]:
+    """Maps (None without a backbone) and embedding of float32 films."""
+    maps = None
+    if network.backbone is not None:
+        given = _with_channels(grey, network.backbone.inputs[0])
+        maps = network.backbone(given, **({"training": False} if network.pretrained else {}))
+    return maps, _through(network.neck, films=grey, maps=maps)
 
 
 def _from_features(features: Any, neck: Any, *, averaged: bool) -> tuple[dict[str, Any], Any]:

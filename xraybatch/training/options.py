@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
 
 from xraybatch.core.errors import UsageError
-from xraybatch.core.names import did_you_mean
-from xraybatch.extension.records import Architecture, Option, OptionValue, TrainingDefaults
-from xraybatch.images.rule import DecodingRule
 
 WEIGHTS = ("auto", "imagenet", "none")
 GROUPINGS = ("patient", "study", "film")
 TOLERANCE = 2e-4
-
-_SIZE = re.compile(r"(\d+)(?:[xX](\d+))?\Z")
 
 
 @dataclass(frozen=True)
@@ -28,6 +21,8 @@ class TrainOptions:
     ----------
     plugin : str
         Name of an architecture.
+    preset : str
+        Of which the options were taken that nobody gave; empty: none.
     data : Path or None
         Class folders, or films that `labels` names; None: the synthetic sample films.
     labels : Path or None
@@ -44,7 +39,21 @@ class TrainOptions:
         The run folder; None: the next ``runs/<date>-<plugin>-<n>``.
     epochs, batch_size, patience, fine_tune : int or None
     optimizer : str or None
-    learning_rate, weight_decay : float or None
+    learning_rate, weight_decay, dropout : float or None
+    augment : str or None
+        A policy of `xraybatch.training.augment.POLICIES`.
+    flip : bool
+        Also mirror films left to right.
+    views : int
+        Augmented views of each film for a frozen backbone.
+    imbalance : str or None
+        ``class-weights``, ``oversample``, ``focal`` or ``none``.
+    schedule : str or None
+        Of the learning rate: ``constant`` or ``cosine``.
+    monitor : str or None
+        What the best epoch is chosen by: ``loss``, ``accuracy``, ``balanced-accuracy``,
+        ``macro-auc`` or ``kappa``, of the validation films.
+    label_smoothing : float
     weights : str
         ``auto``, ``imagenet``, ``none``, or a Keras weights file.
     val_split : float or None
@@ -59,7 +68,7 @@ class TrainOptions:
         ``stretch``, ``pad`` or ``crop``.
     device : str
         ``auto``, ``cpu`` or ``gpu``.
-    no_cache, no_class_weights, no_hashes : bool
+    no_cache, no_hashes : bool
     tolerance : float
         Largest difference of a probability that the parity gate lets through.
     workers : int or None
@@ -71,6 +80,7 @@ class TrainOptions:
     """
 
     plugin: str
+    preset: str = ""
     data: Path | None = None
     labels: Path | None = None
     path_column: str = "path"
@@ -85,6 +95,14 @@ class TrainOptions:
     optimizer: str | None = None
     learning_rate: float | None = None
     weight_decay: float | None = None
+    dropout: float | None = None
+    augment: str | None = None
+    flip: bool = False
+    views: int = 1
+    imbalance: str | None = None
+    schedule: str | None = None
+    monitor: str | None = None
+    label_smoothing: float = 0.0
     patience: int | None = None
     fine_tune: int | None = None
     weights: str = "auto"
@@ -96,7 +114,6 @@ class TrainOptions:
     resize: str = "stretch"
     device: str = "auto"
     no_cache: bool = False
-    no_class_weights: bool = False
     no_hashes: bool = False
     tolerance: float = TOLERANCE
     workers: int | None = None
@@ -111,7 +128,11 @@ class TrainOptions:
         _at_least("patience", self.patience, 1)
         _at_least("fine-tune", self.fine_tune, 0)
         _at_least("seed", self.seed, 0)
-        for name, share in (("val-split", self.val_split), ("test-split", self.test_split)):
+        _at_least("views", self.views, 1)
+        for name, share in (
+            *(("val-split", self.val_split), ("test-split", self.test_split)),
+            *(("dropout", self.dropout), ("label-smoothing", self.label_smoothing)),
+        ):
             if share is not None and not 0 <= share < 1:
                 raise UsageError(f"--{name} {share:g} is no share.", "Give 0 to below 1.")
         if self.test_split + (self.val_split or 0) >= 1:
@@ -139,6 +160,14 @@ class TrainKeywords(TypedDict, total=False):
     optimizer: str | None
     learning_rate: float | None
     weight_decay: float | None
+    dropout: float | None
+    augment: str | None
+    flip: bool
+    views: int
+    imbalance: str | None
+    schedule: str | None
+    monitor: str | None
+    label_smoothing: float
     patience: int | None
     fine_tune: int | None
     weights: str
@@ -150,114 +179,12 @@ class TrainKeywords(TypedDict, total=False):
     resize: str
     device: str
     no_cache: bool
-    no_class_weights: bool
     no_hashes: bool
     tolerance: float
     workers: int | None
     source: str
     licence: str
     citation: str
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Options and an architecture's defaults together: every value known.
-
-    Attributes
-    ----------
-    rule : DecodingRule
-    values : mapping of str to OptionValue
-        The architecture's own options.
-    """
-
-    rule: DecodingRule
-    epochs: int
-    batch_size: int
-    optimizer: str
-    learning_rate: float
-    weight_decay: float
-    val_split: float
-    patience: int
-    fine_tune: int
-    dropout: float
-    values: Mapping[str, OptionValue] = field(default_factory=dict)
-
-
-def settle(options: TrainOptions, architecture: Architecture) -> Settings:
-    """What the run is made with: options where they are given, defaults where not.
-
-    Raises
-    ------
-    UsageError
-        If the image size or an option of the architecture is not understood.
-    """
-    defaults = architecture.defaults
-    height, width = _size(options.image_size, defaults)
-
-    def given(name: str) -> OptionValue:
-        asked = getattr(options, name)
-        found: OptionValue = getattr(defaults, name) if asked is None else asked
-        return found
-
-    return Settings(
-        rule=DecodingRule(height, width, options.resize),
-        epochs=int(given("epochs")),
-        batch_size=int(given("batch_size")),
-        optimizer=str(given("optimizer")).lower(),
-        learning_rate=float(given("learning_rate")),
-        weight_decay=float(given("weight_decay")),
-        val_split=float(given("val_split")),
-        patience=int(given("patience")),
-        fine_tune=int(given("fine_tune")),
-        dropout=defaults.dropout,
-        values=parse_values(options.option, architecture.options),
-    )
-
-
-def parse_values(given: tuple[str, ...], known: tuple[Option, ...]) -> dict[str, OptionValue]:
-    """Read ``key=value`` pairs by the options that an architecture or exporter declares.
-
-    Raises
-    ------
-    UsageError
-        If a key is not known or a value is not of its type or choices.
-    """
-    by_name = {option.name: option for option in known}
-    found = {option.name: option.default for option in known}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise UsageError(f"-O {text} has no '='.", "Write -O name=value.")
-        if name not in by_name:
-            raise UsageError(f"There is no option '{name}'.", did_you_mean(name, by_name))
-        found[name] = _value(by_name[name], value)
-    return found
-
-
-def _value(option: Option, text: str) -> OptionValue:
-    if option.choices and text not in option.choices:
-        raise UsageError(
-            f"-O {option.name}={text} is not allowed.", f"Use one of {', '.join(option.choices)}."
-        )
-    try:
-        if option.type is bool:
-            return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[
-                text.lower()
-            ]
-        return option.type(text)
-    except (ValueError, KeyError):
-        raise UsageError(
-            f"-O {option.name}={text} is no {option.type.__name__}.", option.help
-        ) from None
-
-
-def _size(text: str | None, defaults: TrainingDefaults) -> tuple[int, int]:
-    if text is None:
-        return defaults.height, defaults.width
-    match = _SIZE.match(text)
-    if not match:
-        raise UsageError(f"--image-size {text} is no size.", "Write 224 or 256x192 (HxW).")
-    return int(match[1]), int(match[2] or match[1])
 
 
 def _at_least(name: str, value: int | None, least: int) -> None:

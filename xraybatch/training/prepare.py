@@ -15,7 +15,8 @@ from xraybatch.core.status import FilmStatus
 from xraybatch.core.tasks import DEFAULT_TASK, Task, TaskKind, TaskRequest, parse_task_request
 from xraybatch.training.cache import DecodedFilms, by_reason, decode_films
 from xraybatch.training.labels import FILE, LabelledFilms, columns_of, read_films
-from xraybatch.training.options import Settings, TrainOptions
+from xraybatch.training.options import TrainOptions
+from xraybatch.training.settings import Settings
 from xraybatch.training.split import Split, groups_of, make_split
 from xraybatch.training.truth import check_positive, codes_of, find_task
 

@@ -22,6 +22,7 @@ from xraybatch.models.card import Card
 from xraybatch.models.model import load_model, with_card
 from xraybatch.models.runs import MODEL_FILE
 from xraybatch.training import artefacts
+from xraybatch.training.augment import augmenter
 from xraybatch.training.backend import check_installed, choose_device, set_seed
 from xraybatch.training.card_of_run import scores_for_card
 from xraybatch.training.config import write_config
@@ -29,17 +30,20 @@ from xraybatch.training.fit import History, Material, check_optimizer, fit
 from xraybatch.training.folder import LOG, run_folder
 from xraybatch.training.heads import head_for
 from xraybatch.training.held_back import CHOSEN_ON, HELD_BACK, judged_part, score_part
+from xraybatch.training.imbalance import oversampled
 from xraybatch.training.labels import TEST, TRAIN, VALIDATION
 from xraybatch.training.model_file import Trained, write_model_file
 from xraybatch.training.network import assemble
-from xraybatch.training.options import Settings, TrainOptions, settle
+from xraybatch.training.options import TrainOptions
 from xraybatch.training.prepare import Prepared, find, prepare
+from xraybatch.training.settings import Settings, settle
 from xraybatch.training.weights import build_network
 
 if TYPE_CHECKING:
     import pandas as pd
 
 CONFIG = "config.toml"
+FOCUS = 2.0  # of focal loss, as its authors recommend
 SAMPLES = "No --data: the synthetic sample films are used. This is a demonstration."
 
 
@@ -123,18 +127,23 @@ def _train(
 
         set_seed(options.seed)
         network, weights = build_network(architecture.record, settings, options.weights, told)
-        heads = [head_for(task) for task in prepared.tasks]
+        gamma = FOCUS if settings.imbalance == "focal" else 0.0
+        smoothing = settings.label_smoothing
+        heads = [head_for(task, gamma=gamma, smoothing=smoothing) for task in prepared.tasks]
+        augmentation = augmenter(settings.augment, flip=settings.flip, seed=options.seed)
+        _say_views(settings, frozen=network.pretrained, progress=told)
         assembly = assemble(
             network,
             heads,
             height=settings.rule.height,
             width=settings.rule.width,
             dropout=settings.dropout,
+            augmentation=augmentation,
         )
         history = fit(
             assembly,
             heads,
-            _material(prepared, heads, balanced=not options.no_class_weights),
+            _material(prepared, heads, settings, augmentation, options.seed),
             settings,
             frozen=network.pretrained,
             seed=options.seed,
@@ -178,17 +187,38 @@ def _say_parts(prepared: Prepared, progress: Progress) -> None:
     progress.note(f"Films: {', '.join(counts)} ({prepared.split.how}; {prepared.split.overlap}).")
 
 
-def _material(prepared: Prepared, heads: Sequence[Any], *, balanced: bool) -> Material:
+def _say_views(settings: Settings, *, frozen: bool, progress: Progress) -> None:
+    if not frozen or (settings.augment == "none" and not settings.flip):
+        return
+    seen = f"{settings.views} views of each film" if settings.views > 1 else "each film as it is"
+    progress.note(
+        f"The backbone is frozen and sees {seen}"
+        + (", one of them as it is." if settings.views > 1 else "; --views N adds augmented views.")
+    )
+
+
+def _material(
+    prepared: Prepared, heads: Sequence[Any], settings: Settings, augmentation: Any, seed: int
+) -> Material:
     training = prepared.split.part == TRAIN
     codes = prepared.codes
+
+    def weights(*, balanced: bool) -> dict[str, Any]:
+        return {
+            h.task.name: h.weights(codes[h.task.name], training, balanced=balanced) for h in heads
+        }
+
+    train = prepared.split.where(TRAIN)
+    if settings.imbalance == "oversample":
+        train = oversampled(train, weights(balanced=True), codes, seed)
     return Material(
         films=prepared.films,
         targets={h.task.name: h.targets(codes[h.task.name]) for h in heads},
-        weights={
-            h.task.name: h.weights(codes[h.task.name], training, balanced=balanced) for h in heads
-        },
-        train=prepared.split.where(TRAIN),
+        weights=weights(balanced=settings.imbalance == "class-weights"),
+        train=train,
         val=prepared.split.where(VALIDATION),
+        codes=codes,
+        augmentation=augmentation,
     )
 
 

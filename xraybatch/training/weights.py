@@ -13,7 +13,8 @@ from typing import Any
 from xraybatch.core.errors import InputError, PluginError, UsageError
 from xraybatch.core.progress import Progress
 from xraybatch.extension.records import Architecture, BuildOptions, Network
-from xraybatch.training.options import WEIGHTS, Settings
+from xraybatch.training.options import WEIGHTS
+from xraybatch.training.settings import Settings
 
 PATIENCE = 10.0  # seconds within which it must be known whether weights can be had
 _LEAST = 256 << 10  # bytes in that time by which a slow net differs from a dead one

@@ -1,0 +1,283 @@
+"""How a network is taught: what films it is shown, how often, and which epoch is kept."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn import metrics
+
+from xraybatch.core.errors import UsageError
+from xraybatch.core.tasks import Task, TaskKind
+from xraybatch.training.heads import UNLABELLED, head_for
+from xraybatch.training.imbalance import oversampled
+from xraybatch.training.monitor import figure
+
+BINARY = Task("b", TaskKind.BINARY, ("no", "yes"), "yes")
+THREE = Task("t", TaskKind.MULTICLASS, ("a", "b", "c"))
+GRADES = Task("g", TaskKind.ORDINAL, ("0", "1", "2", "3"))
+FINDINGS = Task("f", TaskKind.MULTILABEL, ("mass", "fluid"))
+
+
+# ── imbalance ──────────────────────────────────────────────────────────────────────────────────
+
+
+@given(counts=st.lists(st.integers(1, 40), min_size=3, max_size=3), seed=st.integers(0, 5))
+def test_every_class_is_shown_as_often_as_the_most_frequent(counts: list[int], seed: int) -> None:
+    codes = np.repeat(np.arange(3), counts)
+    train = np.random.default_rng(seed).permutation(len(codes))
+    weights = head_for(THREE).weights(codes, np.ones(len(codes), bool), balanced=True)
+    shown = oversampled(train, {"t": weights}, {"t": codes}, seed)
+    assert set(shown) == set(train)  # nobody is left out
+    by_class = Counter(codes[shown].tolist())
+    assert all(abs(by_class[k] - max(counts)) <= 1 for k in range(3))
+    for k in range(3):  # and no film much more often than its like
+        times = [int((shown == film).sum()) for film in train if codes[film] == k]
+        assert max(times) - min(times) <= 1
+    assert np.array_equal(shown, oversampled(train, {"t": weights}, {"t": codes}, seed))
+
+
+def test_oversampling_looks_at_training_films_and_all_tasks() -> None:
+    codes = np.array([0, 0, 0, 0, 0, 1, 1, 1])
+    other = np.array([0, 1, 0, 1, UNLABELLED, UNLABELLED, 0, 1])
+    train = np.arange(6)
+    training = np.arange(8) < 6
+    weights = {
+        "b": head_for(BINARY).weights(codes, training, balanced=True),
+        "o": head_for(BINARY).weights(other, training, balanced=True),
+    }
+    shown = Counter(oversampled(train, weights, {"b": codes, "o": other}, 0).tolist())
+    assert set(shown) == set(range(6))
+    assert shown[5] > shown[0]
+
+
+@pytest.fixture(scope="module")
+def keras() -> Any:
+    pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
+    from xraybatch.training.backend import load_keras
+
+    return load_keras()
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_focal_loss_is_keras_own(keras: Any, smoothing: float) -> None:
+    random = np.random.default_rng(0)
+    logits = random.normal(0, 3, (20, 3)).astype(np.float32)
+    targets = np.eye(3, dtype=np.float32)[random.integers(0, 3, 20)]
+    ours = head_for(THREE, smoothing=smoothing).loss(targets, keras.ops.convert_to_tensor(logits))
+    theirs = keras.losses.categorical_crossentropy(
+        targets, logits, from_logits=True, label_smoothing=smoothing
+    )
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5)
+    ours = head_for(THREE, gamma=2.0).loss(targets, keras.ops.convert_to_tensor(logits))
+    theirs = keras.losses.categorical_focal_crossentropy(
+        targets, logits, from_logits=True, alpha=1.0, gamma=2.0
+    )
+    np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
+    cells = random.integers(0, 2, (20, 2)).astype(np.float32)
+    given_ = keras.ops.convert_to_tensor(logits[:, :2])
+    ours = head_for(FINDINGS, gamma=2.0, smoothing=smoothing).loss(cells, given_)
+    theirs = [
+        [
+            float(
+                keras.losses.binary_crossentropy(
+                    [t], [v], from_logits=True, label_smoothing=smoothing
+                )
+            )
+            * (1 - p if t else p) ** 2
+            for t, v, p in zip(*row, strict=True)
+        ]
+        for row in zip(cells, logits[:, :2], 1 / (1 + np.exp(-logits[:, :2])), strict=True)
+    ]
+    np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
+# ── augmentation ───────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("policy", ["mild", "strong", "scale-rotate"])
+def test_augmented_films_stay_films(keras: Any, policy: str) -> None:
+    from xraybatch.training.augment import augmenter, views_of
+
+    y, x = np.mgrid[:48, :40]
+    film = np.where((y < 20) & (x < 16), 230, 60).astype(np.uint8)  # bright above and left
+    films = np.repeat(film[None, ..., None], 16, axis=0)
+    layer = augmenter(policy, flip=False, seed=3)
+    seen = views_of(layer, films)
+    assert seen.shape == films.shape
+    assert seen.dtype == np.uint8
+    assert not np.array_equal(seen[0], seen[1])
+    # still in grey values of 0 … 255, not clipped as pictures of 0 … 1 would be
+    assert 150 < seen.max(axis=(1, 2, 3)).mean() <= 255
+    for view in seen[..., 0].astype(float):  # neither upside down nor mirrored
+        assert view[:24].mean() > view[24:].mean()
+        assert view[:, :20].mean() > view[:, 20:].mean()
+    assert np.array_equal(np.asarray(layer(films.astype(np.float32), training=False)), films)
+    again = augmenter(policy, flip=False, seed=3)
+    assert np.array_equal(views_of(again, films), seen)
+
+
+@pytest.mark.train
+def test_films_are_mirrored_only_when_asked_for(keras: Any) -> None:
+    from xraybatch.training.augment import augmenter, views_of
+
+    films = np.zeros((16, 24, 24, 1), np.uint8)
+    films[:, :, :8] = 200
+    seen = views_of(augmenter("none", flip=True, seed=1), films)
+    mirrored = [bool(view[:, 16:].any()) for view in seen]
+    assert True in mirrored
+    assert False in mirrored
+    assert augmenter("none", flip=False, seed=1) is None
+
+
+# ── the epoch that is kept ─────────────────────────────────────────────────────────────────────
+
+
+def test_figures_are_those_of_scikit_learn() -> None:
+    random = np.random.default_rng(0)
+    codes = random.integers(0, 4, 60)
+    codes[:5] = UNLABELLED
+    known = codes != UNLABELLED
+    probabilities = random.dirichlet(np.ones(4), 60).astype(np.float32)
+    truth, p = codes[known], probabilities[known].astype(float)
+    predicted = p.argmax(axis=1)
+    assert figure("accuracy", GRADES, codes, probabilities) == pytest.approx(
+        metrics.accuracy_score(truth, predicted)
+    )
+    assert figure("balanced-accuracy", GRADES, codes, probabilities) == pytest.approx(
+        metrics.balanced_accuracy_score(truth, predicted)
+    )
+    assert figure("kappa", GRADES, codes, probabilities) == pytest.approx(
+        metrics.cohen_kappa_score(truth, predicted, weights="quadratic")
+    )
+    assert figure("macro-auc", GRADES, codes, probabilities) == pytest.approx(
+        metrics.roc_auc_score(truth, p / p.sum(axis=1, keepdims=True), multi_class="ovr")
+    )
+    cells = random.integers(0, 2, (60, 2))
+    each = [metrics.roc_auc_score(cells[:, k], probabilities[:, k]) for k in range(2)]
+    assert figure("macro-auc", FINDINGS, cells, probabilities[:, :2]) == pytest.approx(
+        np.mean(each)
+    )
+    one_class = np.zeros(60, np.int64)
+    assert figure("macro-auc", BINARY, one_class, probabilities[:, :2]) is None
+    assert figure("kappa", BINARY, one_class - 1, probabilities[:, :2]) is None
+
+
+@pytest.mark.train
+def test_a_run_with_everything_asked_for(striped_films: Path, tmp_path: Path, said: Any) -> None:
+    from xraybatch.training.options import TrainOptions
+    from xraybatch.training.train import train
+
+    run = train(
+        TrainOptions(
+            "narrow",
+            data=striped_films,
+            out=tmp_path / "run",
+            image_size="64",
+            epochs=4,
+            batch_size=8,
+            val_split=0.3,
+            augment="mild",
+            imbalance="oversample",
+            schedule="cosine",
+            monitor="macro-auc",
+            label_smoothing=0.1,
+            dropout=0.3,
+        ),
+        said,
+    )
+    settings = run.card.settings
+    assert settings["augment"] == "mild"
+    assert (settings["schedule"], settings["monitor"]) == ("cosine", "macro-auc")
+    assert run.card.probabilities["oversampled"] is True
+    assert run.card.probabilities["class_weights"] is False
+    header = (run.folder / "history.csv").read_text().splitlines()[0]
+    assert "val_macro-auc" in header
+    config = (run.folder / "config.toml").read_text()
+    assert 'augment = "mild"' in config
+    assert "dropout = 0.3" in config
+    assert json.loads((run.folder / "score.json").read_text())["tasks"]
+
+
+@pytest.mark.train
+def test_a_frozen_backbone_sees_views(
+    striped_films: Path, tmp_path: Path, said: Any, tiny: Any, tiny_weights: Path
+) -> None:
+    from xraybatch.training.options import TrainOptions
+    from xraybatch.training.train import train
+
+    options = TrainOptions(
+        "tiny",
+        data=striped_films,
+        out=tmp_path / "run",
+        weights=str(tiny_weights),
+        augment="mild",
+        views=3,
+        imbalance="focal",
+    )
+    run = train(options, said)
+    assert "3 views of each film" in said.text
+    assert run.card.settings["views"] == 3
+    assert run.card.probabilities["focal"] is True
+    assert ("features, once", 3 * 32) in said.stages
+
+
+@pytest.mark.train
+def test_views_are_the_film_itself_and_others(keras: Any, tiny: Any, tmp_path: Path) -> None:
+    from xraybatch.core.progress import SILENT
+    from xraybatch.extension.records import BuildOptions
+    from xraybatch.training.augment import augmenter
+    from xraybatch.training.features import stored_features
+    from xraybatch.training.network import FEATURES, assemble
+
+    network = tiny.build(BuildOptions(32, 32))
+    assembly = assemble(network, [head_for(BINARY)], height=32, width=32)
+    films = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 1)).astype(np.uint8)
+    with stored_features(
+        assembly,
+        films,
+        np.arange(6),
+        augmentation=augmenter("strong", flip=False, seed=0),
+        views=2,
+        batch_size=4,
+        scratch=tmp_path,
+        progress=SILENT,
+    ) as stored:
+        plain = assembly.features.predict_on_batch(films)
+        np.testing.assert_allclose(stored.as_they_are[FEATURES][np.arange(6)], plain, rtol=1e-6)
+        drawn = stored.for_training(0)[FEATURES]
+        some = np.array([drawn[np.arange(6)] for _ in range(12)])
+    same = np.isclose(some, plain).all(axis=2)
+    assert same.any()
+    assert not same.all()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "error"),
+    [
+        ("augment", "wild", "--augment wild"),
+        ("imbalance", "smote", "--imbalance smote"),
+        ("schedule", "step", "--schedule step"),
+        ("monitor", "f1", "--monitor f1"),
+        ("dropout", 1.0, "--dropout 1"),
+        ("views", 0, "--views 0"),
+    ],
+)
+def test_what_is_not_known_is_refused(name: str, value: Any, error: str) -> None:
+    from xraybatch.extension.records import Architecture
+    from xraybatch.extension.registry import registry
+    from xraybatch.training.options import TrainOptions
+    from xraybatch.training.settings import settle
+
+    architecture = registry().get(Architecture, "cnn").record
+    with pytest.raises(UsageError, match=error):
+        settle(TrainOptions("cnn", **{name: value}), architecture)
