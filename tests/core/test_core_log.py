@@ -52,7 +52,7 @@ def test_everything_said_is_a_line_and_goes_on_to_the_person(tmp_path: Path) -> 
     assert [line["kind"] for line in lines] == kinds
     assert (lines[1]["text"], lines[1]["done"], lines[1]["total"]) == ("decoding", 3, 3)
     assert lines[3]["title"] == "Title"
-    assert lines[4]["text"] == "The film '…' is bad. Look into '…'."
+    assert lines[4]["text"] == "InputError"
     assert lines[5]["text"] == "KeyError"
     assert lines[6]["exit_code"] == 3
     assert all(str(line["time"]).endswith("+00:00") for line in lines)
@@ -72,6 +72,24 @@ def test_a_log_is_appended_to_and_put_away(tmp_path: Path) -> None:
 def test_a_log_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="log"), log_to(tmp_path / "no" / "log.jsonl"):
         pass
+
+
+@pytest.mark.parametrize("content", [b"\x89PNG\r\n", b"path,label\na,b\n", b"[1]\n", b"{}\n"])
+def test_nothing_is_appended_to_what_is_no_log(tmp_path: Path, content: bytes) -> None:
+    film = tmp_path / "film.png"
+    film.write_bytes(content)
+    with pytest.raises(InputError, match="is no log"), log_to(film):
+        pass
+    assert film.read_bytes() == content
+
+
+def test_a_full_disk_costs_lines_and_not_the_run(capfd: pytest.CaptureFixture[str]) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("there is no /dev/full here")
+    with log_to(Path("/dev/full")):
+        log_begin("x" * 100_000)
+        log_end(0)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_silent_until_somebody_listens(capfd: pytest.CaptureFixture[str]) -> None:

@@ -184,7 +184,9 @@ def test_a_cut_and_a_swapped_file_are_named(tiny_model: Path, tmp_path: Path) ->
         load_model(swapped)
 
 
-def test_weights_in_another_file_are_refused(tiny_model: Path, tmp_path: Path) -> None:
+def test_weights_in_another_file_are_refused(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import onnx
 
     model = load_model(tiny_model)
@@ -193,6 +195,11 @@ def test_weights_in_another_file_are_refused(tiny_model: Path, tmp_path: Path) -
     options = {"save_as_external_data": True, "size_threshold": 0, "location": "weights.bin"}
     onnx.save(proto, str(tmp_path / "graph.onnx"), **options)
     graph = (tmp_path / "graph.onnx").read_bytes()
-    write_sealed(graph, model.card.to_json(), tmp_path / "m.onnx")
-    with pytest.raises(ModelError, match="keeps weights in other files"):
-        Session(load_model(tmp_path / "m.onnx"), device="cpu")
+    entry = b"\x0a\x08location\x12\x0bweights.bin"
+    swapped = graph.replace(entry, b"\x12\x0bweights.bin\x0a\x08location")
+    assert swapped != graph  # protobuf knows no order of fields
+    monkeypatch.chdir(tmp_path)
+    for content in (graph, swapped):
+        write_sealed(content, model.card.to_json(), tmp_path / "m.onnx")
+        with pytest.raises(ModelError, match="keeps weights in other files"):
+            Session(load_model(tmp_path / "m.onnx"), device="cpu")

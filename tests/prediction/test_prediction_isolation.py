@@ -135,3 +135,39 @@ def _first_worker(process: subprocess.Popen[bytes]) -> int:
                 if "spawn_main" in line:
                     return int(number)
     raise AssertionError("it ended before it had a worker")
+
+
+def test_a_run_never_mixes_two_decoders(
+    tiny_model: Path,
+    grey_films: Path,
+    tmp_path: Path,
+    install_plugin: Callable[..., dict[str, str]],
+) -> None:
+    """Stopped, then continued with a stranger's reader installed: refused; and read by it: told."""
+    films = tmp_path / "films"
+    films.mkdir()
+    for path in sorted(grey_films.rglob("*.png"))[:3]:
+        os.link(path, films / path.name)
+    (films / "x.trouble").write_text("TROUBLE 7")
+    out = tmp_path / "r.csv"
+    stopping = (
+        "import sys\n"
+        "from xraybatch.prediction import run\n"
+        "def stop(*_, **__): raise KeyboardInterrupt\n"
+        "run.publish = stop\n"
+        "from xraybatch.cli.app import main\n"
+        "main(sys.argv[1:])"
+    )
+    subprocess.run([sys.executable, "-c", stopping, *command(films, out, tiny_model)[3:]])
+    assert out.with_name("r.csv.job").exists()
+    environment = install_plugin("xb-trouble", "trouble", "trouble_reader", READER)
+    done = subprocess.run(
+        command(films, out, tiny_model), env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 3
+    assert "another set of image readers" in " ".join(done.stderr.split())
+    assert not out.exists()
+    other = tmp_path / "other.csv"
+    subprocess.run(command(films, other, tiny_model), env=environment, check=True)
+    notes = json.loads(other.with_name("other.csv.run.json").read_text())["film_notes"]
+    assert notes["Read by 'trouble' of xb-trouble:trouble, which no self-test compares."] == 1

@@ -35,6 +35,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "score": "Compare results with labels: numbers with intervals.",
     },
     "Around it": {
+        "prepare": "Make data as they are distributed ready for train.",
         "sample": "Write the synthetic sample films into a folder.",
         "export": "Write a run's model in another format.",
         "inspect": "Show a model's card and check its seal.",

@@ -28,5 +28,6 @@ log_file = click.option(
     type=click.Path(path_type=Path, dir_okay=False),
     expose_value=False,
     callback=_open_log,
-    help="Append what is said, with times, as JSON lines; no film's name is in it.",
+    help="Append what is said, with times, as JSON lines; no film's name is in it, and of an error "
+    "only its kind and place.",
 )

@@ -1,30 +1,29 @@
 """What a run says of itself, for whoever reads it in the morning: standard logging, as JSON lines.
 
 Silent until somebody listens. Nothing of a film or a patient is in it: notes hold counts and names
-of settings, and what stands in quotes in an error, which may be a path, is left out.
+of settings; of an error, whose sentence may name a file, only its kind and the place it arose.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import re
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from xraybatch.core.errors import InputError, XraybatchError
+from xraybatch.core.errors import InputError
 from xraybatch.core.progress import Progress, Stage
 
 LOGGER = logging.getLogger("xraybatch")
 LOGGER.addHandler(logging.NullHandler())
 
 _EVERY = 60.0  # seconds between two lines of a stage that goes on
-_QUOTED = re.compile(r"'[^']*'")
+_open: set[Path] = set()
 
 
 @contextmanager
@@ -36,10 +35,11 @@ def log_to(path: Path) -> Iterator[None]:
     Raises
     ------
     InputError
-        If the file cannot be opened.
+        If the file cannot be opened, or is there and is no log: nothing is appended to a film.
     """
     try:
-        handler = _JsonLines(path, encoding="utf-8")
+        _check_is_log(path)
+        handler = _JsonLines(path)
     except OSError as error:
         raise InputError(
             f"The log {path} cannot be written: {error.strerror}.", "Choose another --log-file."
@@ -47,12 +47,37 @@ def log_to(path: Path) -> Iterator[None]:
     before = LOGGER.level
     LOGGER.setLevel(logging.INFO)
     LOGGER.addHandler(handler)
+    _open.add(path.resolve())
     try:
         yield
     finally:
+        _open.discard(path.resolve())
         LOGGER.removeHandler(handler)
         LOGGER.setLevel(before)
-        handler.close()
+        with suppress(OSError):  # a full disk: what could be written is
+            handler.close()
+
+
+def is_open_log(path: Path) -> bool:
+    """Whether a log is being written to `path`, so that nothing else may be."""
+    return path.resolve() in _open
+
+
+def _check_is_log(path: Path) -> None:
+    if path.exists() and not path.is_file():  # /dev/stderr, a pipe; of a folder opening says it
+        return
+    try:
+        with path.open("rb") as file:
+            head = file.readline(1 << 16)
+    except FileNotFoundError:
+        return
+    with suppress(ValueError, TypeError):
+        if not head or {"time", "kind"} <= set(json.loads(head)):
+            return
+    raise InputError(
+        f"{path} is there already and is no log: nothing is appended to it.",
+        "Choose another --log-file.",
+    )
 
 
 def logged(progress: Progress) -> Progress:
@@ -76,17 +101,13 @@ def log_end(exit_code: int) -> None:
 
 
 def log_error(error: BaseException) -> None:
-    """Log why it ended: the sentence of an error that is meant for a person, else where it arose.
+    """Log why it ended: the kind of the error and where it arose.
 
-    Names in quotes are left out, and so is the text of a foreign exception.
+    Not its sentence, which may name a file, a row of a table, and so a patient; that stands on
+    standard error.
     """
-    if isinstance(error, XraybatchError):
-        text = _QUOTED.sub("'…'", str(error))
-        _log("error", text, level=logging.ERROR, error=type(error).__name__)
-        return
-    where = [
-        f"{Path(f.filename).name}:{f.lineno}" for f in traceback.extract_tb(error.__traceback__)
-    ]
+    frames = traceback.extract_tb(error.__traceback__)[-3:]
+    where = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames]
     _log("error", type(error).__name__, level=logging.ERROR, where=where)
 
 
@@ -131,9 +152,12 @@ class _CountedStage:
 
 
 class _JsonLines(logging.FileHandler):
-    def __init__(self, path: Path, encoding: str) -> None:
-        super().__init__(path, encoding=encoding)
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, encoding="utf-8", errors="backslashreplace")
         self._begun = time.monotonic()
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """A full disk costs lines of the log, not the run."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = {

@@ -19,10 +19,13 @@ def versions_of(names: Iterable[str]) -> dict[str, str]:
 
 
 def changed_since(then: Mapping[str, object], names: Iterable[str]) -> list[str]:
-    """``Pillow 13.0 (was 12.1)`` for each of `names` that is of another version now than `then`."""
+    """``pillow 13.0 (was 12.1)`` for each of `names` that is of another version now than `then`.
+
+    What only one of the two has is left aside: onnxruntime has two names.
+    """
     now = versions_of(names)
     return [
-        f"{name} {now.get(name, 'missing')} (was {then[name]})"
+        f"{name} {now[name]} (was {then[name]})"
         for name in names
-        if name in then and then[name] != now.get(name)
+        if name in then and name in now and then[name] != now[name]
     ]

@@ -58,7 +58,9 @@ def _call(
         if isinstance(value, Undefined):
             return value
         number = float(value)
-    except Exception as error:  # a stranger's mistake is a row of the report
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a stranger's mistake is a row of the report
         words = " ".join(str(error).split())[:200]
         return Undefined(f"'{metric.name}' failed: {type(error).__name__}: {words}")
     if not np.isfinite(number):

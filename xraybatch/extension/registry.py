@@ -25,7 +25,6 @@ from xraybatch.extension.records import Architecture, Exporter, ImageReader, Met
 GROUP = "xraybatch"
 OURS = "xraybatch"
 BLOCK_VARIABLE = "XRAYBATCH_BLOCK"
-_CANNOT_LOAD = (Exception, SystemExit)  # a stranger that exits at import must not end us
 
 Record = TypeVar("Record", Architecture, Preset, Exporter, Metric, ImageReader)
 
@@ -71,11 +70,19 @@ class Registry:
     rows : list of PluginRow
     blocked_in_vain : sequence of str
         What `BLOCK_VARIABLE` names and nobody is called.
+    blocked : sequence of str
+        All that it named when the plugins were loaded.
     """
 
-    def __init__(self, rows: list[PluginRow], blocked_in_vain: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        rows: list[PluginRow],
+        blocked_in_vain: Sequence[str] = (),
+        blocked: Sequence[str] = (),
+    ) -> None:
         self.rows = rows
         self.blocked_in_vain = tuple(blocked_in_vain)
+        self.blocked = tuple(blocked)
 
     def sentences(self) -> list[str]:
         """What a person should know before a run: plugins that are broken, and what is blocked."""
@@ -184,7 +191,7 @@ def load(found: Iterable[EntryPoint], blocked: Iterable[str] = ()) -> Registry:
             row = _load_one(manager, owner, entry)
             seen |= {f"{owner}:{r.name}" for records in row.records.values() for r in records}
             rows.append(_without(row, unwanted))
-    return Registry(rows, sorted(unwanted - seen))
+    return Registry(rows, sorted(unwanted - seen), sorted(unwanted))
 
 
 def _without(row: PluginRow, unwanted: set[str]) -> PluginRow:
@@ -213,7 +220,9 @@ def _load_one(manager: pluggy.PluginManager, owner: str, entry: EntryPoint) -> P
         reason = _unknown_hook(manager, plugin)
         if not reason:
             records = _call_hooks(manager, plugin)
-    except _CANNOT_LOAD as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a stranger that exits at import must not end us
         reason = _first_line(error)
     if reason:
         if manager.has_plugin(owner):

@@ -19,6 +19,7 @@ from pebble import ProcessExpired, ProcessPool
 
 from xraybatch.core.errors import XraybatchError
 from xraybatch.extension.records import Limits
+from xraybatch.extension.registry import registry
 from xraybatch.images.chunk import Chunk
 from xraybatch.images.processes import WorkerContext, is_alive, kill, last_words
 from xraybatch.images.rule import DecodingRule
@@ -72,6 +73,7 @@ class Crew:
             limits=limits,
             readers_from=readers_from,
             memory=max(_MEMORY, 4 * limits.max_bytes),
+            blocked=" ".join(registry().blocked),
         )
         ring = np.frombuffer(memoryview(self._desk.films), np.uint8)
         self.films: NDArray[np.uint8] = ring.reshape((slots, chunk, rule.height, rule.width))

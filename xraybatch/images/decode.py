@@ -18,7 +18,7 @@ import numpy as np
 
 from xraybatch.core.status import FilmError, FilmStatus
 from xraybatch.extension.records import DisplayHints, ImageReader, Limits, StoredImage
-from xraybatch.extension.registry import OURS, registry
+from xraybatch.extension.registry import OURS, Owned, registry
 from xraybatch.images.display import display
 from xraybatch.images.faults import one_status
 from xraybatch.images.film import Film, FilmFacts
@@ -75,7 +75,7 @@ def decode(
         stream.seek(0)
         image = reader.read(stream, limits, frame)
         pixels = fit(upright(display(image), image.hints.orientation), rule)
-    notes = (*_lie(name, reader, known), *image.notes, *_darkness(image))
+    notes = (*_foreign(reader), *_lie(name, reader, known), *image.notes, *_darkness(image))
     return Film(pixels, _facts(image, notes))
 
 
@@ -110,7 +110,25 @@ def installed_readers() -> list[ImageReader]:
 
 def strangers_read() -> bool:
     """Whether readers of other packages are installed: what those do to a process is not known."""
-    return any(owned.owner.partition(":")[0] != OURS for owned in registry().records(ImageReader))
+    return bool(_strangers())
+
+
+def readers_in_use() -> list[str]:
+    """``owner:name`` of every reader, in the order they are asked: who reads what."""
+    return [f"{owned.owner}:{owned.record.name}" for owned in registry().records(ImageReader)]
+
+
+def _strangers() -> list[Owned[ImageReader]]:
+    return [o for o in registry().records(ImageReader) if o.owner.partition(":")[0] != OURS]
+
+
+def _foreign(reader: ImageReader) -> tuple[str, ...]:
+    """No reference film is of a stranger's format, so nobody knows whether it decodes as before."""
+    return tuple(
+        f"Read by '{reader.name}' of {owned.owner}, which no self-test compares."
+        for owned in _strangers()
+        if owned.record is reader
+    )
 
 
 def _opened(path: str | os.PathLike[str]) -> BinaryIO:
@@ -129,7 +147,9 @@ def _recognise(head: bytes, readers: Sequence[ImageReader]) -> ImageReader:
         try:
             if reader.sniff(head):
                 return reader
-        except Exception:  # noqa: S112 - a stranger's reader that fails knows nothing of the file
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # noqa: S112 - a stranger's reader that fails knows nothing of it
             continue
     raise FilmError(FilmStatus.UNSUPPORTED, f"No reader knows this content{_guess(head)}.")
 

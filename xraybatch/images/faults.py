@@ -32,14 +32,17 @@ def one_status(what: str) -> Iterator[None]:
     Raises
     ------
     FilmError
-        For every error but an interruption by a person.
+        For every error but an interruption by a person; also for those that are no `Exception`,
+        as libraries written in Rust raise them.
     """
     try:
         with _quiet:
             yield
     except FilmError:
         raise
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         status = _status_of(error)
         raise FilmError(status, _sentence(status, what, error)) from error
 

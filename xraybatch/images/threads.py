@@ -32,7 +32,7 @@ class _Work:
     def __init__(self, source: FilmSource) -> None:
         self.source = source
         self.begun: float | None = None
-        self.result: Result | Exception | None = None
+        self.result: Result | BaseException | None = None
         self.done = threading.Event()
 
 
@@ -62,6 +62,7 @@ class Threads:
         self._rule, self._limits, self._readers = rule, limits, readers
         self._timeout = timeout
         self._count = count
+        self._started = 0
         self._queue: SimpleQueue[_Work | None] = SimpleQueue()
 
     def decode(self, sources: Iterable[FilmSource], ahead: int) -> Iterator[Result]:
@@ -85,7 +86,7 @@ class Threads:
                     return
                 yield self._wait(window.popleft())
         finally:
-            for _ in range(self._count):
+            for _ in range(self._started):
                 self._queue.put(None)
 
     def _wait(self, work: _Work) -> Result:
@@ -93,7 +94,7 @@ class Threads:
             if self._left(work) <= 0:
                 self._start()  # in place of the one that is still on it
                 return None, took_too_long(self._timeout)
-        if isinstance(work.result, Exception):
+        if isinstance(work.result, BaseException):
             raise work.result
         assert work.result is not None
         return work.result
@@ -105,6 +106,7 @@ class Threads:
         return max(0.0, work.begun + self._timeout - time.monotonic())
 
     def _start(self) -> None:
+        self._started += 1
         # a daemon: a film without end must not keep the program from ending
         threading.Thread(target=self._run, name="decoding", daemon=True).start()
 
@@ -113,6 +115,6 @@ class Threads:
             work.begun = time.monotonic()
             try:
                 work.result = attempt(work.source, self._rule, self._limits, self._readers)
-            except Exception as error:
+            except BaseException as error:
                 work.result = error
             work.done.set()

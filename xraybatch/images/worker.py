@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from xraybatch.core.status import FilmError, FilmStatus
 from xraybatch.extension.records import ImageReader, Limits
+from xraybatch.extension.registry import BLOCK_VARIABLE
 from xraybatch.images.rule import DecodingRule
 
 if TYPE_CHECKING:
@@ -71,6 +72,8 @@ class Desk:
         ``module:function`` that returns the readers; None: those of the installation.
     memory : int
         Bytes of private memory a worker may have.
+    blocked : str
+        What `XRAYBATCH_BLOCK` said when the parent loaded its plugins: a worker loads the same.
     """
 
     films: ctypes.Array[ctypes.c_uint8]
@@ -80,6 +83,7 @@ class Desk:
     limits: Limits
     readers_from: str | None
     memory: int
+    blocked: str
 
 
 def start(desk: Desk) -> None:
@@ -93,6 +97,7 @@ def start(desk: Desk) -> None:
         os.environ[variable] = "1"
     _fall_silent()
     threading.Thread(target=_leave_with_parent, daemon=True).start()
+    os.environ[BLOCK_VARIABLE] = desk.blocked
     _desk, _readers = desk, load_readers(desk.readers_from)
     _limit_memory(desk.memory)
 

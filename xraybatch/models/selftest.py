@@ -114,9 +114,13 @@ def passes(card: Card, difference: float | None) -> bool:
     return card.self_test is None or difference is None or difference <= card.self_test.tolerance
 
 
-def wrong_graph(card: Card, difference: float) -> ModelError:
-    """The CPU answers otherwise: another onnxruntime, or not the graph that the card is about."""
+def wrong_graph(card: Card, difference: float, broken_seal: str) -> ModelError:
+    """The CPU answers otherwise: a changed file, another onnxruntime, or not the card's graph."""
     what = f"The model answers its self-test {difference:.2g} off on the CPU ({_allowed(card)})"
+    if broken_seal:
+        return ModelError(
+            f"{what}: the file was changed. {broken_seal}", "Take it from its run folder again."
+        )
     if changed := changed_since(card.versions, _RUNTIMES):
         return ModelError(
             f"{what}: another onnxruntime computes here, {', '.join(changed)}.",

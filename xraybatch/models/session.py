@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 INPUT = "films"
-# how ONNX says that weights lie in another file: an entry of `external_data` with that key
-_WEIGHTS_ELSEWHERE = b"\x0a\x08location\x12"
+# where onnxruntime looks for weights that lie in other files, which no seal covers: nowhere
+_ELSEWHERE = "session.model_external_initializers_file_folder_path"
+_NOWHERE = "/nowhere/no weights outside the model file"
 _BATCH = {CPU: 16, CUDA: 32}
 
 
@@ -86,7 +87,7 @@ class Session:
             if self.device != "cpu":
                 Session(model, device="cpu", threads=threads)  # raises if the graph is to blame
                 raise wrong_device(model.card, self.self_test_difference, self.device)
-            raise wrong_graph(model.card, self.self_test_difference)
+            raise wrong_graph(model.card, self.self_test_difference, model.broken_seal)
 
     @property
     def processor(self) -> str:
@@ -189,11 +190,6 @@ def _open(
 
     if hasattr(ort, "disable_telemetry_events"):  # builds for Windows do not read the variable
         ort.disable_telemetry_events()
-    if _WEIGHTS_ELSEWHERE in model.content:
-        raise ModelError(
-            f"{model.path.name} keeps weights in other files, which no seal covers.",
-            "Save it again as one file: onnx.save(model, path, save_as_external_data=False).",
-        )
     if any(name == CUDA for name, _ in providers) and hasattr(ort, "preload_dlls"):
         with redirect_stdout(io.StringIO()):  # it prints what it does not find
             ort.preload_dlls()
@@ -202,12 +198,18 @@ def _open(
     options.intra_op_num_threads = threads or available_cores()
     options.inter_op_num_threads = 1
     options.use_deterministic_compute = True
+    options.add_session_config_entry(_ELSEWHERE, _NOWHERE)
     # fixed: another level gives other bits
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
     try:
         return ort.InferenceSession(model.content, options, providers=list(providers))
     except Exception as error:
         reason = str(error).splitlines()[0][:200]
+        if _NOWHERE in str(error):
+            raise ModelError(
+                f"{model.path.name} keeps weights in other files, which no seal covers.",
+                "Save it again as one file: onnx.save(model, path, save_as_external_data=False).",
+            ) from None
         raise ModelError(
             f"onnxruntime cannot load {model.path.name}: {reason}",
             "Copy the model again, or install the onnxruntime version that its card names.",

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 from xraybatch.core.errors import InputError, UsageError
+from xraybatch.core.log import is_open_log
 from xraybatch.prediction.job import Job
 from xraybatch.prediction.record import record_path
 
@@ -21,6 +22,8 @@ def check_places(out: Path, job_path: Path, *, overwrite: bool) -> None:
     """
     if job_path.resolve() in {out.resolve(), record_path(out).resolve()}:
         raise UsageError("--job and --out name the same file.", "Leave --job out.")
+    if is_open_log(out) or is_open_log(job_path) or is_open_log(record_path(out)):
+        raise UsageError("--log-file and --out name the same file.", "Choose another --log-file.")
     if out.exists() and not overwrite and not job_path.exists():
         raise _not_overwritten(out)
     for folder in {out.parent, job_path.parent}:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from xraybatch.core.errors import InputError
+from xraybatch.images.decode import readers_in_use
+from xraybatch.images.fingerprint import fingerprint_digest
 from xraybatch.models.model import Model
 from xraybatch.models.session import Session
 from xraybatch.prediction.job import Job, Reconciled
@@ -32,16 +34,28 @@ def begin_or_go_on(job: Job, items: Sequence[Item], identity: dict[str, Any]) ->
     if not job.begun:
         job.begin(items, identity)
         return None
-    for word in ("model", "decisions", "rule"):
+    for word in ("model", "decisions", "rule", "decoder"):
         if job.identity.get(word) != identity[word]:
             raise InputError(
                 f"{job.path.name} holds a run with another {_WORDS[word]}: rows of two would mix.",
-                f"Finish it with that one, or delete {job.path} to start anew.",
+                f"{_finish(word, job)} Or delete {job.path} to start anew.",
             )
     return job.reconcile(items)
 
 
-_WORDS = {"model": "model", "decisions": "set of thresholds", "rule": "decoding rule"}
+def _finish(word: str, job: Job) -> str:
+    name = job.identity.get("name")
+    if word == "model" and name:
+        return f"Finish it with the model '{name}': --model MODEL."
+    return "Finish it with that one."
+
+
+_WORDS = {
+    "model": "model",
+    "decisions": "set of thresholds",
+    "rule": "decoding rule",
+    "decoder": "set of image readers, or one that decodes otherwise",
+}
 
 
 def resumed_sentences(state: Reconciled, job: Job, identity: dict[str, Any]) -> list[str]:
@@ -77,8 +91,10 @@ def identity_of(model: Model, session: Session) -> dict[str, Any]:
     """What a run is: everything that changes its results."""
     return {
         "model": hashlib.sha256(model.content).hexdigest(),
+        "name": model.card.name,
         "decisions": [entry["thresholds"] for entry in model.card.to_dict()["tasks"]],
         "rule": model.card.rule.to_dict(),
+        "decoder": [fingerprint_digest(), *readers_in_use()],
         "processor": session.processor,
         "versions": deciding_versions(),
     }

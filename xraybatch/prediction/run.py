@@ -250,7 +250,7 @@ def _classify(
 
 
 def _what_ran(model: Model, session: Session, options: PredictOptions, out: Path) -> dict[str, Any]:
-    asked = {k: str(v) if isinstance(v, Path) else v for k, v in asdict(options).items()}
+    asked = {k: v.name if isinstance(v, Path) else v for k, v in asdict(options).items()}
     return {
         "out": out.name,
         "tasks": model.card.to_dict()["tasks"],

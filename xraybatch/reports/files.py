@@ -7,6 +7,7 @@ from pathlib import Path
 
 from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.files import write_text
+from xraybatch.core.log import is_open_log
 from xraybatch.evaluation.report import Report
 from xraybatch.reports.json_text import to_json
 from xraybatch.reports.markdown import to_markdown
@@ -36,6 +37,8 @@ def check_report_path(path: Path, *, overwrite: bool) -> None:
         If something is there already that may not be overwritten.
     """
     _form(path)
+    if is_open_log(path):
+        raise UsageError("--log-file and --report name the same file.", "Choose another name.")
     if path.exists() and not overwrite:
         raise InputError(
             f"{path} is there already and is not overwritten.",

@@ -229,7 +229,9 @@ class _Walk:
 def _sniffs(sniff: Callable[[bytes], bool], head: bytes) -> bool:
     try:
         return sniff(head)
-    except Exception:  # a stranger's reader that fails knows nothing of the file
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # a stranger's reader that fails knows nothing of the file
         return False
 
 
