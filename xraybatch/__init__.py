@@ -17,9 +17,14 @@ if TYPE_CHECKING:
     from xraybatch.api.classifier import Classifier as Classifier
     from xraybatch.api.classifier import load_model as load_model
     from xraybatch.api.predicting import predict as predict
+    from xraybatch.api.scoring import Report as Report
     from xraybatch.api.scoring import score as score
+    from xraybatch.api.training import Run as Run
     from xraybatch.api.training import train as train
     from xraybatch.cli.console import ConsoleProgress as ConsoleProgress
+    from xraybatch.core.errors import InputError as InputError
+    from xraybatch.core.errors import ModelError as ModelError
+    from xraybatch.core.errors import UsageError as UsageError
     from xraybatch.core.errors import XraybatchError as XraybatchError
     from xraybatch.core.errors import XraybatchWarning as XraybatchWarning
     from xraybatch.core.progress import Progress as Progress
@@ -27,7 +32,6 @@ if TYPE_CHECKING:
     from xraybatch.core.status import FilmStatus as FilmStatus
     from xraybatch.core.tasks import Task as Task
     from xraybatch.core.tasks import TaskKind as TaskKind
-    from xraybatch.evaluation.report import Report as Report
     from xraybatch.extension.hookspecs import hookimpl as hookimpl
     from xraybatch.extension.records import Architecture as Architecture
     from xraybatch.extension.records import BuildOptions as BuildOptions
@@ -47,7 +51,6 @@ if TYPE_CHECKING:
     from xraybatch.extension.records import Window as Window
     from xraybatch.models.card import Card as Card
     from xraybatch.training.options import TrainOptions as TrainOptions
-    from xraybatch.training.train import Run as Run
 
 _RECORDS = (
     *("Architecture", "BuildOptions", "DisplayHints", "Exporter", "ExportJob", "ImageReader"),
@@ -62,13 +65,16 @@ _HOMES = {
     "score": "xraybatch.api.scoring",
     "load_model": "xraybatch.api.classifier",
     "Classifier": "xraybatch.api.classifier",
-    "Run": "xraybatch.training.train",
-    "Report": "xraybatch.evaluation.report",
+    "Run": "xraybatch.api.training",
+    "Report": "xraybatch.api.scoring",
     "Card": "xraybatch.models.card",
     "TrainOptions": "xraybatch.training.options",
     "ConsoleProgress": "xraybatch.cli.console",
     "Progress": "xraybatch.core.progress",
     "XraybatchError": "xraybatch.core.errors",
+    "InputError": "xraybatch.core.errors",
+    "ModelError": "xraybatch.core.errors",
+    "UsageError": "xraybatch.core.errors",
     "XraybatchWarning": "xraybatch.core.errors",
     "FilmError": "xraybatch.core.status",
     "FilmStatus": "xraybatch.core.status",

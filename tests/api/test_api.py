@@ -190,3 +190,90 @@ def test_train_returns_a_run_that_the_others_take(
     assert results["seen_in_training"].sum() > 80
     assert xraybatch.load_model(run).card.name == run.card.name
     assert xraybatch.score(results, f"{folder}/labels.csv", resamples=200).join.matched == 138
+
+
+def test_a_table_that_was_changed_after_prediction_is_told(
+    tiny_model: Path, grey_films: Path
+) -> None:
+    results = xraybatch.predict(grey_films, model=tiny_model)
+    labels = results[["path", "label"]].copy()
+    assert xraybatch.score(results, labels, resamples=200).sentences == ()
+    shuffled = results.sample(frac=1, random_state=1)
+    for changed in (results.head(30), results.assign(label="normal")):
+        said = " ".join(xraybatch.score(changed, labels, resamples=200).sentences)
+        assert "was changed after prediction" in said
+    assert xraybatch.score(shuffled, labels, resamples=200).tasks
+
+
+def test_a_doubtful_model_warns_from_python_too(
+    make_model: Any, grey_films: Path, tmp_path: Path
+) -> None:
+    bare = make_model(tmp_path / "bare.onnx", self_test=None, decoder={})
+    with pytest.warns(xraybatch.XraybatchWarning) as caught:
+        xraybatch.load_model(bare)
+    assert len(caught) == 2
+    content = bytearray(bare.read_bytes())
+    at = content.index(b"xraybatch.seal") + 20
+    content[at] = content[at] ^ 1
+    bare.write_bytes(content)
+    with pytest.raises(xraybatch.ModelError, match=r"changed|seal"):
+        xraybatch.load_model(bare)
+    with pytest.warns(xraybatch.XraybatchWarning, match=r"changed|seal"):
+        model = xraybatch.load_model(bare, allow_broken_seal=True)
+    frame = model.classify(sorted(grey_films.rglob("*.png"))[:4])
+    report = xraybatch.score(frame, frame[["path", "label"]], resamples=200)
+    assert "not the file that was made" in " ".join(report.sentences)
+
+
+@pytest.mark.parametrize(
+    "label_map",
+    [
+        {0: "normal", "1, sure": "osteopenia", "T=-3": "osteoporosis"},
+        '0=normal,"1, sure=osteopenia",T=-3=osteoporosis',
+    ],
+)
+def test_a_label_map_is_written_as_python_has_it(
+    tiny_model: Path, grey_films: Path, label_map: Any
+) -> None:
+    results = xraybatch.predict(grey_films, model=tiny_model)
+    values = {"normal": "0", "osteopenia": "1, sure", "osteoporosis": "T=-3"}
+    labels = results[["path"]].assign(label=results["label"].map(values))
+    report = xraybatch.score(results, labels, label_map=label_map, resamples=200)
+    assert report.tasks[0].estimates["accuracy"].value == 1
+
+
+def test_a_report_shows_and_saves_itself(
+    tiny_model: Path, grey_films: Path, tmp_path: Path
+) -> None:
+    results = xraybatch.predict(grey_films, model=tiny_model)
+    report = xraybatch.score(results, results[["path", "label"]], resamples=200)
+    assert "Accuracy" in str(report)
+    assert "matched" in str(report)
+    report.save(tmp_path / "score.md")
+    assert (tmp_path / "score.md").read_text() == report.to_markdown()
+    with pytest.raises(xraybatch.InputError, match="not overwritten"):
+        report.save(tmp_path / "score.md")
+
+
+def test_what_goes_on_tells_the_films_that_are_new(
+    tiny_model: Path, grey_films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from xraybatch.prediction import run
+
+    films = tmp_path / "films"
+    films.mkdir()
+    paths = sorted(grey_films.rglob("*.png"))
+    for path in paths[:4]:
+        (films / path.name).write_bytes(path.read_bytes())
+
+    def stop(*_: Any, **__: Any) -> None:
+        raise xraybatch.InputError("stopped")
+
+    monkeypatch.setattr(run, "publish", stop)
+    with pytest.raises(xraybatch.InputError, match="stopped"):
+        xraybatch.predict(films, model=tiny_model, out=tmp_path / "r.csv")
+    monkeypatch.undo()
+    (films / paths[5].name).write_bytes(paths[5].read_bytes())
+    with pytest.warns(xraybatch.XraybatchWarning, match="1 films are new"):
+        frame = xraybatch.predict(films, model=tiny_model, out=tmp_path / "r.csv")
+    assert len(frame) == 4

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from xraybatch.api.frames import results_frame
+from xraybatch.api.quiet import or_quiet
 from xraybatch.core.errors import UsageError
 from xraybatch.core.progress import Progress
 from xraybatch.core.status import FilmError, FilmStatus
+from xraybatch.extension.registry import registry
 from xraybatch.images.decode import decode, decode_path
 from xraybatch.images.film import film_digest
 from xraybatch.models.card import Card
 from xraybatch.models.choice import DEMONSTRATION, DEMONSTRATION_TITLE, choose_model
-from xraybatch.models.model import Model
+from xraybatch.models.model import Model, doubts
 from xraybatch.models.selftest import are_probabilities, check_decoder
 from xraybatch.models.session import Session
 from xraybatch.prediction.local import NO_ANSWER
@@ -73,8 +75,8 @@ class Classifier:
     ) -> pd.DataFrame:
         """Classify a few films, in this process.
 
-        For whole folders, or films that nobody has looked at, `xraybatch.predict` decodes each in a
-        process of its own, where a film that crashes or hangs harms nothing.
+        For whole folders, or films that nobody has looked at, `xraybatch.predict` decodes in other
+        processes, where a film that crashes or hangs harms nothing.
 
         Parameters
         ----------
@@ -91,10 +93,11 @@ class Classifier:
         Raises
         ------
         UsageError
-            If an array is no uint8 film of the rule's size.
+            If an array is no uint8 film of the rule's size, or something is a folder or pattern.
         """
         import numpy as np
 
+        _check_films(films)
         given = [films] if isinstance(films, str | Path | bytes) else list(films)
         rows: list[Row] = []
         pixels: list[NDArray[np.uint8]] = []
@@ -117,7 +120,11 @@ class Classifier:
             self._columns.cells(_name(film, index), row)
             for index, (film, row) in enumerate(zip(given, rows, strict=True))
         ]
-        record = {"tasks": self.card.to_dict()["tasks"], "card": self.card.to_dict(hashes=False)}
+        record = {
+            "tasks": self.card.to_dict()["tasks"],
+            "card": self.card.to_dict(hashes=False),
+            "model": {"broken_seal": self.model.broken_seal},
+        }
         return results_frame(cells, self._columns, record)
 
     def __repr__(self) -> str:
@@ -161,6 +168,7 @@ def load_model(
     batch_size: int | None = None,
     threads: int | None = None,
     allow_broken_seal: bool = False,
+    progress: Progress | None = None,
 ) -> Classifier:
     """Open a model: check its seal, and that it and its decoder answer here as where it was made.
 
@@ -173,6 +181,8 @@ def load_model(
     batch_size, threads : int, optional
     allow_broken_seal : bool
         Open a file that was changed.
+    progress : Progress, optional
+        Is warned of what keeps a person from trusting it; None: Python warnings.
 
     Raises
     ------
@@ -181,8 +191,15 @@ def load_model(
     """
     where = path.model if isinstance(path, Run) else Path(path)
     model = choose_model(where, allow_broken_seal=allow_broken_seal).model
+    told = or_quiet(progress)
+    for sentence in (*doubts(model), *registry().sentences()):
+        told.warn("Note", sentence)
+    _tell_demonstration(model, told)
     check_decoder(model.card)
-    return Classifier(model, Session(model, device=device, batch_size=batch_size, threads=threads))
+    session = Session(model, device=device, batch_size=batch_size, threads=threads)
+    if session.note:
+        told.warn("Device", session.note)
+    return Classifier(model, session)
 
 
 def model_of(given: str | Path | Run | Classifier | None, progress: Progress) -> Model:
@@ -194,9 +211,25 @@ def model_of(given: str | Path | Run | Classifier | None, progress: Progress) ->
     chosen = choose_model(None if given is None else Path(given))
     if chosen.why:
         progress.note(chosen.why)
-    if chosen.model.card.demonstration:
-        progress.warn(DEMONSTRATION_TITLE, DEMONSTRATION)
+    _tell_demonstration(chosen.model, progress)
     return chosen.model
+
+
+def _tell_demonstration(model: Model, progress: Progress) -> None:
+    if model.card.demonstration:
+        progress.warn(DEMONSTRATION_TITLE, DEMONSTRATION)
+
+
+def _check_films(films: Any) -> None:
+    if hasattr(films, "columns"):
+        raise UsageError(
+            "A table is no film.", "Give its column of paths: classify(table['path'])."
+        )
+    for film in [films] if isinstance(films, str | Path) else films:
+        if isinstance(film, str | Path) and Path(film).is_dir():
+            raise UsageError(
+                "classify takes films, and this is a folder.", "predict takes whole folders."
+            )
 
 
 def _name(film: str | Path | bytes | NDArray[np.uint8], index: int) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from xraybatch.core.tables import as_text
 from xraybatch.prediction.rows import Columns
 
 if TYPE_CHECKING:
@@ -48,5 +50,11 @@ def results_frame(
     if columns.seen:
         seen = frame["seen_in_training"].map({"0": False, "1": True})
         frame["seen_in_training"] = seen.astype("boolean")
-    frame.attrs[RECORD] = dict(record)
+    frame.attrs[RECORD] = {**record, "frame_sha256": frame_digest(frame)}
     return frame
+
+
+def frame_digest(frame: pd.DataFrame) -> str:
+    """SHA-256 of a table's content as text; the same whatever its index and attributes."""
+    text = as_text(frame).to_csv(index=False, lineterminator="\n")
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xraybatch.api.classifier import Classifier, model_of
 from xraybatch.api.frames import results_frame
 from xraybatch.api.quiet import or_quiet
+from xraybatch.core.errors import Interrupted
 from xraybatch.core.progress import Progress
 from xraybatch.core.tables import read_table
 from xraybatch.prediction.rows import Columns
@@ -50,9 +52,9 @@ def predict(
     out : str or Path, optional
         Where the table is written (``.csv``, ``.parquet`` or ``.jsonl``), with its run record and
         the state of the run, so that the same call goes on after an interruption. None: nothing is
-        written.
+        kept.
     device : str
-        ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; a Classifier's own where it is ``auto``.
     batch_size, workers, threads : int, optional
         Films a batch (2 or more); decoding processes; threads of the model.
     timeout : float
@@ -77,8 +79,11 @@ def predict(
     found = find_films([films] if isinstance(films, str | os.PathLike) else list(films))
     chosen = model_of(model, told)
     columns = Columns(chosen.card.tasks, seen=bool(chosen.card.hashes))
-    with tempfile.TemporaryDirectory(prefix="xraybatch-") as nowhere:
-        target = Path(nowhere) / "results.csv" if out is None else Path(out)
+    if isinstance(model, Classifier) and device == "auto":
+        device = model.device
+    with tempfile.TemporaryDirectory(prefix="xraybatch-") as nowhere, _nothing_kept(out):
+        # Parquet, because it keeps names and text as they are
+        target = Path(nowhere) / "results.parquet" if out is None else Path(out)
         record = predict_items(
             found.items,
             chosen,
@@ -92,6 +97,7 @@ def predict(
                 overwrite,
                 None if job is None else Path(job),
                 discard_job,
+                isolate=True,
             ),
             skipped=found.skipped,
             progress=told,
@@ -99,3 +105,15 @@ def predict(
         table = read_table(target)
     rows = table[list(columns.names)].to_numpy().tolist()
     return results_frame(rows, columns, record.to_dict())
+
+
+@contextmanager
+def _nothing_kept(out: str | Path | None) -> Iterator[None]:
+    try:
+        yield
+    except Interrupted:
+        if out is not None:
+            raise
+        raise Interrupted(
+            "Stopped; nothing was kept.", "Give out= so that the same call goes on."
+        ) from None

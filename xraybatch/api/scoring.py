@@ -2,28 +2,64 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from xraybatch.api.frames import RECORD
+from rich.console import Console
+
+from xraybatch.api.frames import RECORD, frame_digest
+from xraybatch.api.maps import map_text
 from xraybatch.core.progress import SILENT, Progress
 from xraybatch.core.tables import as_text
 from xraybatch.core.tasks import parse_task_request
-from xraybatch.evaluation.report import Report
+from xraybatch.evaluation import report as evaluation
+from xraybatch.evaluation.columns import parse_label_map
 from xraybatch.evaluation.scoring import ScoreOptions
 from xraybatch.extension.records import Metric
 from xraybatch.extension.registry import registry
+from xraybatch.reports.console import print_report
+from xraybatch.reports.files import check_report_path, write_report
 from xraybatch.reports.html_text import score_html
+from xraybatch.reports.markdown import to_markdown
 from xraybatch.reports.scoring import Given, read_labels, read_results, score_tables
 
 if TYPE_CHECKING:
     import pandas as pd
 
+_WIDTH = 100
 
-class ShownReport(Report):
-    """A `Report` that a notebook shows as tables."""
+
+class Report(evaluation.Report):
+    """What `score` returns: a tree of frozen dataclasses that can show itself.
+
+    ``print(report)`` shows what the command prints, a notebook shows tables; `to_dict` gives plain
+    values, `to_markdown` a page, `save` a file.
+    """
+
+    def to_markdown(self) -> str:
+        """The report as Markdown."""
+        return to_markdown(self)
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> None:
+        """Write it down; the suffix decides: ``.md`` or ``.json``.
+
+        Raises
+        ------
+        UsageError
+            If the suffix says neither.
+        InputError
+            If a file is there already and may not be overwritten.
+        """
+        check_report_path(Path(path), overwrite=overwrite)
+        write_report(self, Path(path))
+
+    def __str__(self) -> str:
+        text = io.StringIO()
+        print_report(self, Console(file=text, width=_WIDTH, highlight=False))
+        return text.getvalue()
 
     def _repr_html_(self) -> str:
         return score_html(self)
@@ -42,7 +78,7 @@ def score(
     path_column: str = "path",
     label_column: str | None = None,
     patient_column: str | None = None,
-    label_map: Mapping[str, str] | None = None,
+    label_map: Mapping[Any, str] | str | None = None,
     confidence: float = 0.95,
     resamples: int = 2000,
     seed: int = 0,
@@ -64,8 +100,9 @@ def score(
         The class that sensitivity speaks of.
     path_column, label_column, patient_column : str, optional
         Of the labels.
-    label_map : mapping of str to str, optional
-        Value of the labels → class; to the empty string: not labelled.
+    label_map : mapping of value to class, or str, optional
+        Value of the labels → class; to the empty string: not labelled. ``"0=normal,1=abnormal"``
+        says the same.
     confidence, resamples, seed
         Of the intervals.
     progress : Progress, optional
@@ -91,7 +128,7 @@ def score(
             path_column=path_column,
             label_column=label_column,
             patient_column=patient_column,
-            label_map=dict(label_map or {}),
+            label_map=parse_label_map(map_text(label_map)) if label_map else {},
             confidence=confidence,
             resamples=resamples,
             seed=seed,
@@ -102,12 +139,16 @@ def score(
     return shown(report)
 
 
-def shown(report: Report) -> ShownReport:
-    """The same report, for a notebook."""
-    return ShownReport(**{f.name: getattr(report, f.name) for f in fields(report)})
+def shown(report: evaluation.Report) -> Report:
+    """The same report, able to show itself."""
+    return Report(**{f.name: getattr(report, f.name) for f in fields(report)})
 
 
 def _given_results(results: str | Path | pd.DataFrame) -> Given:
     if isinstance(results, str | Path):
         return read_results(results)
-    return Given(as_text(results), "results", record=results.attrs.get(RECORD, {}))
+    record = dict(results.attrs.get(RECORD, {}))
+    digest = frame_digest(results) if record else ""
+    # as if it were a file: a table that was edited or filtered is told
+    record["results_sha256"] = record.pop("frame_sha256", digest)
+    return Given(as_text(results), "results", digest, record if digest else {})

@@ -7,6 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, Unpack
 
+from xraybatch.api.maps import map_text
 from xraybatch.api.quiet import or_quiet
 from xraybatch.api.scoring import shown
 from xraybatch.core.errors import UsageError
@@ -14,14 +15,13 @@ from xraybatch.core.progress import Progress
 from xraybatch.extension.records import OptionValue
 from xraybatch.reports.card_text import card_fragment
 from xraybatch.reports.html_text import score_html, text
+from xraybatch.training import train as training
 from xraybatch.training.options import TrainKeywords, TrainOptions
 from xraybatch.training.presets import place_of, preset_values
-from xraybatch.training.train import Run
-from xraybatch.training.train import train as _train
 
 
-class ShownRun(Run):
-    """A `Run` that a notebook shows as its score and its card."""
+class Run(training.Run):
+    """What `train` returns: ``folder``, ``model``, ``card``, ``report``; a notebook shows it."""
 
     def _repr_html_(self) -> str:
         place = f"<p><b>Run folder:</b> {text(str(self.folder))}</p>"
@@ -41,7 +41,7 @@ def train(
     labels: str | Path | None = None,
     out: str | Path | None = None,
     task: str | Sequence[str] = (),
-    label_map: Mapping[str, str] | str | None = None,
+    label_map: Mapping[Any, str] | str | None = None,
     options: Mapping[str, OptionValue] | None = None,
     progress: Progress | None = None,
     **more: Unpack[TrainKeywords],
@@ -91,7 +91,7 @@ def train(
         "labels": _path(labels),
         "out": _path(out),
         "task": (task,) if isinstance(task, str) else tuple(task),
-        "label_map": _map_text(label_map),
+        "label_map": None if label_map is None else map_text(label_map),
         "option": tuple(f"{key}={value}" for key, value in (options or {}).items()),
     }
     values = {name: value for name, value in given.items() if value not in (None, ())}
@@ -99,17 +99,11 @@ def train(
         values = {**preset_values(preset), **values}
         if data is None and labels is None:
             values["data"] = place_of(preset)
-    run = _train(TrainOptions(**{**values, **more}), or_quiet(progress))
+    run = training.train(TrainOptions(**{**values, **more}), or_quiet(progress))
     report = None if run.report is None else shown(run.report)
     shape = {f.name: getattr(run, f.name) for f in fields(run)}
-    return ShownRun(**{**shape, "report": report})
+    return Run(**{**shape, "report": report})
 
 
 def _path(given: str | Path | None) -> Path | None:
     return None if given is None else Path(given)
-
-
-def _map_text(label_map: Mapping[str, str] | str | None) -> str | None:
-    if label_map is None or isinstance(label_map, str):
-        return label_map
-    return ",".join(f"{value}={name}" for value, name in label_map.items())

@@ -56,6 +56,16 @@ def load_model(path: Path | str, *, allow_broken_seal: bool = False) -> Model:
     return Model(path, card_from_json(file.card), file.seal, file.broken, file.content)
 
 
+def doubts(model: Model) -> list[str]:
+    """What keeps a person from trusting a model that runs: a sentence each."""
+    said = [model.broken_seal] if model.broken_seal else []
+    if model.card.self_test is None:
+        said.append("The model carries no self-test: whether it answers rightly here is unknown.")
+    if not model.card.decoder:
+        said.append("The model does not say how the reference films decode: not compared.")
+    return said
+
+
 def with_card(model: Model, card: Card, target: Path) -> Model:
     """Write the same graph with another card and a new seal to `target`, and return that model."""
     write_sealed(model.content, card.to_json(), target)

@@ -58,8 +58,10 @@ _WORDS = {
 }
 
 
-def resumed_sentences(state: Reconciled, job: Job, identity: dict[str, Any]) -> list[str]:
-    """What a person should know of a run that goes on, a sentence each."""
+def resumed_sentences(
+    state: Reconciled, job: Job, identity: dict[str, Any]
+) -> tuple[list[str], list[str]]:
+    """What a person should know of a run that goes on, and what nobody may overlook."""
     said = [f"Going on: {state.done:,} of {job.count():,} films are done already."]
     if state.changed:
         said.append(f"{state.changed:,} films changed since they were read and are read anew.")
@@ -68,23 +70,24 @@ def resumed_sentences(state: Reconciled, job: Job, identity: dict[str, Any]) -> 
             f"{state.again:,} films that could not be read, crashed or took too long are tried "
             "again."
         )
+    left_out = []
     if state.new:
-        said.append(
+        left_out.append(
             f"{state.new:,} films are new since the run began and are not in it: "
             "run again with another --out, or with --overwrite once this one is published."
         )
     if state.vanished:
-        said.append(f"{state.vanished:,} films of the run are no longer there.")
+        left_out.append(f"{state.vanished:,} films of the run are no longer there.")
     old = job.identity
     if (old.get("processor"), old.get("versions")) != (
         identity["processor"],
         identity["versions"],
     ):
-        said.append(
+        left_out.append(
             "The run began on another processor or with other library versions: probabilities are "
             "equal within tolerance, not to the last bit."
         )
-    return said
+    return said, left_out
 
 
 def identity_of(model: Model, session: Session) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from xraybatch.core.progress import SILENT, Progress
 from xraybatch.extension.records import ImageReader
 from xraybatch.extension.registry import registry
 from xraybatch.images.pool import DecodingPool
-from xraybatch.models.model import Model
+from xraybatch.models.model import Model, doubts
 from xraybatch.models.selftest import check_decoder
 from xraybatch.models.session import Session
 from xraybatch.prediction.dispatch import dispatch
@@ -54,6 +54,8 @@ class PredictOptions:
         Where the state of the run is kept; ``<out>.job`` by default.
     discard_job : bool
         Remove the job after publishing.
+    isolate : bool
+        Decode few films in processes too, where one that crashes harms nothing.
     """
 
     device: str = "auto"
@@ -64,6 +66,7 @@ class PredictOptions:
     overwrite: bool = False
     job: Path | None = None
     discard_job: bool = False
+    isolate: bool = False
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.timeout) and self.timeout > 0):
@@ -172,16 +175,20 @@ def _predict(
     with Job(job_path) as job:
         check_may_write(out, job, overwrite=options.overwrite)
         state = begin_or_go_on(job, items, identity)
-        later = [session.note] if session.note else []
+        if session.note:
+            progress.warn("Device", session.note)
+            notes.append(session.note)
         if state is not None:
-            later += resumed_sentences(state, job, identity)
-        for note in later:
-            progress.note(note)
-        notes += later
+            going_on, left_out = resumed_sentences(state, job, identity)
+            for note in going_on:
+                progress.note(note)
+            for note in left_out:
+                progress.warn("Note", note)
+            notes += [*going_on, *left_out]
         before = job.count_done()
         columns = Columns(model.card.tasks, seen=bool(model.card.hashes))
         # what stopped it before may have been a film that ended this process
-        isolate = state is not None
+        isolate = options.isolate or state is not None
         seconds, workers = _classify(job, session, model, options, progress, isolate=isolate)
         predicting = time.perf_counter() - begin
         check_may_write(out, job, overwrite=options.overwrite)
@@ -212,12 +219,7 @@ def _predict(
 
 def _warned(model: Model, progress: Progress) -> list[str]:
     """Say what a person must know before the first film; also with --quiet."""
-    said = [model.broken_seal] if model.broken_seal else []
-    if model.card.self_test is None:
-        said.append("The model carries no self-test: whether it answers rightly here is unknown.")
-    if not model.card.decoder:
-        said.append("The model does not say how the reference films decode: not compared.")
-    said += registry().sentences()
+    said = [*doubts(model), *registry().sentences()]
     for sentence in said:
         progress.warn("Note", sentence)
     return said

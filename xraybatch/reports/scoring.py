@@ -45,6 +45,8 @@ class Given:
         The run record of a results table; empty where there is none.
     record_name : str
         What messages call that.
+    is_file : bool
+        Whether the report names it as a source.
     """
 
     table: pd.DataFrame
@@ -52,6 +54,7 @@ class Given:
     digest: str = ""
     record: Mapping[str, Any] = field(default_factory=dict)
     record_name: str = "The table's run record"
+    is_file: bool = False
 
 
 def read_results(path: Path | str) -> Given:
@@ -64,7 +67,12 @@ def read_results(path: Path | str) -> Given:
     """
     path = Path(path)
     return Given(
-        read_table(path), path.name, sha256_of(path), _read_record(path), str(record_path(path))
+        read_table(path),
+        path.name,
+        sha256_of(path),
+        _read_record(path),
+        str(record_path(path)),
+        is_file=True,
     )
 
 
@@ -77,7 +85,7 @@ def read_labels(path: Path | str) -> Given:
         If it cannot be read.
     """
     path = Path(path)
-    return Given(read_table(path), path.name, sha256_of(path))
+    return Given(read_table(path), path.name, sha256_of(path), is_file=True)
 
 
 def score_tables(
@@ -117,6 +125,8 @@ def score_tables(
         progress.warn("Note", sentence)
     columns = [str(column) for column in results.table.columns]
     tasks = _tasks_of(results, requests)
+    if not results.record:
+        progress.note("No run record lies with the results: nothing is known of their model.")
     if not tasks:
         tasks = infer_tasks(columns, requests, positive)
     elif positive is not None:
@@ -127,7 +137,7 @@ def score_tables(
     sources = tuple(
         Source(role, given.name, given.digest)
         for role, given in (("results", results), ("labels", labels))
-        if given.digest
+        if given.is_file
     )
     return replace(report, sources=sources, sentences=sentences)
 
@@ -153,6 +163,9 @@ def _warnings(results: Given) -> tuple[str, ...]:
     card = results.record.get("card")
     if isinstance(card, dict) and card.get("demonstration"):
         found.append(DEMONSTRATION)
+    model = results.record.get("model")
+    if isinstance(model, dict) and model.get("broken_seal"):
+        found.append(f"The model was not the file that was made: {model['broken_seal']}")
     if results.digest and results.record.get("results_sha256", results.digest) != results.digest:
         found.append(f"{results.name} was changed after prediction.")
     return tuple(found)
@@ -162,7 +175,7 @@ def _seen(results: pd.DataFrame) -> tuple[str, ...]:
     """Films that the model was trained on make it look better than it is."""
     if "seen_in_training" not in results.columns:
         return ()
-    seen = int((results["seen_in_training"] == "1").sum())
+    seen = int(results["seen_in_training"].isin(["1", "True", "true", "1.0"]).sum())
     if not seen:
         return ()
     return (
