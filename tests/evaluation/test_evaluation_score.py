@@ -341,10 +341,12 @@ def test_text_stays_text_and_a_leading_dot_is_ignored():
         (["a/1.png", "a/2.png"], ["1.png", "2.png"], "without the first folder of the results'"),
         (["p/1.png", "q/1.png"], ["x/p/1.png", "x/q/1.png"], "first folder of the labels'"),
         (["p/1.png", "q/1.png"], ["x/y/p/1.png", "x/y/q/1.png"], "first 2 folders of the labels'"),
-        (["a/b.x.png"], ["c/b.x.png"], "file name"),
+        (["a/b.x.png", "c/d.png"], ["b.x.png", "d.png"], "folder of the results'"),
+        (["1.2.840.17"], ["x/y/1.2.840.17"], "folders of the labels'"),
+        (["N18.JPG", "n19.jpg"], ["n18", "N19"], "suffix, upper and lower case alike"),
         (["a/b.x.png", "c/d.png"], ["b.x", "d"], "without the results' suffix"),
         (["a/IM1", "a/IM2"], ["IM1.dcm", "IM2.dcm"], "without the labels' suffix"),
-        (["a/1.png"], ["b/1.dcm"], "without suffix"),
+        (["a/1.png"], ["1.dcm"], "without suffix"),
         (["a/1.png"], ["a\\1.png"], "backslashes"),
         (["é.png"], ["e\u0301.png"], "accents"),
     ],
@@ -369,6 +371,22 @@ def test_ambiguous_names_are_refused_with_an_example_of_each_side():
     assert "'p/1.png'" in caught.value.message
     assert "'r/1.png'" in caught.value.message
     assert "'1.png' would stand for several films" in caught.value.message
+
+
+def test_folders_that_contradict_each_other_and_parts_of_a_uid_are_no_match():
+    with pytest.raises(InputError, match=r"By file name, 'PatA/1.dcm' would be 'PatB/1.dcm'"):
+        join(films("PatA/1.dcm"), table(path=["PatB/1.dcm"], label=["a"]), ["label"])
+    with pytest.raises(InputError, match="No film is in both"):
+        join(films("1.2.840.99.17"), table(path=["1.2.840.99.18"], label=["a"]), ["label"])
+
+
+def test_what_would_match_more_is_told():
+    stems = [f"f{i}" for i in range(10)]
+    results = films(*(f"w/{name}.png" for name in stems))
+    labels = table(path=["w/f0.png", *stems[1:]], label=["a"] * 10)
+    _, told = join(results, labels, ["label"])
+    assert told.matched == 1
+    assert "By file name, without the results' suffix 9 would match" in " ".join(told.sentences)
 
 
 def test_no_film_in_common():

@@ -303,6 +303,18 @@ def test_a_tar_with_holes_is_refused(tmp_path: Path, place: Path) -> None:
         unpack(tmp_path / "a.tar", place)
 
 
+def test_a_table_that_nobody_can_read_whole(
+    tmp_path: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xraybatch.sources.archives._LARGEST_TABLE", 10_000)
+    archive = zipped(
+        tmp_path / "a.zip", {"1.png": FILM, "a.csv": b"x" * 9000, "b.csv": b"x" * 10**7}
+    )
+    found = unpack(archive, place)
+    assert (found.tables, found.skipped) == (1, {"table that is too large": 1})
+    assert written(place) == ["1.png", "a.csv"]
+
+
 def test_an_encrypted_zip(tmp_path: Path, place: Path) -> None:
     archive = zipped(tmp_path / "a.zip", {"1.png": FILM})
     data = bytearray(archive.read_bytes())

@@ -103,7 +103,7 @@ def test_paths_are_relative_to_the_table_too_and_missing_films_are_told(
     found = read_films(None, TrainOptions("a", labels=labels), LABEL, said)
     assert list(found.table[FILE]) == [str(tmp_path / "t" / "a.png")]
     assert found.missing == ("b.png",)
-    assert "not there, left out: 1" in said.text
+    assert "not there, left out: 1 of 2 films" in said.warnings[0][1]
 
 
 @pytest.mark.parametrize(
@@ -162,6 +162,18 @@ def test_a_value_that_the_map_does_not_know_is_refused(
             read_films(folder, options, LABEL, said)
     else:
         assert len(read_films(folder, options, LABEL, said).table) >= 2
+
+
+def test_nothing_is_left_out_or_taken_apart_in_silence(tmp_path: Path, said: Any) -> None:
+    folder = films(tmp_path, "a.png", "b.png", "c.png", "d/e.png")
+    (folder / "f").mkdir()  # a folder is no film, whatever the table calls it
+    table(folder, "path,label\na.png,Normal\nb.png,normal \nf,ill\n")
+    found = read_films(folder, TrainOptions("a", data=folder), LABEL, said)
+    assert list(found.table["path"]) == ["a.png", "b.png"]
+    warned = " ".join(sentence for _, sentence in said.warnings)
+    assert "left out: 1 of 3 films" in warned
+    assert "'Normal' and 'normal' of 'label' are taken as two classes" in warned
+    assert "In the folder but not in labels.csv, left out: 2 films" in said.text
 
 
 def test_rows_that_repeat_word_for_word_count_once(tmp_path: Path, said: Any) -> None:

@@ -27,6 +27,11 @@ def command(folder: Path) -> None:
     from xraybatch.core.errors import InputError
     from xraybatch_samples import write
 
+    if folder.is_dir() and any(folder.iterdir()) and not _holds_samples(folder):
+        raise InputError(
+            f"{folder} is a folder with other files: sample films do not belong among them.",
+            "Choose an empty folder.",
+        )
     try:
         count = write(folder)
     except FileExistsError as error:
@@ -38,3 +43,11 @@ def command(folder: Path) -> None:
         raise InputError(f"{folder} is not a folder.", "Choose another name.") from None
     click.echo(f"{count} synthetic films and labels.csv are in {folder}.")
     click.echo(f"Next: xraybatch predict {folder} --out results.csv")
+
+
+def _holds_samples(folder: Path) -> bool:
+    """Whether the sample films were written there before."""
+    try:
+        return (folder / "README.md").read_text(encoding="utf-8").startswith("# Synthetic knee")
+    except (OSError, UnicodeDecodeError):
+        return False

@@ -94,19 +94,27 @@ def command(
       xraybatch score other.csv labels.csv --task label:ordinal=mild,moderate,severe
     """
     from xraybatch.cli.console import ConsoleProgress, stdout
+    from xraybatch.core.errors import UsageError
     from xraybatch.core.tasks import parse_task_request
     from xraybatch.evaluation.bars import check_bars, parse_bar
     from xraybatch.evaluation.columns import parse_label_map
     from xraybatch.evaluation.scoring import ScoreOptions
     from xraybatch.extension.records import Metric
     from xraybatch.extension.registry import registry
+    from xraybatch.prediction.record import record_path
     from xraybatch.reports.console import print_report
     from xraybatch.reports.files import check_report_path, write_report
     from xraybatch.reports.json_text import to_json
     from xraybatch.reports.scoring import read_labels, read_results, score_tables
 
     # what is mistyped is said before a million rows are read
+    inputs = {p.resolve() for p in (results, labels, record_path(results))}
     for path in reports:
+        if path.resolve() in inputs or reports.count(path) > 1:
+            raise UsageError(
+                f"--report {path} is one of the tables, their record, or given twice.",
+                "Choose another name.",
+            )
         check_report_path(path, overwrite=overwrite)
     for bar in bars:
         parse_bar(bar)

@@ -90,6 +90,11 @@ def log_begin(text: str) -> None:
     _log("begin", text)
 
 
+def log_note(sentence: str) -> None:
+    """Log what a report says."""
+    _log("note", sentence)
+
+
 def log_result(text: str, **counts: Any) -> None:
     """Log what came out."""
     _log("result", text, **counts)

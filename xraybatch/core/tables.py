@@ -97,6 +97,11 @@ def _read_csv(path: Path) -> pd.DataFrame:
     from pyarrow import csv as pa_csv
 
     raw = path.read_bytes()
+    if raw.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+        raise InputError(
+            f"{path} is a workbook of a spreadsheet.",
+            "Save it there as CSV (Excel: CSV UTF-8), and give that file.",
+        )
     if b"\0" in raw[:4096] and not raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise InputError(f"{path} is not a text table.", "Give a CSV or Parquet file.")
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -114,7 +119,9 @@ def _read_csv(path: Path) -> pd.DataFrame:
     if not text.strip():
         return pd.DataFrame()
     header = text.splitlines()[0]
-    delimiter = max(_DELIMITERS, key=lambda d: len(next(csv.reader([header], delimiter=d), [])))
+    cells = {d: next(csv.reader([header], delimiter=d), []) for d in _DELIMITERS}
+    # a class may be called 'a;b;c': a column 'path' says more than the number of columns
+    delimiter = max(_DELIMITERS, key=lambda d: ("path" in cells[d], len(cells[d])))
     names = [name.strip() for name in next(csv.reader(io.StringIO(text), delimiter=delimiter))]
     _check_unique(path, names)
     try:

@@ -65,6 +65,11 @@ class Task:
                 f"The classes of task '{self.name}' repeat or are empty: {list(self.classes)}."
             )
         for name in self.classes:
+            if name != name.strip():
+                raise UsageError(
+                    f"The class '{name}' of task '{self.name}' begins or ends with a blank.",
+                    "Rename it, for example with --label-map.",
+                )
             if not name.isprintable() or name.startswith(("=", "@")):
                 raise UsageError(
                     f"The class {name!r} of task '{self.name}' would be executed by a spreadsheet "

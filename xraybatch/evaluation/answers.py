@@ -119,7 +119,8 @@ def answers(
 def _truth(
     column: pd.Series[str], classes: Sequence[str], label_map: Mapping[str, str], name: str
 ) -> NDArray[np.int64]:
-    mapped = column.map(lambda value: label_map.get(value, value)) if label_map else column
+    stripped = column.str.strip()  # as training reads them
+    mapped = stripped.map(lambda value: label_map.get(value, value)) if label_map else stripped
     codes = _codes(mapped, classes)
     unknown = sorted(set(mapped[codes == MASKED]) - {""})
     if unknown:

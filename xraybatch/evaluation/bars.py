@@ -27,10 +27,13 @@ def check_bars(report: Report, bars: Sequence[str]) -> None:
         If a number lies below its bar or is undefined; the message has every such number.
     """
     known = named_estimates(report)
+    own = f"{report.tasks[0].task}." if report.tasks else "."
     missed = []
     for name, bar in [parse_bar(text) for text in bars]:
         if name not in known:
-            raise UsageError(f"The report has no number '{name}'.", did_you_mean(name, known))
+            short = [n for n in known if len(report.tasks) > 1 or not n.startswith(own)]
+            written = name.lower().replace(" ", "_")
+            raise UsageError(f"The report has no number '{name}'.", did_you_mean(written, short))
         estimate = known[name]
         if estimate.value is None:
             missed.append(f"{name} is undefined ({estimate.reason}), its bar is {bar:g}")

@@ -84,7 +84,7 @@ def join(
     labels, duplicates = _once(labels, _films(labels, path_column, framed), told)
     theirs = _films(labels, path_column, framed)
 
-    found, fallback = match(mine, theirs)
+    found, fallback, better = match(mine, theirs)
     order = _canonical_order(results, [i for i, row in enumerate(found) if row >= 0])
     taken = [found[i] for i in order]
     used = set(taken)
@@ -100,6 +100,7 @@ def join(
     failed = Counter(status for status in both[0]["status"] if status != FilmStatus.OK)
     said = [
         f"No path was in both tables, so films were matched by {fallback}." if fallback else "",
+        better,
         f"Rows of the labels without a path, left out: {without_path}." if without_path else "",
         "" if home else "No patients are known: films are treated as independent.",
         f"Films without a patient, each counted as a patient of its own: {alone}." if alone else "",

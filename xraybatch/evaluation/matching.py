@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from xraybatch.core.errors import InputError
+from xraybatch.sources.discover import IMAGE_LIKE
 
 _DEEPEST = 8  # folders that one side may have in front of the other's paths
 _Shorten = Callable[[str], str]
@@ -19,21 +20,36 @@ class Film(NamedTuple):
     frame: str
 
 
-def match(mine: Sequence[Film], theirs: Sequence[Film]) -> tuple[list[int], str]:
+class Matched(NamedTuple):
+    """How films found each other.
+
+    Attributes
+    ----------
+    rows : list of int
+        Row of the other table for each of mine, −1 for none.
+    compared : str
+        What was compared instead of paths; empty where paths were.
+    better : str
+        Where few paths matched: what would match more, in a sentence; else empty.
+    """
+
+    rows: list[int]
+    compared: str
+    better: str
+
+
+def match(mine: Sequence[Film], theirs: Sequence[Film]) -> Matched:
     """Find the row of `theirs` for each of `mine`.
+
+    By path; only where not one path is in both by what finds most of them: a path without its first
+    folders, the file name, the name without a film's suffix, and these with upper and lower case
+    alike. Names are only compared where they stand for one film on either side, and where not both
+    sides say a folder, which would contradict each other.
 
     Parameters
     ----------
     mine, theirs : sequence of Film
         Of the results and of the labels; each film once.
-
-    Returns
-    -------
-    list of int
-        Row of `theirs`, −1 for none.
-    str
-        What was compared instead of paths; empty where paths were. Only where not one path is in
-        both, and only by what stands for one film on either side.
 
     Raises
     ------
@@ -42,20 +58,16 @@ def match(mine: Sequence[Film], theirs: Sequence[Film]) -> tuple[list[int], str]
     """
     rows = {film: row for row, film in enumerate(theirs)}
     found = [rows.get(film, -1) for film in mine]
-    if max(found, default=-1) >= 0:
-        return found, ""
-    ambiguous = ""
-    for words, shorten_mine, shorten_theirs in _attempts():
-        short_mine = [Film(shorten_mine(_spelled(f.path)), f.frame) for f in mine]
-        short_theirs = [Film(shorten_theirs(_spelled(f.path)), f.frame) for f in theirs]
-        shared = set(short_mine) & set(short_theirs)
-        if not shared:
-            continue
-        if clash := _clash(shared, mine, short_mine) or _clash(shared, theirs, short_theirs):
-            ambiguous = ambiguous or f" By {words}, '{clash}' would stand for several films."
-            continue
-        rows = {film: row for row, film in enumerate(short_theirs)}
-        return [rows.get(film, -1) for film in short_mine], words
+    exact = sum(row >= 0 for row in found)
+    if 2 * exact >= min(len(mine), len(theirs)) > 0:
+        return Matched(found, "", "")
+    best, words, ambiguous = _best_attempt(mine, theirs)
+    more = sum(row >= 0 for row in best)
+    if exact:
+        better = f"By {words} {more:,} would match: write the paths of both tables alike."
+        return Matched(found, "", better if more > 2 * exact else "")
+    if more:
+        return Matched(best, words, "")
     examples = [f"'{films[0].path}'" if films else "no film" for films in (mine, theirs)]
     raise InputError(
         f"No film is in both tables: the results have {examples[0]}, the labels {examples[1]}."
@@ -63,6 +75,28 @@ def match(mine: Sequence[Film], theirs: Sequence[Film]) -> tuple[list[int], str]
         "Make the paths of the labels begin where those of the results do, "
         "or name their column with --path-column.",
     )
+
+
+def _best_attempt(mine: Sequence[Film], theirs: Sequence[Film]) -> tuple[list[int], str, str]:
+    """Rows and words of the attempt that finds most, the first of equals; and what was refused."""
+    best, words_of_best, refused = [-1] * len(mine), "", ""
+    for words, shorten_mine, shorten_theirs in _attempts():
+        short_mine = [Film(shorten_mine(_spelled(f.path)), f.frame) for f in mine]
+        short_theirs = [Film(shorten_theirs(_spelled(f.path)), f.frame) for f in theirs]
+        shared = set(short_mine) & set(short_theirs)
+        if not shared:
+            continue
+        if clash := _clash(shared, mine, short_mine) or _clash(shared, theirs, short_theirs):
+            refused = refused or f" By {words}, '{clash}' would stand for several films."
+            continue
+        rows = {film: row for row, film in enumerate(short_theirs)}
+        found = [rows.get(film, -1) for film in short_mine]
+        if words.startswith("file name") and (pair := _contradiction(mine, theirs, found)):
+            refused = refused or f" By {words}, '{pair[0]}' would be '{pair[1]}'."
+            continue
+        if sum(row >= 0 for row in found) > sum(row >= 0 for row in best):
+            best, words_of_best = found, words
+    return best, words_of_best, refused
 
 
 def _attempts() -> Iterator[tuple[str, _Shorten, _Shorten]]:
@@ -75,6 +109,18 @@ def _attempts() -> Iterator[tuple[str, _Shorten, _Shorten]]:
     yield "file name, without the results' suffix", _stem, _name
     yield "file name, without the labels' suffix", _name, _stem
     yield "file name, without suffix", _stem, _stem
+    yield "file name, upper and lower case alike", _folded(_name), _folded(_name)
+    yield "file name without suffix, upper and lower case alike", _folded(_stem), _folded(_stem)
+
+
+def _contradiction(
+    mine: Sequence[Film], theirs: Sequence[Film], found: Sequence[int]
+) -> tuple[str, str] | None:
+    """A pair of which both say a folder: another one, or paths would have matched."""
+    for film, row in zip(mine, found, strict=True):
+        if row >= 0 and all("/" in _spelled(f.path) for f in (film, theirs[row])):
+            return film.path, theirs[row].path
+    return None
 
 
 def _clash(shared: set[Film], films: Sequence[Film], short: Sequence[Film]) -> str:
@@ -103,5 +149,11 @@ def _name(path: str) -> str:
 
 
 def _stem(path: str) -> str:
+    """The name without a film's suffix: a part of a UID is none."""
     name = _name(path)
-    return name.rpartition(".")[0] or name
+    stem, dot, suffix = name.rpartition(".")
+    return stem if stem and f"{dot}{suffix}".lower() in IMAGE_LIKE else name
+
+
+def _folded(shorten: _Shorten) -> _Shorten:
+    return lambda path: shorten(path).casefold()

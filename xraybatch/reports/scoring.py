@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.files import sha256_of
-from xraybatch.core.log import logged
+from xraybatch.core.log import log_note, logged
 from xraybatch.core.progress import SILENT, Progress
 from xraybatch.core.tables import read_table
 from xraybatch.core.tasks import Task, TaskKind, TaskRequest
@@ -66,6 +66,12 @@ def read_results(path: Path | str) -> Given:
         If one of them cannot be read.
     """
     path = Path(path)
+    job = path.with_name(path.name + ".job")
+    if not path.exists() and job.exists():
+        raise InputError(
+            f"{path} is not there yet: its prediction was stopped before it was finished.",
+            "Give the predict command again; it goes on.",
+        )
     return Given(
         read_table(path),
         path.name,
@@ -121,8 +127,8 @@ def score_tables(
     chosen, progress = options or ScoreOptions(), logged(progress)
     check_order(results.table, labels.table)
     sentences = (*_warnings(results), *_seen(results.table))
-    for sentence in sentences:
-        progress.warn("Note", sentence)
+    for sentence in sentences:  # the person reads them above the numbers
+        log_note(sentence)
     columns = [str(column) for column in results.table.columns]
     tasks = _tasks_of(results, requests)
     if not results.record:
@@ -180,8 +186,8 @@ def _seen(results: pd.DataFrame) -> tuple[str, ...]:
         return ()
     return (
         f"{seen:,} of {len(results):,} films were seen in training: these numbers flatter the "
-        "model. Score films that it has not seen; its held-back score is on its card "
-        "(xraybatch inspect).",
+        "model. Score films that it has not seen; those that training held back are in its run "
+        "folder, predictions-test.csv, and their score is on its card (xraybatch inspect).",
     )
 
 

@@ -160,20 +160,51 @@ def _from_table(
     if not len(kept):
         raise _nothing_there(labels, len(missing))
     if missing:
-        progress.note(f"Named in {labels.name} but not there, left out: {len(missing):,} films.")
+        progress.warn(
+            "Films left out",
+            f"Named in {labels.name} but not there, left out: {len(missing):,} of "
+            f"{len(kept) + len(missing):,} films. File names are only tried where no path is there "
+            "at all.",
+        )
     kept["path"] = [key_of(path) for path in kept["path"]]
+    if folder is not None:
+        _tell_unlabelled(kept, folder, labels, progress)
+    for column in homes:
+        _tell_spellings(column, kept[column], progress)
     return LabelledFilms(kept, f"table {labels.name}", missing)
+
+
+def _tell_unlabelled(table: pd.DataFrame, folder: Path, labels: Path, progress: Progress) -> None:
+    known = {Path(file).resolve() for file in table[FILE]}
+    others = sum(Path(item.path).resolve() not in known for item in find_films([folder]).items)
+    if others:
+        progress.note(f"In the folder but not in {labels.name}, left out: {others:,} films.")
+
+
+def _tell_spellings(task: str, column: pd.Series[str], progress: Progress) -> None:
+    by_word: dict[str, set[str]] = {}
+    for name in set(column) - {""}:
+        by_word.setdefault(name.casefold(), set()).add(name)
+    for names in by_word.values():
+        if len(names) > 1:
+            one, other, *_ = sorted(names)
+            progress.warn(
+                "Classes",
+                f"'{one}' and '{other}' of '{task}' are taken as two classes; "
+                f"--label-map {one}={other} makes them one.",
+            )
 
 
 def _by_name(table: pd.DataFrame, labels: Path, folder: Path, progress: Progress) -> pd.DataFrame:
     """Paths that are no paths here, found as `score` finds them: by other folders, name or stem."""
     items = find_films([folder]).items
     try:
-        rows, compared = match(
+        rows, compared, _ = match(
             [Film(item.key, "") for item in items], [Film(path, "") for path in table["path"]]
         )
-    except InputError:
-        raise _nothing_there(labels, len(table)) from None
+    except InputError as error:
+        ambiguous = error.message.partition(". ")[2]
+        raise _nothing_there(labels, len(table), ambiguous) from None
     words = compared.replace("the results'", "the files'")
     progress.note(f"No path of {labels.name} is there, so films were matched by {words}.")
     paths, files = table["path"].tolist(), table[FILE].tolist()
@@ -183,9 +214,9 @@ def _by_name(table: pd.DataFrame, labels: Path, folder: Path, progress: Progress
     return table.assign(path=paths, **{FILE: files})
 
 
-def _nothing_there(labels: Path, count: int) -> InputError:
+def _nothing_there(labels: Path, count: int, ambiguous: str = "") -> InputError:
     return InputError(
-        f"None of the {count:,} films that {labels} names is there.",
+        f"None of the {count:,} films that {labels} names is there. {ambiguous}".strip(),
         "Paths are looked for in --data and in the folder of the table, then by file names, each "
         "of which must stand for one film. --path-column names another column.",
     )
@@ -215,6 +246,12 @@ def _from_folders(folder: Path, requests: list[TaskRequest], progress: Progress)
             f"{folder} has no class folders and no {TABLE}.",
             "Put the films of each class into a folder of its name, or give --labels.",
         )
+    names = sorted({row[2] for row in rows})
+    progress.note(
+        f"No table of labels: the folders are the classes, {', '.join(names[:8])}"
+        + (" …" if len(names) > 8 else "")
+        + ". --labels names a table."
+    )
     if alone:
         progress.note(f"In no class folder, left out: {alone:,} films.")
     table = pd.DataFrame(rows, columns=["path", FILE, requests[0].name, "split"], dtype=str)
@@ -280,6 +317,6 @@ def _place(path: str, *folders: Path | None) -> str:
     if not path:
         return ""
     for folder in folders:
-        if folder is not None and (found := folder / path).exists():
+        if folder is not None and (found := folder / path).is_file():
             return str(found)
     return ""

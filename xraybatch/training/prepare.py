@@ -242,12 +242,16 @@ def _strata(codes: Mapping[str, NDArray[np.int64]]) -> NDArray[np.int64]:
 def _tell_contradictions(
     digests: list[bytes], codes: Mapping[str, NDArray[np.int64]], progress: Progress
 ) -> None:
-    said: dict[bytes, tuple[bytes, ...]] = {}
+    truths: dict[bytes, set[tuple[bytes, ...]]] = {}
     for i, digest in enumerate(digests):
-        truth = tuple(values[i].tobytes() for values in codes.values())
-        if said.setdefault(digest, truth) != truth:
-            progress.note("Some films have the same pixels but different labels.")
-            return
+        truths.setdefault(digest, set()).add(tuple(v[i].tobytes() for v in codes.values()))
+    films = sum(len(truths[digest]) > 1 for digest in digests)
+    if films:
+        progress.warn(
+            "Labels that contradict each other",
+            f"{films:,} films have the pixels of another film with another label. They stay in, on "
+            "one side of the split; one of each pair must be wrong.",
+        )
 
 
 def _left_out(
