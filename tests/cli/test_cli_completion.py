@@ -289,7 +289,10 @@ def test_names_that_a_shell_must_quote_are_left_to_it(home: Path) -> None:
 def test_a_plugin_that_prints_does_not_end_among_the_completions(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (home / "loud.py").write_text("print('LOUD')\nraise ValueError('and broken')\n")
+    (home / "loud.py").write_text(
+        "import os\nprint('LOUD')\nos.write(1, b'FD1')\nos.write(2, b'FD2')\n"
+        "raise ValueError('and broken')\n"
+    )
     about = home / "loud-1.0.dist-info"
     about.mkdir()
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: loud\nVersion: 1.0\n")

@@ -97,11 +97,12 @@ def test_a_folder_that_is_not_there_yet_lies_on_its_parent_s_disk(tmp_path: Path
 
 
 def test_only_our_variables_are_read_and_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XRAYBATCH_MODEL", "m.onnx")
+    monkeypatch.setenv("XRAYBATCH_MODEL", "Patient Meier/m.onnx")
+    monkeypatch.setenv("XRAYBATCH_BLOCK", "a:b")
     monkeypatch.setenv("XRAYBATCH_PACS_PASSWORD", "hunter2")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hunter2")
     found = read_environment()
-    assert found["XRAYBATCH_MODEL"] == "m.onnx"
+    assert (found["XRAYBATCH_BLOCK"], found["XRAYBATCH_MODEL"]) == ("a:b", "(set, not shown)")
     assert "hunter2" not in str(found)
     assert all(name.startswith("XRAYBATCH_") for name in found)
 

@@ -282,6 +282,23 @@ def test_sizes_and_counts_have_limits(
     assert unpack(tmp_path / "b", place, entries=20).films == 20
 
 
+def test_a_zip_of_the_large_kind_is_counted_before_it_is_loaded(
+    tmp_path: Path, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", 5)  # zip64 from six entries on
+        archive = zipped(tmp_path / "a.zip", {f"{i}.png": FILM for i in range(9)})
+    data = bytearray(archive.read_bytes())
+    at = data.rfind(b"PK\5\6")
+    assert data[at - 76 : at - 72] == b"PK\6\6"
+    data[at + 8 : at + 20] = b"\xff" * 12
+    archive.write_bytes(data)
+    assert unpack(archive, place).films == 9
+    monkeypatch.setattr(zipfile, "ZipFile", None)  # is not come to
+    with pytest.raises(InputError, match="more than 8 entries"):
+        unpack(archive, fresh(tmp_path), entries=8)
+
+
 def test_a_tar_header_that_claims_gigabytes_for_a_name(tmp_path: Path, place: Path) -> None:
     header = tarfile.TarInfo("x")
     header.type, header.size = tarfile.XHDTYPE, 5 << 30
@@ -404,6 +421,16 @@ def test_a_compressed_file_that_holds_no_archive(tmp_path: Path, place: Path) ->
         (tmp_path / name).write_bytes(content)
         with pytest.raises(InputError, match="broken or cut"):
             unpack(tmp_path / name, place)
+
+
+@pytest.mark.parametrize("name", ["...zip", "a/..zip", ".zip"])
+def test_an_archive_inside_whose_name_without_suffix_goes_up(
+    tmp_path: Path, place: Path, name: str
+) -> None:
+    inner = zipped(tmp_path / "i.zip", {"1.png": FILM}).read_bytes()
+    archive = zipped(tmp_path / "a.zip", {name: inner, "n/1.png": FILM})
+    assert unpack(archive, place).skipped == {"hidden": 1}
+    assert written(tmp_path) == ["a.zip", "deep/inside/films/n/1.png", "i.zip"]
 
 
 def test_an_archive_inside_that_is_none(tmp_path: Path, place: Path) -> None:

@@ -138,3 +138,24 @@ def test_a_readers_example_is_a_file_that_is_named(site: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "skipped" not in done.stdout
     assert run(site, "plugins", "--example", "film.grey").returncode == 2
+
+
+def test_a_plugin_that_leaves_has_not_passed(install_plugin: Any) -> None:
+    code = (
+        "import os\n"
+        "from xraybatch import ImageReader, hookimpl\n"
+        "@hookimpl\n"
+        "def register_image_readers():\n"
+        "    return [ImageReader('leaver', 'Leaves.', ('.leave',), sniff, read)]\n"
+        "def sniff(head): os._exit(0)\n"
+        "def read(file, limits, frame): os._exit(0)\n"
+    )
+    environment = install_plugin("xb-leaver", "leaver", "leaver_reader", code)
+    done = subprocess.run(
+        [sys.executable, "-m", "xraybatch", "plugins", "--test", "leaver", "--json"],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 3
+    assert "ended the program" in done.stderr

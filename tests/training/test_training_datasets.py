@@ -604,6 +604,13 @@ def test_a_source_behind_a_link_is_found_from_the_table(tmp_path: Path, said: An
         ("src", {"form": "mura"}, "where MURA has them"),
         ("src", {"form": "table"}, "There is no table"),
         ("flat", {}, "no class folders"),
+        (
+            "src",
+            {"label_map": "0=a"},
+            "--label-map does nothing for data of the form class-folders",
+        ),
+        ("src", {"patient_column": "who"}, "--patient-column does nothing"),
+        ("src/t.csv", {"classes": ("a", "b")}, "--classes does nothing"),
         ("empty", {}, "no film"),
         ("empty.zip", {}, "no film"),
         ("a.zip", {"sha256": "0" * 64}, "another SHA-256"),
@@ -614,6 +621,9 @@ def test_sources_that_cannot_be_used(
 ) -> None:
     put(tmp_path / "src", FLAT)
     put(tmp_path / "flat", ["1.png", "2.png"])
+    if source == "src/t.csv":
+        rows = [f"{path},{path.split('/')[0]}" for path in FLAT]
+        write_table(tmp_path / "src" / "t.csv", ["path,label", *rows])
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "a.txt").write_text("x")
     (tmp_path / "a.txt").write_text("x")
@@ -752,6 +762,26 @@ def test_real_sets_as_they_are_distributed(
 
 def splits_of(out: Path) -> list[str]:
     return [row["split"] for row in table_of(out)]
+
+
+@pytest.mark.parametrize("broken", ["patient", "bytes", "path"])
+def test_the_last_look_at_a_table_sees_what_is_wrong(broken: str) -> None:
+    from xraybatch.training.datasets.films import FilmFile, Row
+    from xraybatch.training.datasets.parts import Copies, Dealt, check_sides
+
+    rows = [Row(FilmFile(f"{i}", f"{i}"), ("a",), patient=f"p{i}") for i in range(3)]
+    digests = [b"0", b"1", b"2"]
+    sides = ("train", "test", "")
+    check_sides(rows, Copies(tuple(digests), 0, 0, 0, 0), Dealt(sides, "", ""))
+    if broken == "patient":
+        rows[1] = Row(rows[1].film, ("a",), patient="p0")
+    elif broken == "bytes":
+        digests[1] = b"0"
+    else:
+        rows[1] = Row(rows[0].film, ("a",))
+    with pytest.raises(AssertionError):
+        check_sides(rows, Copies(tuple(digests), 0, 0, 0, 0), Dealt(sides, "", ""))
+    check_sides(rows, Copies(tuple(digests), 0, 0, 0, 0), Dealt(("train", "", ""), "", ""))
 
 
 def test_a_class_that_a_spreadsheet_would_execute_is_refused(tmp_path: Path, said: Any) -> None:

@@ -18,7 +18,6 @@ from xraybatch.core.tasks import parse_task_request
 from xraybatch.evaluation import report as evaluation
 from xraybatch.evaluation.columns import parse_label_map
 from xraybatch.evaluation.scoring import ScoreOptions
-from xraybatch.extension.records import Metric
 from xraybatch.extension.registry import registry
 from xraybatch.reports.console import print_report
 from xraybatch.reports.files import check_report_path, write_report
@@ -132,7 +131,7 @@ def score(
             confidence=confidence,
             resamples=resamples,
             seed=seed,
-            metrics=[owned.record for owned in registry().records(Metric)],
+            metrics=registry().metrics(),
         ),
         progress=progress or SILENT,
     )

@@ -6,10 +6,11 @@ Each function is the `shell_complete` of an option or argument. An item of the t
 
 from __future__ import annotations
 
-import io
+import os
 import re
-from collections.abc import Callable, Iterable
-from contextlib import redirect_stderr, redirect_stdout
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,9 +86,27 @@ def exporters(_: click.Context, __: click.Parameter, incomplete: str) -> Items:
 def _registry() -> Registry:
     from xraybatch.extension.registry import registry
 
-    # a stranger's module that prints would end among the completions
-    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+    with _silent():
         return registry()
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """What a stranger's module says at import would end among the completions."""
+    sys.stdout.flush()
+    kept = [os.dup(number) for number in (1, 2)]
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        for number in (1, 2):
+            os.dup2(nowhere, number)
+        yield
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        for number, copy in zip((1, 2), kept, strict=True):
+            os.dup2(copy, number)
+            os.close(copy)
+        os.close(nowhere)
 
 
 def _named(known: Iterable[tuple[str, str]], incomplete: str) -> Items:

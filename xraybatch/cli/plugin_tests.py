@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from xraybatch.cli.console import ConsoleProgress, printable, stdout
+from xraybatch.cli.plugin_guard import finished
 from xraybatch.core.errors import BarMissed, PluginError, UsageError
 from xraybatch.core.names import did_you_mean
 from xraybatch.core.progress import Progress
@@ -58,6 +59,7 @@ def run_tests(asked: str, kind: str | None, examples: Sequence[Path], *, as_json
         import json
 
         click.echo(json.dumps(found, indent=2))
+    finished()
     if failed:
         count = sum(len(entry["checks"]) for entry in found)
         raise BarMissed(

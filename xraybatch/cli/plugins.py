@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -50,6 +51,10 @@ def command(
         if examples:
             raise click.UsageError("--example goes with --test.")
         _list(kind, as_json=as_json)
+        return
+    from xraybatch.cli.plugin_guard import guarded
+
+    if click.get_current_context().find_object(ExitStack) is not None and guarded():
         return
     from xraybatch.cli.plugin_tests import run_tests
 

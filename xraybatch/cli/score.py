@@ -99,7 +99,6 @@ def command(
     from xraybatch.evaluation.bars import check_bars, parse_bar
     from xraybatch.evaluation.columns import parse_label_map
     from xraybatch.evaluation.scoring import ScoreOptions
-    from xraybatch.extension.records import Metric
     from xraybatch.extension.registry import registry
     from xraybatch.prediction.record import record_path
     from xraybatch.reports.console import print_report
@@ -131,7 +130,7 @@ def command(
             confidence=confidence,
             resamples=resamples,
             seed=seed,
-            metrics=[owned.record for owned in registry().records(Metric)],
+            metrics=registry().metrics(),
         ),
         progress=ConsoleProgress(quiet=as_json),
     )

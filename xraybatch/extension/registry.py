@@ -84,6 +84,19 @@ class Registry:
         self.blocked_in_vain = tuple(blocked_in_vain)
         self.blocked = tuple(blocked)
 
+    def metrics(self) -> list[Metric]:
+        """Every metric; all take part in every score.
+
+        Raises
+        ------
+        PluginError
+            If two plugins register one name: the numbers of one would replace the other's.
+        """
+        found = self.records(Metric)
+        for owned in found:
+            self.get(Metric, owned.record.name)
+        return [owned.record for owned in found]
+
     def sentences(self) -> list[str]:
         """What a person should know before a run: plugins that are broken, and what is blocked."""
         return [
@@ -258,8 +271,22 @@ def _call_hooks(manager: pluggy.PluginManager, plugin: object) -> dict[str, list
                     raise TypeError(
                         f"{hook} returned a {type(record).__name__} among its {kind.__name__}s"
                     )
+                _check(record, hook)
             records[word] = list(returned)
     return records
+
+
+def _check(record: Any, hook: str) -> None:
+    """A record of the wrong content would end a command that only looks through all of them."""
+    for name in ("name", "summary"):
+        if not isinstance(getattr(record, name), str) or not record.name:
+            raise TypeError(f"{hook} returned a record whose {name} is no text")
+    for name in ("suffixes", "kinds", "options"):
+        given = getattr(record, name, ())
+        if not isinstance(given, tuple | list | set | frozenset):
+            raise TypeError(f"{hook} returned '{record.name}' whose {name} are no list")
+    if not all(isinstance(suffix, str) for suffix in getattr(record, "suffixes", ())):
+        raise TypeError(f"{hook} returned '{record.name}' with a suffix that is no text")
 
 
 def _word(kind: type) -> str:

@@ -12,7 +12,6 @@ from xraybatch.core.progress import Progress
 from xraybatch.core.tables import read_table
 from xraybatch.evaluation.report import Report
 from xraybatch.evaluation.scoring import ScoreOptions, score
-from xraybatch.extension.records import Metric
 from xraybatch.extension.registry import registry
 from xraybatch.models.model import Model
 from xraybatch.prediction.run import PredictOptions, predict_items
@@ -60,8 +59,7 @@ def score_part(
     labels = films[["path", *dict.fromkeys(columns)]].copy()
     if prepared.whole != "film":
         labels["patient"] = np.array(prepared.names)[prepared.split.where(part)]
-    metrics = [owned.record for owned in registry().records(Metric)]
-    options = ScoreOptions(metrics=metrics)
+    options = ScoreOptions(metrics=registry().metrics())
     report = score(read_table(out), labels, tasks=prepared.tasks, options=options)
     said = [DEMONSTRATION] if model.card.demonstration else []
     return replace(report, sentences=(*said, *([] if part == TEST else [OPTIMISTIC])))

@@ -18,7 +18,7 @@ from xraybatch.models.devices import TELEMETRY_VARIABLE
 
 PREFIX = "XRAYBATCH_"
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 - looked at, not written
-_SECRET = ("TOKEN", "SECRET", "PASSWORD", "KEY")
+_SHOWN = ("XRAYBATCH_BLOCK", "XRAYBATCH_DEBUG")
 _MEMORY = Path("/proc/meminfo")
 _UNLIMITED = 1 << 60  # version 1 writes a number near 2**63 for "no limit"
 
@@ -149,9 +149,9 @@ def read_text() -> Text:
 
 
 def read_environment() -> dict[str, str]:
-    """Our own variables that are set; what looks like a password is not shown."""
+    """Our own variables that are set; what may be a password or a path is not shown."""
     return {
-        name: "(set, not shown)" if any(word in name for word in _SECRET) else value
+        name: value if name in _SHOWN else "(set, not shown)"
         for name, value in sorted(os.environ.items())
         if name.startswith(PREFIX)
     }
