@@ -134,7 +134,7 @@ TYPED = (
     ("xraybatch train --plugin nar\t", "xraybatch train --plugin narrow "),
     ("xraybatch train --dev\tc\t", "xraybatch train --device cpu "),
     ("xraybatch train --data fi\t", "xraybatch train --data films/"),
-    ("xraybatch train --data lab\t", "xraybatch train --data lab"),  # a folder is wanted
+    ("xraybatch train --data lab\t", "xraybatch train --data labels.csv "),
     ("xraybatch train --data my\t", "xraybatch train --data my\\ films/"),
     ("xraybatch train --labels lab\t", "xraybatch train --labels labels.csv "),
     ("xraybatch train --weights imag\t", "xraybatch train --weights imagenet "),
@@ -196,7 +196,7 @@ def test_fish_completes(home: Path) -> None:
     assert ask("xraybatch train --plugin nar") == ["narrow"]
     assert set(ask("xraybatch train --device ")) == {"auto", "cpu", "gpu"}
     assert ask("xraybatch train --data fi") == ["films/"]
-    assert ask("xraybatch train --data lab") == []
+    assert ask("xraybatch train --data lab") == ["labels.csv"]
     assert ask("xraybatch train --labels lab") == ["labels.csv"]
     assert ask("xraybatch plugins exp") == ["exporter"]
     models = {"runs/2026-02-03-narrow-1", "runs/2026-01-05-cnn-1", "knee.onnx"}

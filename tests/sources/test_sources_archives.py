@@ -177,7 +177,8 @@ def test_links_and_devices_in_a_zip(tmp_path: Path, place: Path, kind: int) -> N
         entry.create_system = 3
         entry.external_attr = (kind | 0o777) << 16
         archive.writestr(entry, "/etc/passwd")
-    with pytest.raises(InputError, match=r"is a link|is a device"):
+    why = "is a link" if kind == stat.S_IFLNK else "is a device"
+    with pytest.raises(InputError, match=why):
         unpack(tmp_path / "a.zip", place)
     assert written(place) == []
 

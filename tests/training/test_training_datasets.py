@@ -140,6 +140,7 @@ def test_an_archive_with_archives_inside(tmp_path: Path, said: Any) -> None:
     inner = put(tmp_path / "inner", FLAT)
     middle = tmp_path / "middle"
     middle.mkdir()
+    write_table(inner / "normal" / "ages.csv", ["name,age", "Miller,81"])
     zipped(inner, middle / "images.zip")
     (middle / "about.txt").write_text("x")
     archive = zipped(middle, tmp_path / "knee.zip")
@@ -160,8 +161,9 @@ def test_an_archive_with_archives_inside(tmp_path: Path, said: Any) -> None:
         "licence": "CC BY 4.0",
         "citation": "Wani 2023",
     }
-    assert record["skipped"] == {"not a film": 1}
-    assert found.skipped == {"not a film": 1}
+    assert record["skipped"] == {"not a film": 2}
+    assert found.skipped == {"not a film": 2}
+    assert {p.suffix for p in (out / "films").rglob("*") if p.is_file()} == {".png"}
 
 
 @pytest.mark.parametrize(
@@ -592,6 +594,17 @@ def test_a_source_behind_a_link_is_found_from_the_table(tmp_path: Path, said: An
     check_trainable(out, found)
 
 
+def test_films_that_are_links_keep_their_names(tmp_path: Path, said: Any) -> None:
+    store = put(tmp_path / "store", [f"{i}.png" for i in range(20)])
+    for i in range(40):
+        link = tmp_path / "src" / "ab"[i % 2] / f"film{i}.png"
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(store / f"{i // 2}.png")
+    found, out = prepare(tmp_path / "src", said)
+    assert sorted(splits(out)) == sorted(f"film{i}.png" for i in range(40))
+    assert (found.copies, found.contradictions) == (20, 20)
+
+
 @pytest.mark.parametrize(
     ("source", "options", "error"),
     [
@@ -607,7 +620,7 @@ def test_a_source_behind_a_link_is_found_from_the_table(tmp_path: Path, said: An
         (
             "src",
             {"label_map": "0=a"},
-            "--label-map does nothing for data of the form class-folders",
+            "--label-map does nothing for data of the form",
         ),
         ("src", {"patient_column": "who"}, "--patient-column does nothing"),
         ("src/t.csv", {"classes": ("a", "b")}, "--classes does nothing"),

@@ -16,7 +16,7 @@ import click
 
 from xraybatch.core.errors import PluginError
 
-_FLAG = "XRAYBATCH_TESTED"  # the file that the inner process writes when it came to its end
+_FLAG = "_CONTRACT_FINISHED"  # the file that the inner process writes when it came to its end
 
 
 def guarded() -> bool:

@@ -64,8 +64,9 @@ def _read_preset(context: click.Context, _: click.Parameter, name: str) -> str:
 @click.option(
     "--data",
     type=_A_PATH,
-    shell_complete=completion.folders,
-    help="Folder of films.  [default: synthetic sample films]",
+    shell_complete=completion.paths,
+    help="Folder of films, or an archive or address, which is prepared first.  [default: synthetic "
+    "sample films]",
 )
 @click.option(
     "--labels",

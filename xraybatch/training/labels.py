@@ -176,7 +176,11 @@ def _from_table(
 
 def _tell_unlabelled(table: pd.DataFrame, folder: Path, labels: Path, progress: Progress) -> None:
     known = {Path(file).resolve() for file in table[FILE]}
-    others = sum(Path(item.path).resolve() not in known for item in find_films([folder]).items)
+    try:
+        items = find_films([folder]).items
+    except InputError:  # it holds the table alone
+        return
+    others = sum(Path(item.path).resolve() not in known for item in items)
     if others:
         progress.note(f"In the folder but not in {labels.name}, left out: {others:,} films.")
 

@@ -26,6 +26,7 @@ from xraybatch.training.augment import augmenter
 from xraybatch.training.backend import check_installed, choose_device, set_seed
 from xraybatch.training.card_of_run import scores_for_card
 from xraybatch.training.config import write_config
+from xraybatch.training.data_source import with_folder
 from xraybatch.training.fit import History, Material, check_optimizer, fit
 from xraybatch.training.folder import LOG, run_folder
 from xraybatch.training.heads import head_for
@@ -113,6 +114,7 @@ def _train(
     with ExitStack() as stack:
         stack.enter_context(log_to(building / LOG))
         told = logged(progress)
+        options = with_folder(options, told)
         folder = stack.enter_context(_films_folder(options, told))
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=building)))
         found = find(folder, options, told)  # what is mistyped is told before TensorFlow starts

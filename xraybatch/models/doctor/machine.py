@@ -18,7 +18,7 @@ from xraybatch.models.devices import TELEMETRY_VARIABLE
 
 PREFIX = "XRAYBATCH_"
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 - looked at, not written
-_SHOWN = ("XRAYBATCH_BLOCK", "XRAYBATCH_DEBUG")
+_SHOWN = ("XRAYBATCH_BLOCK",)
 _MEMORY = Path("/proc/meminfo")
 _UNLIMITED = 1 << 60  # version 1 writes a number near 2**63 for "no limit"
 

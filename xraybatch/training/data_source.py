@@ -1,0 +1,100 @@
+"""``--data``: a folder as it is, or an archive or address that is prepared once and kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from xraybatch.core.progress import Progress
+from xraybatch.core.tasks import parse_task_request
+from xraybatch.training.datasets.fetch import kind_of_source
+from xraybatch.training.datasets.options import PrepareOptions
+from xraybatch.training.datasets.prepare import prepare_data
+from xraybatch.training.datasets.record import DATASET, NOT_STATED
+from xraybatch.training.labels import TABLE
+from xraybatch.training.options import TrainOptions
+from xraybatch.training.store import cache_folder
+
+_ADDRESS = ("http:/", "https:/")
+_MURA_PARTS = ("train", "valid")
+
+
+def with_folder(options: TrainOptions, progress: Progress) -> TrainOptions:
+    """Options whose `data` is a folder with labels, and that say where its films come from.
+
+    An archive, an address or a tree of MURA is prepared into the user's cache at first, and taken
+    from there afterwards; `xraybatch prepare` does the same into a folder of one's own and has
+    more options.
+
+    Raises
+    ------
+    InputError, UsageError
+        If it cannot be prepared, or something would have to be asked.
+    """
+    if options.data is None or options.labels is not None:
+        return options
+    source = _as_typed(options.data)
+    if options.data.is_dir() and not _is_mura(options.data):
+        return _with_origin(options, options.data)
+    if not options.data.is_dir() and kind_of_source(source, PrepareOptions()) == "folder":
+        return options  # which is not there: told where it is read
+    asked = PrepareOptions(
+        classes=_classes(options),
+        test_split=options.test_split,
+        seed=options.seed,
+        source_name=options.source,
+        licence=options.licence,
+        citation=options.citation,
+    )
+    place = cache_folder() / "data" / _name(source, options.data, asked)
+    if (place / TABLE).is_file():
+        progress.note(f"{source} was prepared before, in {place}.")
+    else:
+        prepare_data(source, place, asked, progress=progress)
+    return _with_origin(replace(options, data=place), place)
+
+
+def _as_typed(data: Path) -> str:
+    text = str(data)
+    for scheme in _ADDRESS:  # a path keeps one of two slashes
+        if text.startswith(scheme):
+            return text.replace(scheme, f"{scheme}/", 1)
+    return text
+
+
+def _is_mura(folder: Path) -> bool:
+    return all(any((folder / part).glob("XR_*")) for part in _MURA_PARTS)
+
+
+def _classes(options: TrainOptions) -> tuple[str, ...]:
+    """Classes that must be there, where one task names them."""
+    requests = [parse_task_request(text) for text in options.task]
+    return tuple(requests[0].classes) if len(requests) == 1 else ()
+
+
+def _name(source: str, data: Path, asked: PrepareOptions) -> str:
+    known: list[Any] = [source, asked.classes, asked.test_split, asked.seed]
+    with suppress(OSError):
+        status = data.stat()
+        known += [str(data.resolve()), status.st_size, status.st_mtime_ns]
+    return hashlib.sha256(json.dumps(known).encode()).hexdigest()[:16]
+
+
+def _with_origin(options: TrainOptions, folder: Path) -> TrainOptions:
+    """Source, licence and citation that `prepare` wrote down, where nobody says others."""
+    try:
+        stored = json.loads((folder / DATASET).read_text(encoding="utf-8"))["source"]
+        known = {name: str(stored[name]) for name in ("name", "licence", "citation")}
+    except (OSError, ValueError, KeyError, TypeError):
+        return options
+    said = {name: "" if value == NOT_STATED else value for name, value in known.items()}
+    return replace(
+        options,
+        source=options.source or said["name"],
+        licence=options.licence or said["licence"],
+        citation=options.citation or said["citation"],
+    )

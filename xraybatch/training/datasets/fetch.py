@@ -1,0 +1,159 @@
+"""From a source as a person names it to a folder of films: fetched, unpacked, or as it lies."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+from xraybatch.core.errors import InputError, UsageError
+from xraybatch.core.progress import Progress
+from xraybatch.sources.addresses import is_url
+from xraybatch.sources.archives import TABLES, extract_films, is_archive
+from xraybatch.sources.download import Downloaded, download, forget
+from xraybatch.sources.member_names import quoted
+from xraybatch.training.datasets.films import FilmFolder, look_into, why_no_film
+from xraybatch.training.datasets.options import TABLE_FORM, PrepareOptions
+from xraybatch.training.store import cache_folder
+
+FILMS = "films"
+DOWNLOADS = "downloads"
+_OTHER_TABLES = (".xlsx", ".xls", ".ods")  # archives themselves, some of them
+
+
+def kind_of_source(source: str, options: PrepareOptions) -> str:
+    """``url``, ``archive``, ``folder`` or ``table``.
+
+    Raises
+    ------
+    InputError
+        If it is none of them.
+    UsageError
+        If an option does not go with it.
+    """
+    path = Path(source)
+    if is_url(source):
+        kind = "url"
+    elif path.is_dir():
+        kind = "folder"
+    elif not path.exists():
+        raise InputError(f"There is no {quoted(source)}.", "Check the path.")
+    elif path.suffix.lower() in _OTHER_TABLES:
+        raise InputError(f"{quoted(source)} is a spreadsheet.", "Save it as CSV.")
+    elif path.is_file() and is_archive(path):
+        kind = "archive"
+    elif path.suffix.lower() in TABLES:
+        kind = "table"
+    else:
+        raise InputError(
+            f"{quoted(source)} is neither an archive nor a folder nor a table.",
+            "Give a ZIP or TAR archive, a folder, a CSV or Parquet table, or an address.",
+        )
+    if options.data is not None and kind != "table":
+        raise UsageError("--data goes with a table.", "Leave it out: SOURCE holds the films.")
+    if options.sha256 and kind not in ("url", "archive"):
+        raise UsageError("--sha256 goes with an archive or its address.", "Leave it out.")
+    if kind == "table" and options.form not in (None, TABLE_FORM):
+        raise UsageError(
+            f"--form {options.form} does not go with a table.", "Give the folder as SOURCE."
+        )
+    return kind
+
+
+def check_apart(folder: Path, out: Path) -> None:
+    """Raise `UsageError` if what is made would lie in the folder that it is made from."""
+    if not folder.is_dir():
+        raise InputError(f"{quoted(str(folder))} is not a folder.", "Name the folder of the films.")
+    home, target = Path(os.path.realpath(folder)), Path(os.path.realpath(out))
+    if target == home or home in target.parents:
+        raise UsageError(
+            "--out would be written into SOURCE, which is never written to.",
+            "Choose a folder outside it; of a table, name the folder of its films by --data.",
+        )
+
+
+def check_sha256(source: str, digest: str, options: PrepareOptions) -> None:
+    """Raise `InputError` if an archive is another one than a person says."""
+    if options.sha256 and digest != options.sha256.lower():
+        raise InputError(
+            f"{quoted(source)} has another SHA-256 than --sha256 says: {digest}.",
+            "Get it again, or compare the hash with what the maker of the data tells.",
+        )
+
+
+def downloaded(url: str, options: PrepareOptions, progress: Progress) -> Downloaded:
+    """Fetch an archive.
+
+    Raises
+    ------
+    InputError
+        If it cannot be had, or is no archive; then it is not kept.
+    """
+    found = download(
+        url,
+        options.downloads or cache_folder() / DOWNLOADS,
+        sha256=options.sha256,
+        limit=options.limits.total,
+        progress=progress,
+    )
+    try:
+        known = is_archive(found.path)
+    except InputError:
+        forget(found)
+        raise
+    if not known:
+        forget(found)
+        raise InputError(
+            f"What {quoted(found.url)} answers is no archive.",
+            "It may be a page that asks for a login: download it in a browser and give the file.",
+        )
+    return found
+
+
+def unpacked_once(
+    found: Downloaded, building: Path, options: PrepareOptions, progress: Progress
+) -> FilmFolder:
+    """A download's films; the download goes if it cannot be used."""
+    try:
+        return unpacked(found.path, found.name, building, options, progress)
+    except InputError:
+        forget(found)
+        raise
+
+
+def unpacked(
+    archive: Path, name: str, building: Path, options: PrepareOptions, progress: Progress
+) -> FilmFolder:
+    """The films of an archive, below `building`.
+
+    Raises
+    ------
+    InputError
+        If it is refused, or holds no film.
+    """
+    films = building / FILMS
+    films.mkdir()
+    found = extract_films(
+        archive,
+        films,
+        why_no_film=why_no_film(),
+        name=name,
+        limits=options.limits,
+        progress=progress,
+    )
+    if not found.films:
+        others = sum(found.skipped.values())
+        raise InputError(
+            f"There is no film in {quoted(name or archive.name)} ({others:,} other files).",
+            "Films are PNG, JPEG, TIFF and DICOM.",
+        )
+    place = look_into(films)
+    return replace(place, skipped=Counter(place.skipped) + Counter(found.skipped))
+
+
+def remove_tables(folder: Path) -> None:
+    """Remove tables that were unpacked and are read now: no films, and they may hold names."""
+    for path in list(folder.rglob("*")):
+        if path.suffix.lower() in TABLES and path.is_file():
+            path.unlink()

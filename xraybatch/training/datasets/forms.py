@@ -1,0 +1,191 @@
+"""Class folders, in the ways that data sets have them: alone, below train and test, above them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from xraybatch.core.errors import InputError
+from xraybatch.core.tasks import DEFAULT_TASK
+from xraybatch.sources.member_names import quoted
+from xraybatch.training.datasets.films import Arrangement, FilmFile, Row
+from xraybatch.training.datasets.options import CLASS_FOLDERS, SPLIT_FOLDERS, SPLIT_IN_CLASSES
+from xraybatch.training.labels import PARTS, TEST, TRAIN, VALIDATION
+
+NO_CLASS = "film in no class folder"
+NO_PART = "film in no train, val or test folder"
+
+_PART = re.compile(
+    r"(?:(train|training)|(val|valid|validation|dev)|(test|testing|holdout))"
+    r"(?:[ _.-]?(?:set|data|dataset|images|imgs|films|folder|split))?\Z",
+    re.IGNORECASE,
+)
+_LISTED = 12
+
+
+class _Place(NamedTuple):
+    """A film's folders: those before the one of its part, the part, those after it."""
+
+    film: FilmFile
+    before: tuple[str, ...]
+    part: str
+    after: tuple[str, ...]
+
+
+def part_called(name: str) -> str:
+    """``train``, ``val`` or ``test`` for a folder of one of their usual names; else empty."""
+    found = _PART.match(name)
+    return PARTS[(found.lastindex or 1) - 1] if found else ""
+
+
+def part_of(folders: Sequence[str]) -> str:
+    """The part that the outermost folder of a part's name says; else empty."""
+    return next((part for folder in folders if (part := part_called(folder))), "")
+
+
+def arrange_folders(
+    films: Sequence[FilmFile], form: str | None, classes: Sequence[str]
+) -> Arrangement:
+    """Take the classes, and the parts where there are some, from folders.
+
+    Parameters
+    ----------
+    films : sequence of FilmFile
+    form : str, optional
+        To read them as; found in them by default.
+    classes : sequence of str
+        That must be there, compared without capitals; empty: any.
+
+    Raises
+    ------
+    InputError
+        If there are no class folders, or others than `classes`.
+    """
+    places = [_place(film) for film in films]
+    has_parts = any(place.part == TRAIN for place in places)  # one called test alone is a wrapper
+    if form is None:
+        form = _form_of(places) if has_parts else CLASS_FOLDERS
+    elif form != CLASS_FOLDERS and not has_parts:
+        raise InputError(
+            f"--form {form}: there is no folder called train.",
+            "Leave --form out, or look at the folders.",
+        )
+    skipped: Counter[str] = Counter()
+    if form == CLASS_FOLDERS:
+        places = [place._replace(part="") for place in places]
+        named = _named([_whole(place, has_parts=has_parts) for place in places], classes)
+    else:
+        skipped[NO_PART] = sum(not place.part for place in places)
+        places = [place for place in places if place.part]
+        sides = [p.after if form == SPLIT_FOLDERS else p.before[-1:] for p in places]
+        named = _named(sides, classes)
+    rows = [
+        Row(place.film, (name,), place.part)
+        for place, name in zip(places, named, strict=True)
+        if name
+    ]
+    skipped[NO_CLASS] = len(named) - len(rows)
+    if not rows:
+        raise InputError(
+            "There are no class folders.",
+            "Put the films of each class into a folder of its name, or give a table of labels.",
+        )
+    found = Counter(row.labels[0] for row in rows)
+    spelled = _demanded(found, classes)
+    rows = [replace(row, labels=(spelled.get(row.labels[0], row.labels[0]),)) for row in rows]
+    sentence = _sentence(form, rows, sorted({row.labels[0] for row in rows}))
+    return Arrangement(form, sentence, (DEFAULT_TASK,), tuple(rows), dict(+skipped))
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names for a sentence; of many, the first."""
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(quoted(name) for name in names[:_LISTED]) + more
+
+
+def _place(film: FilmFile) -> _Place:
+    folders = film.folders
+    for depth, name in enumerate(folders):
+        if part := part_called(name):
+            return _Place(film, folders[:depth], part, folders[depth + 1 :])
+    return _Place(film, folders, "", ())
+
+
+def _form_of(places: Sequence[_Place]) -> str:
+    """Whether classes lie below the folders of parts, or above them."""
+    places = [place for place in places if place.part]
+    if sum(bool(place.after) for place in places) * 2 < len(places):
+        return SPLIT_IN_CLASSES
+    below: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    for place in places:
+        below[place.before] |= {name.casefold() for name in place.after[:1]}
+    names = set().union(*below.values())
+    # folders of patients below each class's train and test: no two classes share one
+    apart = sum(map(len, below.values())) == len(names)
+    return (
+        SPLIT_IN_CLASSES
+        if len(below) > 1 and apart and len(names) > len(below)
+        else (SPLIT_FOLDERS)
+    )
+
+
+def _whole(place: _Place, *, has_parts: bool) -> tuple[str, ...]:
+    """All folders, without those of parts where a person does not want them."""
+    folders = place.film.folders
+    return tuple(n for n in folders if not part_called(n)) if has_parts else folders
+
+
+def _named(paths: Sequence[tuple[str, ...]], classes: Sequence[str]) -> list[str]:
+    """The class of each film: the first folder below those that wrap everything; else empty."""
+    wanted = {_plain(name) for name in classes}
+    deepest = max(map(len, paths), default=0)
+    if wanted:  # they say how deep the classes lie
+        for depth in range(deepest):
+            found = [path[depth] if len(path) > depth else "" for path in paths]
+            if {_plain(name) for name in found} - {""} == wanted:
+                return found
+    wrapping = 0
+    while wrapping + 1 < deepest:
+        inside = [path for path in paths if len(path) > wrapping]
+        deeper = sum(len(path) > wrapping + 1 for path in inside)
+        if len({path[wrapping] for path in inside}) > 1 or deeper * 2 < len(inside):
+            break
+        wrapping += 1
+    return [path[wrapping] if len(path) > wrapping else "" for path in paths]
+
+
+def _demanded(found: Mapping[str, int], classes: Sequence[str]) -> dict[str, str]:
+    """Folder → class as it was asked for."""
+    if not classes:
+        return {}
+    wanted = {_plain(name): name.strip() for name in classes}
+    there = {_plain(name) for name in found}
+    if missing := [name for plain, name in wanted.items() if plain not in there]:
+        raise InputError(
+            f"There is no class folder {listed(missing)}; there is {listed(sorted(found))}.",
+            "Look at the folders, or at how --classes spells them.",
+        )
+    if more := [name for name in sorted(found) if _plain(name) not in wanted]:
+        films = sum(found[name] for name in more)
+        raise InputError(
+            f"Beside the folders of --classes there is {listed(more)} with {films:,} films.",
+            "Add it to --classes, or move it away.",
+        )
+    return {name: wanted[_plain(name)] for name in found}
+
+
+def _plain(name: str) -> str:
+    return name.strip().casefold()
+
+
+def _sentence(form: str, rows: Sequence[Row], classes: Sequence[str]) -> str:
+    if form == CLASS_FOLDERS:
+        return f"Class folders {listed(classes)}."
+    there = {row.split for row in rows}
+    parts = ", ".join(part for part in (TRAIN, VALIDATION, TEST) if part in there)
+    if form == SPLIT_FOLDERS:
+        return f"Folders of parts ({parts}) that hold class folders {listed(classes)}."
+    return f"Class folders {listed(classes)} that hold folders of parts ({parts})."

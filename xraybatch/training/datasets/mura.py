@@ -1,0 +1,130 @@
+"""The tree of MURA: parts, regions, patients, studies, and whether a study is abnormal."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from xraybatch.core.errors import InputError
+from xraybatch.training.datasets.films import Arrangement, FilmFile, Row
+from xraybatch.training.datasets.options import MURA
+from xraybatch.training.labels import TEST, TRAIN
+
+TASKS = ("abnormality", "region")
+NOT_MURA = "film outside MURA's tree"
+
+_FILM = re.compile(
+    r"(?:.*/)?(?P<tree>(?P<part>train|valid)/XR_(?P<region>[A-Z]+)/(?P<patient>patient\d+)"
+    r"/(?P<study>study\d+)_(?P<answer>positive|negative)/[^/]+)\Z",
+    re.IGNORECASE,
+)
+_PARTS = {"train": TRAIN, "valid": TEST}
+_ANSWERS = {"1": "positive", "0": "negative"}
+
+
+def is_mura(films: Sequence[FilmFile]) -> bool:
+    """Whether most films lie where MURA has them."""
+    return sum(bool(_FILM.match(film.inner)) for film in films) * 2 > len(films)
+
+
+def arrange_mura(films: Sequence[FilmFile], tables: Sequence[Path]) -> Arrangement:
+    """Take abnormality, region, patient, study and part from MURA's tree.
+
+    Parameters
+    ----------
+    films : sequence of FilmFile
+    tables : sequence of Path
+        Those named as MURA's own are compared with the tree.
+
+    Returns
+    -------
+    Arrangement
+        MURA's ``valid``, on which its authors report, is the test part.
+
+    Raises
+    ------
+    InputError
+        If no film lies in such a tree.
+    """
+    rows = []
+    trees: dict[str, str] = {}
+    for film in films:
+        found = _FILM.match(film.inner)
+        if not found:
+            continue
+        region, patient = found["region"].lower(), found["patient"].lower()
+        answer = found["answer"].lower()
+        study = f"{patient}-{region}-{found['study'].lower()}"
+        part = _PARTS[found["part"].lower()]
+        rows.append(Row(film, (answer, region), part, patient, study))
+        trees[found["tree"].lower()] = answer
+    if not rows:
+        raise InputError(
+            "There is no film where MURA has them.",
+            "MURA's are called train/XR_ELBOW/patient00011/study1_positive/image1.png.",
+        )
+    regions = sorted({row.labels[1] for row in rows})
+    parts = ", ".join(part for part in ("train", "valid") if _has(rows, _PARTS[part]))
+    return Arrangement(
+        MURA,
+        f"The tree of MURA ({parts}) with {len({r.patient for r in rows}):,} patients, "
+        f"{len({r.study for r in rows}):,} studies and {len(regions)} regions: "
+        f"{', '.join(regions)}.",
+        TASKS,
+        tuple(rows),
+        dict(+Counter({NOT_MURA: len(films) - len(rows)})),
+        tuple(
+            ["MURA's valid, on which its authors report, is the test part."] * _has(rows, TEST)
+            + [said for table in tables if (said := _compared(table, trees))]
+        ),
+    )
+
+
+def _has(rows: Sequence[Row], part: str) -> bool:
+    return any(row.split == part for row in rows)
+
+
+def _compared(table: Path, trees: dict[str, str]) -> str:
+    """What one of MURA's own tables says that the tree does not, as a sentence."""
+    part, _, kind = table.stem.lower().partition("_")
+    if part not in _PARTS or kind not in ("image_paths", "labeled_studies"):
+        return ""
+    here = {tree: answer for tree, answer in trees.items() if tree.startswith(part + "/")}
+    if kind == "image_paths":
+        listed = {_tree_of(line[0]) for line in _lines(table)}
+        missing, more = len(listed - set(here)), len(set(here) - listed)
+        if not missing and not more:
+            return f"'{table.name}' lists the films that are there ({len(listed):,})."
+        return (
+            f"'{table.name}' lists {missing:,} films that are not there, and not {more:,} that are."
+        )
+    studies = {tree.rpartition("/")[0]: answer for tree, answer in here.items()}
+    said = {
+        _tree_of(line[0]): _ANSWERS.get(line[1].strip(), "") for line in _lines(table) if line[1:]
+    }
+    missing, more = len(set(said) - set(studies)), len(set(studies) - set(said))
+    other = sum(1 for study in set(said) & set(studies) if said[study] != studies[study])
+    if not (missing or more or other):
+        return f"'{table.name}' agrees with the folders' names ({len(said):,} studies)."
+    return (
+        f"'{table.name}' says something else of {other:,} studies than their folders' names, which "
+        f"count; it has {missing:,} that are not there, and not {more:,} that are."
+    )
+
+
+def _lines(table: Path) -> list[list[str]]:
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as file:
+            return [line for line in csv.reader(file) if line and line[0].strip()]
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return []
+
+
+def _tree_of(path: str) -> str:
+    """A path of MURA's tables as the trees are compared: below what wraps them."""
+    slashed = path.strip().replace("\\", "/").rstrip("/").lower()
+    at = [slashed.find(f"/{part}/xr_") for part in _PARTS]
+    return slashed[max(at) + 1 :] if max(at) >= 0 else slashed

@@ -1,0 +1,216 @@
+"""Films dealt to train, val and test, or to folds; and the copies that must stay together."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xraybatch.core.cores import available_cores
+from xraybatch.core.errors import InputError
+from xraybatch.core.files import sha256_of
+from xraybatch.core.progress import Progress
+from xraybatch.training.datasets.films import Row
+from xraybatch.training.datasets.options import PrepareOptions
+from xraybatch.training.labels import TEST, VALIDATION
+from xraybatch.training.split import LEFT_OUT, groups_of, make_split
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Copies:
+    """Files that are byte for byte the same.
+
+    Attributes
+    ----------
+    digests : tuple of bytes
+        SHA-256 of each film.
+    groups, films : int
+        Contents that stand more than once, and the films that have them.
+    contradicting_groups, contradicting_films : int
+        Of these, those with different labels.
+    """
+
+    digests: tuple[bytes, ...]
+    groups: int
+    films: int
+    contradicting_groups: int
+    contradicting_films: int
+
+
+@dataclass(frozen=True)
+class Dealt:
+    """Where each film stands.
+
+    Attributes
+    ----------
+    side : tuple of str
+        ``train``, ``val`` or ``test``, or the number of a fold; empty: in none, because its patient
+        or a copy of it stands in a part that judges.
+    how, overlap : str
+        How it was made and what was looked for on two sides, a sentence each.
+    """
+
+    side: tuple[str, ...]
+    how: str
+    overlap: str
+
+
+def find_copies(rows: Sequence[Row], progress: Progress) -> Copies:
+    """Read every film's bytes and count those that are the same.
+
+    Raises
+    ------
+    InputError
+        If a film cannot be read to its end.
+    """
+    digests = []
+    with (
+        progress.stage("comparing", len(rows)) as stage,
+        ThreadPoolExecutor(available_cores()) as executor,
+    ):
+        try:
+            for digest in executor.map(_digest, rows):
+                digests.append(digest)
+                stage.advance()
+        except OSError as error:
+            raise InputError(
+                f"'{rows[len(digests)].film.inner}' cannot be read: {error.strerror}.",
+                "Ask for its permissions, or take it out.",
+            ) from None
+    alike: dict[bytes, list[Row]] = defaultdict(list)
+    for digest, row in zip(digests, rows, strict=True):
+        alike[digest].append(row)
+    several = [group for group in alike.values() if len(group) > 1]
+    contradicting = [group for group in several if len({row.labels for row in group}) > 1]
+    return Copies(
+        tuple(digests),
+        len(several),
+        sum(map(len, several)),
+        len(contradicting),
+        sum(map(len, contradicting)),
+    )
+
+
+def deal(rows: Sequence[Row], copies: Copies, options: PrepareOptions) -> Dealt:
+    """Deal films to parts as they were distributed, what is missing drawn; or to folds.
+
+    Raises
+    ------
+    InputError
+        If there are too few patients for that.
+    """
+    whole = "film"
+    names = [""] * len(rows)
+    for word, known in (
+        ("study", [row.study for row in rows]),
+        ("patient", [row.patient for row in rows]),
+    ):
+        if any(known):
+            whole, names = word, known
+    groups = groups_of(names, copies.digests)
+    strata = _numbers([row.labels for row in rows])
+    if options.folds is not None:
+        folds = _folds(strata, groups, options.folds, options.seed)
+        units = "whole patients" if whole == "patient" else "single films"
+        how = f"{options.folds} folds dealt by {units} and stratified by class, seed {options.seed}"
+        return Dealt(tuple(map(str, folds)), how, _looked_for(whole))
+    given = [row.split for row in rows]
+    most = _most_to_draw(given, groups, whole)
+    split = make_split(
+        strata,
+        groups,
+        given=given,
+        val_split=min(options.val_split, most),
+        test_split=min(options.test_split, most),
+        seed=options.seed,
+        whole=whole,
+    )
+    return Dealt(tuple(map(str, split.part)), split.how, _looked_for(whole))
+
+
+def check_sides(rows: Sequence[Row], copies: Copies, dealt: Dealt) -> None:
+    """Look once more at the finished table: an invariant of it.
+
+    Raises
+    ------
+    AssertionError
+        If a path stands twice, or a patient or a file's bytes on two sides.
+    """
+    kept = [i for i, side in enumerate(dealt.side) if side != LEFT_OUT]
+    paths = Counter(rows[i].film.inner for i in kept)
+    assert max(paths.values(), default=1) == 1, "a film stands twice"
+    seen: dict[object, str] = {}
+    for i in kept:
+        for key in (rows[i].patient, copies.digests[i]):
+            if key and seen.setdefault(key, dealt.side[i]) != dealt.side[i]:
+                raise AssertionError("a patient or a file's bytes stand on two sides")
+
+
+def _most_to_draw(given: Sequence[str], groups: NDArray[np.int64], whole: str) -> float:
+    """The largest share of all films that a drawn part may take: half of what is to be trained on.
+
+    Raises
+    ------
+    InputError
+        If nothing is left to be trained on, because all of it stands in a part that judges too.
+    """
+    if not any(given):
+        return 1.0
+    judges = np.isin(given, (VALIDATION, TEST))
+    pool = np.count_nonzero(~np.isin(groups, groups[judges]))
+    if not pool:
+        what = "film" if whole == "film" else f"{whole} or film"
+        raise InputError(
+            f"Every {what} of train, as distributed, stands in another part too.",
+            "--form class-folders draws a split of its own, where the parts are folders.",
+        )
+    return pool / len(given) / 2
+
+
+def _looked_for(whole: str) -> str:
+    if whole == "film":
+        return (
+            "no two files of the same bytes stand on two sides; patients are not known, so films "
+            "of one person may"
+        )
+    return f"no {whole} and no two files of the same bytes stand on two sides"
+
+
+def _folds(
+    strata: NDArray[np.int64], groups: NDArray[np.int64], folds: int, seed: int
+) -> NDArray[np.int64]:
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    count = len(np.unique(groups))
+    if count < folds:
+        raise InputError(
+            f"There are {count:,} patients or single films, too few for {folds} folds.",
+            "Lower --folds.",
+        )
+    if np.bincount(strata).max() < folds:
+        strata = np.zeros_like(strata)
+    numbers = np.zeros(len(strata), np.int64)
+    dealer = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a rare class cannot be in every fold
+        for number, (_, held) in enumerate(dealer.split(strata, strata, groups)):
+            numbers[held] = number
+    return numbers
+
+
+def _numbers(labels: Sequence[tuple[str, ...]]) -> NDArray[np.int64]:
+    known = {name: number for number, name in enumerate(sorted(set(labels)))}
+    return np.array([known[name] for name in labels], np.int64)
+
+
+def _digest(row: Row) -> bytes:
+    return bytes.fromhex(sha256_of(Path(row.film.file)))

@@ -1,0 +1,99 @@
+"""Which form data have, and what they say in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from xraybatch.core.errors import InputError, UsageError
+from xraybatch.core.progress import Progress
+from xraybatch.sources.member_names import quoted
+from xraybatch.training.datasets.films import Arrangement, FilmFolder
+from xraybatch.training.datasets.forms import arrange_folders
+from xraybatch.training.datasets.mura import arrange_mura, is_mura
+from xraybatch.training.datasets.options import MURA, TABLE_FORM, PrepareOptions
+from xraybatch.training.datasets.table import arrange_table, usable_table
+from xraybatch.training.labels import TABLE
+
+
+def recognise(
+    place: FilmFolder,
+    table: Path | None,
+    options: PrepareOptions,
+    progress: Progress,
+    *,
+    confined: bool,
+) -> Arrangement:
+    """Read what a source says, in the form that was asked for or found, and say which.
+
+    Parameters
+    ----------
+    place : FilmFolder
+    table : Path, optional
+        That a person named.
+    options : PrepareOptions
+    progress : Progress
+    confined : bool
+        Take no film outside the folder.
+
+    Raises
+    ------
+    InputError, UsageError
+        If it has no such form, or an option would do nothing.
+    """
+    form = options.form
+    if table is not None:
+        found = arrange_table(table, place, options, progress, confined=confined)
+    elif form == MURA or (form is None and is_mura(place.films)):
+        found = arrange_mura(place.films, place.tables)
+    elif form not in (None, TABLE_FORM) or (form is None and options.classes):
+        found = arrange_folders(place.films, form, options.classes)
+    else:
+        table = usable_table(place.tables, options)
+        if table is None and form == TABLE_FORM:
+            raise InputError(
+                "There is no table, or several, with columns for path and label.",
+                "Give the table as SOURCE and its films by --data.",
+            )
+        found = _table_or_folders(table, place, options, progress, confined=confined)
+    _check_fits(found.form, options)
+    progress.note(f"{found.sentence} (--form {found.form})")
+    for note in found.notes:
+        progress.note(note)
+    return found
+
+
+def _check_fits(form: str, options: PrepareOptions) -> None:
+    """Refuse options that would do nothing, and which nobody would miss."""
+    of_tables = ("path_column", "label_column", "patient_column", "label_map")
+    for name in of_tables if form != TABLE_FORM else ("classes",):
+        if getattr(options, name):
+            raise UsageError(
+                f"--{name.replace('_', '-')} does nothing for data of the form {form}.",
+                "Leave it out, or choose the form by --form.",
+            )
+    if form == MURA and options.classes:
+        raise UsageError("--classes does nothing for data of the form mura.", "Leave it out.")
+
+
+def _table_or_folders(
+    table: Path | None,
+    place: FilmFolder,
+    options: PrepareOptions,
+    progress: Progress,
+    *,
+    confined: bool,
+) -> Arrangement:
+    """The table that lies beside the films; class folders where it is about something else."""
+    if table is None:
+        return arrange_folders(place.films, options.form, options.classes)
+    try:
+        return arrange_table(table, place, options, progress, confined=confined)
+    except InputError as error:
+        if options.form == TABLE_FORM or table.name == TABLE:
+            raise
+        try:
+            found = arrange_folders(place.films, None, ())
+        except InputError:
+            raise error from None
+        progress.note(f"The table {quoted(table.name)} cannot be used: {error.message}")
+        return found
