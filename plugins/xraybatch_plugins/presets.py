@@ -24,7 +24,12 @@ _FRACTURE: dict[str, Any] = {
     "default_place": "data/fracture",
 }
 _BONE = "label:multiclass=normal,osteopenia,osteoporosis"
-_KNEE: dict[str, Any] = {"task": _BONE, "batch-size": 32, "augment": "mild", "imbalance": "class-weights"}
+_KNEE: dict[str, Any] = {
+    "task": _BONE,
+    "batch-size": 32,
+    "augment": "mild",
+    "imbalance": "class-weights",
+}
 _OA: dict[str, Any] = {
     "task": _BONE,
     "batch-size": 16,

@@ -76,10 +76,18 @@ def test_backbones_see_what_their_weights_were_trained_on(keras: Any) -> None:
 
     films = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3)).astype("float32")
     modules = {
-        **{"ResNet50V2": "resnet_v2", "ResNet101V2": "resnet_v2", "ResNet152V2": "resnet_v2"},
-        **{"InceptionResNetV2": "inception_resnet_v2", "InceptionV3": "inception_v3"},
-        **{"MobileNetV2": "mobilenet_v2", "MobileNet": "mobilenet", "Xception": "xception"},
-        **{"NASNet": "nasnet", "DenseNet": "densenet", "VGG": "vgg16", "ResNet": "resnet"},
+        "ResNet50V2": "resnet_v2",
+        "ResNet101V2": "resnet_v2",
+        "ResNet152V2": "resnet_v2",
+        "InceptionResNetV2": "inception_resnet_v2",
+        "InceptionV3": "inception_v3",
+        "MobileNetV2": "mobilenet_v2",
+        "MobileNet": "mobilenet",
+        "Xception": "xception",
+        "NASNet": "nasnet",
+        "DenseNet": "densenet",
+        "VGG": "vgg16",
+        "ResNet": "resnet",
     }
     for backbone in BACKBONES:
         if backbone.scaling == INSIDE:
