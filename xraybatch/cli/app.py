@@ -33,6 +33,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "train": "Train a model on labelled films and seal it into one file.",
         "predict": "Classify films: one row for every film.",
         "score": "Compare results with labels: numbers with intervals.",
+        "compare": "Set models side by side on the same films, with what they cost.",
     },
     "Around it": {
         "sample": "Write the synthetic sample films into a folder.",
