@@ -37,6 +37,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     },
     "Around it": {
         "sample": "Write the synthetic sample films into a folder.",
+        "show": "Show one film with the model's answer, and where it is sensitive.",
         "export": "Write a run's model in another format.",
         "inspect": "Show a model's card and check its seal.",
         "plugins": "List architectures, exporters, metrics and readers.",

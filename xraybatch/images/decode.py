@@ -187,6 +187,7 @@ def _facts(image: StoredImage, notes: tuple[str, ...]) -> FilmFacts:
         frames=image.frames,
         notes=notes,
         tags=dict(image.facts),
+        turned=image.hints.orientation >= 5,
     )
 
 
