@@ -164,6 +164,17 @@ def test_the_map_lies_on_the_bright_square_of_the_upright_film(
     assert view.pixels[y, x] > 200
 
 
+def test_the_way_can_be_chosen(
+    spot_model: Callable[..., Path], write_spot: Callable[..., Path]
+) -> None:
+    path, with_maps = write_spot(64, 48, (0.5, 0.5)), load_model(spot_model("maps", cam=True))
+    view = view_film(path, with_maps, heatmap=True, method=OCCLUSION)
+    assert view.heat is not None
+    assert view.heat.method == OCCLUSION
+    with pytest.raises(ModelError, match="no activation map"):
+        view_film(path, load_model(spot_model("plain")), heatmap=True, method=ACTIVATION)
+
+
 def test_answers_are_those_of_the_session(
     spot_model: Callable[..., Path], write_spot: Callable[..., Path]
 ) -> None:
@@ -225,6 +236,7 @@ def test_the_command_writes_a_picture_and_says_the_answer(
 
 def test_a_wrong_wish_is_wrong_usage(spot_model: Callable[..., Path], tmp_path: Path) -> None:
     assert isinstance(show("a.png", "--class", "spot").exception, UsageError)
+    assert isinstance(show("a.png", "--by", "occlusion").exception, UsageError)
     assert isinstance(show("a.png", "--out", "a.jpg").exception, UsageError)
     changed = bytearray(spot_model("plain").read_bytes())
     changed[30] ^= 1

@@ -38,6 +38,12 @@ _A_PATH = click.Path(path_type=Path)
     "--task", metavar="NAME", help="Task that the heat map is about.  [default: the first]"
 )
 @click.option(
+    "--by",
+    type=click.Choice(["activation", "occlusion"]),
+    help="How the heat map is made: by the last maps, quick and coarse, or by covering.  [default: "
+    "activation, where the model gives maps]",
+)
+@click.option(
     "--frame", type=click.IntRange(0), default=0, show_default=True, help="Frame, from 0."
 )
 @click.option("-o", "--out", type=_A_PATH, shell_complete=completion.paths, help="Picture: .png.")
@@ -61,6 +67,7 @@ def command(
     heatmap: bool,
     of_class: str | None,
     task: str | None,
+    by: str | None,
     frame: int,
     out: Path | None,
     overwrite: bool,
@@ -78,7 +85,7 @@ def command(
     Examples:
       xraybatch show film.png
       xraybatch show film.png --model runs/2026-11-21-cnn-1 --heatmap --out film-shown.png
-      xraybatch show film.dcm --heatmap --class osteoporosis
+      xraybatch show film.dcm --heatmap --class osteoporosis --by occlusion
     """
     from xraybatch.cli.console import ConsoleProgress, stdout
     from xraybatch.core.errors import InputError, UsageError
@@ -87,8 +94,8 @@ def command(
     from xraybatch.reports.film_console import print_view
     from xraybatch.viewing.view import view_film
 
-    if not heatmap and (of_class or task):
-        raise UsageError("--class and --task say what a heat map is about.", "Add --heatmap.")
+    if not heatmap and (of_class or task or by):
+        raise UsageError("--class, --task and --by are about the heat map.", "Add --heatmap.")
     if out is not None and out.suffix.lower() != ".png":
         raise UsageError(f"A picture cannot be written as '{out.name}'.", "Name it .png.")
     if out is not None and out.exists() and not overwrite:
@@ -111,6 +118,7 @@ def command(
         heatmap=heatmap,
         task=task,
         of_class=of_class,
+        method=by,
         device=device,
         progress=progress,
     )

@@ -76,7 +76,7 @@ def picture(view: View) -> alt.HConcatChart:
     grey = np.repeat(view.pixels[..., None], 3, axis=2)
     panels = [_film(grey, printable(view.name))]
     if view.heat is not None:
-        title = f"{view.heat.method}: {printable(view.heat.name)}"
+        title = f"sensitive for {printable(view.heat.name)} ({view.heat.method})"
         panels.append(_film(with_heat(view), title))
     bars = alt.vconcat(*(_bars(answer) for answer in view.answers))
     lines = [line for sentence in notes(view) for line in textwrap.wrap(sentence, 130)]

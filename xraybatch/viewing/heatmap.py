@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xraybatch.core.errors import ModelError
 from xraybatch.core.progress import SILENT, Progress
 from xraybatch.core.tasks import Task, TaskKind
 from xraybatch.models.session import Session
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CAM = "cam."
-ACTIVATION, OCCLUSION = "activation map", "occlusion"
+ACTIVATION, OCCLUSION = "activation", "occlusion"
 _TINY = 1e-30  # below what a float32 probability can be
 
 
@@ -61,11 +62,15 @@ def heat_map(
     session: Session,
     task: Task,
     name: str,
+    *,
+    method: str | None = None,
     progress: Progress = SILENT,
 ) -> HeatMap:
     """Find where on a decoded film the probability of a class comes from.
 
-    The graph's ``cam.<task>`` where it has one, else occlusion.
+    By the graph's ``cam.<task>`` where it has one, else by occlusion, if `method` is None. Maps
+    cost nothing, are coarse, and may lie a cell beside what was seen; occlusion costs hundreds of
+    answers and shows what the answer really depends on.
 
     Parameters
     ----------
@@ -75,13 +80,24 @@ def heat_map(
     task : Task
     name : str
         One of its classes.
+    method : str, optional
+        `ACTIVATION` or `OCCLUSION`.
     progress : Progress
+
+    Raises
+    ------
+    ModelError
+        If activation maps are asked for and the graph has none.
     """
     index = task.classes.index(name)
-    if CAM + task.name in session.outputs:
-        maps = session.predict(film[None], [CAM + task.name])[CAM + task.name][0]
-        if maps.ndim == 3 and maps.shape[-1] == len(task.classes):
-            return HeatMap(task.name, name, ACTIVATION, _scaled(_contrast(maps, task, index)))
+    maps = None if method == OCCLUSION else _maps(film, session, task)
+    if maps is not None:
+        return HeatMap(task.name, name, ACTIVATION, _scaled(_contrast(maps, task, index)))
+    if method == ACTIVATION:
+        raise ModelError(
+            f"The model gives no activation map of task '{task.name}'.",
+            "Leave --by out: places are covered one after the other.",
+        )
 
     def evidence(films: NDArray[np.uint8]) -> NDArray[np.float64]:
         return log_odds(session.predict(films)[task.name], task, index)
@@ -109,6 +125,14 @@ def log_odds(probabilities: NDArray[np.float32], task: Task, index: int) -> NDAr
         others = np.delete(values, index, axis=1).sum(axis=1)
     found: NDArray[np.float64] = np.log(np.maximum(of_class, _TINY) / np.maximum(others, _TINY))
     return found
+
+
+def _maps(film: NDArray[np.uint8], session: Session, task: Task) -> NDArray[np.float32] | None:
+    if CAM + task.name not in session.outputs:
+        return None
+    maps = session.predict(film[None], [CAM + task.name])[CAM + task.name][0]
+    # of a file that others made, the name says little
+    return maps if maps.ndim == 3 and maps.shape[-1] == len(task.classes) else None
 
 
 def _contrast(maps: NDArray[np.float32], task: Task, index: int) -> NDArray[np.float32]:

@@ -83,6 +83,7 @@ def view_film(
     heatmap: bool = False,
     task: str | None = None,
     of_class: str | None = None,
+    method: str | None = None,
     device: str = "auto",
     progress: Progress = SILENT,
 ) -> View:
@@ -99,6 +100,8 @@ def view_film(
     task, of_class : str, optional
         What the heat map is about; the first task, and its answer (for multilabel, the most
         probable finding), if None.
+    method : str, optional
+        As `heat_map` takes it.
     device : str
         ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
     progress : Progress
@@ -137,7 +140,7 @@ def view_film(
     heat = laid = None
     if heatmap:
         wanted = of_class or _most_probable(next(a for a in answers if a.entry is asked))
-        heat = heat_map(film.pixels, session, asked.task, wanted, progress)
+        heat = heat_map(film.pixels, session, asked.task, wanted, method=method, progress=progress)
         laid = unfit(heat.values, rule, shape)
     seen = model.card.hashes and film.digest in model.card.seen_in_training()
     said = [*film.facts.notes]
