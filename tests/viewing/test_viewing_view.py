@@ -23,7 +23,7 @@ from xraybatch.models.session import Session
 from xraybatch.reports.film import picture, with_heat
 from xraybatch.reports.film_console import print_view, small_picture
 from xraybatch.reports.plots import save_png
-from xraybatch.viewing.heatmap import ACTIVATION, OCCLUSION, heat_map, log_odds
+from xraybatch.viewing.heatmap import ACTIVATION, OCCLUSION, HeatMap, heat_map, log_odds
 from xraybatch.viewing.occlusion import covered, occlusion_map, patches
 from xraybatch.viewing.view import LONGEST, view_film
 
@@ -130,6 +130,14 @@ def test_a_film_without_any_sensitive_place_says_so(spot_model: Callable[..., Pa
     assert "No place matters more" in found.sentence
 
 
+def test_a_map_that_points_beside_is_told() -> None:
+    values = np.eye(8, dtype=np.float32)
+    beside = HeatMap("label", "spot", ACTIVATION, values, 0.98, 0.97)
+    assert "from 0.980 to 0.970, which is little: --by occlusion looks closer" in beside.sentence
+    right = HeatMap("label", "spot", ACTIVATION, values, 0.98, 0.2)
+    assert "looks closer" not in right.sentence
+
+
 # ── a film and a model ─────────────────────────────────────────────────────────────────────────
 
 
@@ -162,6 +170,17 @@ def test_the_map_lies_on_the_bright_square_of_the_upright_film(
     # of the map: its highest place lies in the square
     y, x = np.unravel_index(np.nanargmax(view.heat_pixels), view.pixels.shape)
     assert view.pixels[y, x] > 200
+
+
+@pytest.mark.parametrize("cam", [True, False], ids=["activation", "occlusion"])
+def test_without_its_brightest_place_the_answer_is_another(
+    spot_model: Callable[..., Path], write_spot: Callable[..., Path], cam: bool
+) -> None:
+    path = write_spot(64, 48, (0.7, 0.4), 1, 0.15)
+    view = view_film(path, load_model(spot_model(f"checked{cam}", cam=cam)), heatmap=True)
+    assert view.heat is not None
+    assert view.heat.before == pytest.approx(float(view.answers[0].probabilities[1]), abs=1e-6)
+    assert view.heat.before > view.heat.after + 0.4
 
 
 def test_the_way_can_be_chosen(

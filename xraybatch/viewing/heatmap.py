@@ -11,13 +11,14 @@ from xraybatch.core.errors import ModelError
 from xraybatch.core.progress import SILENT, Progress
 from xraybatch.core.tasks import Task, TaskKind
 from xraybatch.models.session import Session
-from xraybatch.viewing.occlusion import occlusion_map, patches
+from xraybatch.viewing.occlusion import covered, occlusion_map, patch_at, patches
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CAM = "cam."
 ACTIVATION, OCCLUSION = "activation", "occlusion"
+_HARDLY = 0.05  # a change of a probability that is little
 _TINY = 1e-30  # below what a float32 probability can be
 
 
@@ -34,12 +35,17 @@ class HeatMap:
     values : ndarray of float32, shape (h, w)
         Over the decoded film, 0 to 1: how much a place speaks for the class, 0 being as much as the
         middle place, or less. All 0 where no place differs.
+    before, after : float
+        Probability of the class, and what it is with the brightest place covered by a patch: a map
+        that says the truth points to a place where this matters.
     """
 
     task: str
     name: str
     method: str
     values: NDArray[np.float32]
+    before: float
+    after: float
 
     @property
     def sentence(self) -> str:
@@ -51,8 +57,14 @@ class HeatMap:
         )
         if not self.values.any():
             return f"No place matters more for '{self.name}' than another ({how})."
+        effect = (
+            f"Covering its brightest place takes the probability from {self.before:.3f} to "
+            f"{self.after:.3f}"
+        )
+        if self.method == ACTIVATION and self.before - self.after < _HARDLY:
+            effect += ", which is little: --by occlusion looks closer"
         return (
-            f"Bright: where the answer '{self.name}' is sensitive to the film, {how}. "
+            f"Bright: where the answer '{self.name}' is sensitive to the film, {how}. {effect}. "
             "It explains no disease."
         )
 
@@ -92,7 +104,10 @@ def heat_map(
     index = task.classes.index(name)
     maps = None if method == OCCLUSION else _maps(film, session, task)
     if maps is not None:
-        return HeatMap(task.name, name, ACTIVATION, _scaled(_contrast(maps, task, index)))
+        values = _scaled(_contrast(maps, task, index))
+        return HeatMap(
+            task.name, name, ACTIVATION, values, *_checked(values, film, session, task, index)
+        )
     if method == ACTIVATION:
         raise ModelError(
             f"The model gives no activation map of task '{task.name}'.",
@@ -104,7 +119,10 @@ def heat_map(
 
     with progress.stage("covering", len(patches(*film.shape)), unit="places") as stage:
         found = occlusion_map(film, evidence, batch=session.batch_size, advance=stage.advance)
-    return HeatMap(task.name, name, OCCLUSION, _scaled(found))
+    values = _scaled(found)
+    return HeatMap(
+        task.name, name, OCCLUSION, values, *_checked(values, film, session, task, index)
+    )
 
 
 def log_odds(probabilities: NDArray[np.float32], task: Task, index: int) -> NDArray[np.float64]:
@@ -133,6 +151,23 @@ def _maps(film: NDArray[np.uint8], session: Session, task: Task) -> NDArray[np.f
     maps = session.predict(film[None], [CAM + task.name])[CAM + task.name][0]
     # of a file that others made, the name says little
     return maps if maps.ndim == 3 and maps.shape[-1] == len(task.classes) else None
+
+
+def _checked(
+    values: NDArray[np.float32],
+    film: NDArray[np.uint8],
+    session: Session,
+    task: Task,
+    index: int,
+) -> tuple[float, float]:
+    """Probability of the class as it is, and with the brightest place covered."""
+    scale = film.shape[0] / values.shape[0], film.shape[1] / values.shape[1]
+    row, column = np.unravel_index(int(values.argmax()), values.shape)
+    height, width = film.shape
+    place = patch_at(height, width, int((row + 0.5) * scale[0]), int((column + 0.5) * scale[1]))
+    films = np.stack([film, covered(film, place)])
+    before, after = session.predict(films)[task.name][:, index]
+    return float(before), float(after)
 
 
 def _contrast(maps: NDArray[np.float32], task: Task, index: int) -> NDArray[np.float32]:

@@ -57,13 +57,20 @@ def occlusion_map(
 
 def patches(height: int, width: int) -> list[tuple[slice, slice]]:
     """Every patch of the slide, whose centres reach all edges; each place is in one or more."""
-    side = max(2, round(min(height, width) / PATCHES_ACROSS))
+    side = _side(height, width)
     step = max(1, side // STEPS_IN_PATCH)
     return [
         (down, across)
         for down in _spans(height, side, step)
         for across in _spans(width, side, step)
     ]
+
+
+def patch_at(height: int, width: int, row: int, column: int) -> tuple[slice, slice]:
+    """The patch whose centre is a place of the film, as much of it as lies on the film."""
+    side = _side(height, width)
+    top, left = row - side // 2, column - side // 2
+    return slice(max(0, top), top + side), slice(max(0, left), left + side)
 
 
 def covered(film: NDArray[np.uint8], place: tuple[slice, slice]) -> NDArray[np.uint8]:
@@ -80,6 +87,10 @@ def covered(film: NDArray[np.uint8], place: tuple[slice, slice]) -> NDArray[np.u
     found = film.copy()
     found[place] = round(mean)
     return found
+
+
+def _side(height: int, width: int) -> int:
+    return max(2, round(min(height, width) / PATCHES_ACROSS))
 
 
 def _spans(length: int, side: int, step: int) -> Iterator[slice]:
