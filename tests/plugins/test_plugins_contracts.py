@@ -59,7 +59,8 @@ def test_the_suites_see_all_of_our_records() -> None:
     names = {parameters.id for parameters in RECORDS}
     assert names >= {
         *("architecture-cnn", "architecture-narrow", "architecture-resnet50"),
-        *("exporter-onnx", "reader-png", "reader-jpeg", "reader-tiff", "reader-dicom"),
+        *("exporter-onnx", "exporter-keras", "exporter-h5", "exporter-saved_model"),
+        *("reader-png", "reader-jpeg", "reader-tiff", "reader-dicom"),
     }
 
 

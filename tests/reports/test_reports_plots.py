@@ -84,5 +84,5 @@ def test_roc_draws_the_corners_of_evaluation(tmp_path):
 
 
 def test_names_that_look_alike_stay_two():
-    assert plots._different(["a\x1b", "a\x00", "b"]) == ["a� (1)", "a� (2)", "b"]
+    assert plots.different(["a\x1b", "a\x00", "b"]) == ["a� (1)", "a� (2)", "b"]
     assert len(values_of(plots.confusion(task(("a\x1b", "a\x00"))))) == 4

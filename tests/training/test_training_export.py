@@ -17,7 +17,7 @@ from xraybatch.models.session import Session
 pytestmark = pytest.mark.train
 pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
 
-from xraybatch.training.export import export  # noqa: E402
+from xraybatch.training.export import _digest, export  # noqa: E402
 
 
 def test_a_run_exported_again_is_a_sealed_model_that_answers_the_same(
@@ -33,6 +33,25 @@ def test_a_run_exported_again_is_a_sealed_model_that_answers_the_same(
     assert np.abs(one - other).max() < 1e-5
     with pytest.raises(InputError, match="not overwritten"):
         export(run.folder, "onnx", done.path)
+
+
+@pytest.mark.parametrize(
+    ("to", "out"), [("keras", "m.keras"), ("h5", "m.h5"), ("saved_model", "m")]
+)
+def test_formats_without_room_for_a_card_pass_the_gate(
+    trained: Any, tmp_path: Path, said: Any, to: str, out: str
+) -> None:
+    done = export(trained[0].folder, to, tmp_path / out, progress=said)
+    assert "0 changed classes" in said.text
+    assert "so this says little" not in said.text
+    assert sorted(p.name for p in tmp_path.iterdir()) == [out, f"{out}.card.json"]
+    card = json.loads((tmp_path / f"{out}.card.json").read_text())
+    if (tmp_path / out).is_file():
+        assert card["seal"] == sha256_of(tmp_path / out)
+    else:
+        (tmp_path / out / "fingerprint.pb").write_bytes(b"changed")
+        assert card["seal"] != _digest(tmp_path / out)
+    assert card["parity"]["largest_difference"] == done.parity.largest_difference < 1e-5
 
 
 class Copying:

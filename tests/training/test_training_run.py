@@ -119,6 +119,8 @@ def test_history_has_seconds_and_progress_has_epochs(trained: Any) -> None:
     run, told, options = trained
     history = pd.read_csv(run.folder / "history.csv")
     assert list(history["epoch"]) == list(range(1, len(history) + 1))
+    best = history.loc[history["kept"] == 1]
+    assert list(best["val_loss"]) == [history["val_loss"].min()]
     assert {"loss", "val_loss", "accuracy", "val_accuracy", "seconds", "phase"} <= set(history)
     assert ("training", options.epochs) in told.stages
     assert any(d.startswith("loss ") and " val " in d for d in told.details)

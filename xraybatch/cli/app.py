@@ -33,10 +33,12 @@ SECTIONS: dict[str, dict[str, str]] = {
         "train": "Train a model on labelled films and seal it into one file.",
         "predict": "Classify films: one row for every film.",
         "score": "Compare results with labels: numbers with intervals.",
+        "compare": "Set models side by side on the same films, with what they cost.",
     },
     "Around it": {
         "prepare": "Make data as they are distributed ready for train.",
         "sample": "Write the synthetic sample films into a folder.",
+        "show": "Show one film with the model's answer, and where it is sensitive.",
         "export": "Write a run's model in another format.",
         "inspect": "Show a model's card and check its seal.",
         "plugins": "List architectures, exporters, metrics and readers.",

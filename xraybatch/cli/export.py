@@ -48,7 +48,8 @@ def command(
 
     \b
     Examples:
-      xraybatch export runs/2026-11-21-cnn-1 --to onnx
+      xraybatch export runs/2026-11-21-cnn-1 --to saved_model
+      xraybatch export runs/2026-11-21-cnn-1 --to h5 --out model.h5
       xraybatch export runs/2026-11-21-cnn-1 --to onnx --out model.onnx
     """
     from xraybatch.cli.console import ConsoleProgress

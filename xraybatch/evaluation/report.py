@@ -237,16 +237,17 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON's own types; ``json.dumps(..., allow_nan=False)`` always succeeds."""
-        plain = _plain(self)
-        assert isinstance(plain, dict)
-        return plain
+        found = plain(self)
+        assert isinstance(found, dict)
+        return found
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Dataclasses, mappings and tuples as JSON's own types."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return str(value.value) if isinstance(value, Enum) else value

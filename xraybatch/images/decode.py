@@ -207,6 +207,7 @@ def _facts(image: StoredImage, notes: tuple[str, ...]) -> FilmFacts:
         frames=image.frames,
         notes=notes,
         tags=dict(image.facts),
+        turned=image.hints.orientation >= 5,
     )
 
 

@@ -31,6 +31,8 @@ class FilmFacts:
         Sentences a person should know: a suffix that lies, colour that became grey.
     tags : mapping of str to str
         DICOM values by keyword, for ``tag.<Keyword>`` when asked for.
+    turned : bool
+        Whether the film's orientation exchanged height and width.
     """
 
     format: str
@@ -41,6 +43,12 @@ class FilmFacts:
     frames: int = 1
     notes: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
+    turned: bool = False
+
+    @property
+    def upright(self) -> tuple[int, int]:
+        """Rows and columns after orientation, before resize."""
+        return (self.width, self.height) if self.turned else (self.height, self.width)
 
 
 @dataclass(frozen=True)

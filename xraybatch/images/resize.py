@@ -47,23 +47,32 @@ def fit(pixels: NDArray[np.uint8], rule: DecodingRule) -> NDArray[np.uint8]:
         return np.ascontiguousarray(pixels)
     if rule.resize == "pad":
         return _padded(pixels, height, width)
-    box = _middle(rows, columns, height, width) if rule.resize == "crop" else None
+    box = middle_part(rows, columns, height, width) if rule.resize == "crop" else None
     return _resized(pixels, height, width, box)
 
 
 def _padded(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
     rows, columns = pixels.shape
+    part = framed_part(rows, columns, height, width)
+    inner = part[0].stop - part[0].start, part[1].stop - part[1].start
+    framed = np.zeros((height, width), np.uint8)
+    framed[part] = _resized(pixels, *inner, None)
+    return framed
+
+
+def framed_part(rows: int, columns: int, height: int, width: int) -> tuple[slice, slice]:
+    """Rows and columns of a frame that a padded film takes."""
     if rows * width >= columns * height:  # taller than the frame
         inner = height, max(1, (columns * height + rows // 2) // rows)
     else:
         inner = max(1, (rows * width + columns // 2) // columns), width
     top, left = (height - inner[0]) // 2, (width - inner[1]) // 2
-    framed = np.zeros((height, width), np.uint8)
-    framed[top : top + inner[0], left : left + inner[1]] = _resized(pixels, *inner, None)
-    return framed
+    return slice(top, top + inner[0]), slice(left, left + inner[1])
 
 
-def _middle(rows: int, columns: int, height: int, width: int) -> tuple[float, float, float, float]:
+def middle_part(
+    rows: int, columns: int, height: int, width: int
+) -> tuple[float, float, float, float]:
     """Left, top, right and bottom of the largest middle part with the aspect of the frame."""
     if columns * height >= rows * width:  # wider than the frame
         used = rows * width / height

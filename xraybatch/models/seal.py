@@ -66,8 +66,8 @@ def read_sealed(path: Path) -> SealedFile:
         raise ModelError(f"{path} cannot be read: {error.strerror or error}.") from None
     broken, card, seal = "", "", ""
     try:
-        records = list(_records(content))
-        metadata = [(record, _entry(content, record)) for record in records if _is_metadata(record)]
+        whole = list(records(content))
+        metadata = [(record, _entry(content, record)) for record in whole if _is_metadata(record)]
     except ValueError:
         raise ModelError(
             f"{path} is no ONNX file, or was cut or damaged.", "Copy or export it again."
@@ -75,7 +75,7 @@ def read_sealed(path: Path) -> SealedFile:
     for _, (key, value) in metadata:
         if key == CARD_KEY:
             card = value
-    if metadata and metadata[-1][1][0] == SEAL_KEY and metadata[-1][0] is records[-1]:
+    if metadata and metadata[-1][1][0] == SEAL_KEY and metadata[-1][0] is whole[-1]:
         begin, seal = metadata[-1][0].begin, metadata[-1][1][1]
         if hashlib.sha256(content[:begin]).hexdigest() != seal:
             broken = f"The seal of {path.name} is broken: the file was changed after it was made."
@@ -109,7 +109,7 @@ def write_sealed(graph: bytes, card: str, target: Path) -> str:
     """
     kept = b"".join(
         graph[record.begin : record.end]
-        for record in _records(graph)
+        for record in records(graph)
         if not (_is_metadata(record) and _entry(graph, record)[0] in {CARD_KEY, SEAL_KEY})
     )
     body = kept + _metadata_record(CARD_KEY, card)
@@ -120,15 +120,18 @@ def write_sealed(graph: bytes, card: str, target: Path) -> str:
 
 
 @dataclass(frozen=True)
-class _Record:
-    begin: int  # of the tag
-    body: int  # of the content
+class Record:
+    """Where a protobuf record stands in its message: `begin` of its tag, `body` to `end`."""
+
+    begin: int
+    body: int
     end: int
     field: int
     wire: int
 
 
-def _records(content: bytes) -> Iterator[_Record]:
+def records(content: bytes) -> Iterator[Record]:
+    """The records of a protobuf message; `ValueError` if it is none."""
     position = 0
     while position < len(content):
         begin = position
@@ -145,20 +148,29 @@ def _records(content: bytes) -> Iterator[_Record]:
             raise ValueError("no protobuf record")
         if end > len(content) or tag >> 3 == 0:
             raise ValueError("a record reaches past the end of the file")
-        yield _Record(begin, position, end, tag >> 3, wire)
+        yield Record(begin, position, end, tag >> 3, wire)
         position = end
     if position == 0:
         raise ValueError("no record at all")
 
 
-def _is_metadata(record: _Record) -> bool:
+def varints(content: bytes, record: Record) -> list[int]:
+    """The whole numbers of a record, packed or alone."""
+    found, position = [], record.body
+    while position < record.end:
+        value, position = _varint(content, position)
+        found.append(value)
+    return found
+
+
+def _is_metadata(record: Record) -> bool:
     return record.field == _METADATA_FIELD and record.wire == _LENGTH_DELIMITED
 
 
-def _entry(content: bytes, record: _Record) -> tuple[str, str]:
+def _entry(content: bytes, record: Record) -> tuple[str, str]:
     parts = {1: b"", 2: b""}
     entry = content[record.body : record.end]
-    for inner in _records(entry):
+    for inner in records(entry):
         if inner.field in parts and inner.wire == _LENGTH_DELIMITED:
             parts[inner.field] = entry[inner.body : inner.end]
     return parts[1].decode("utf-8", "replace"), parts[2].decode("utf-8", "replace")

@@ -99,6 +99,11 @@ class Session:
         """The names of the model's tasks, in the card's order."""
         return tuple(entry.task.name for entry in self._model.card.tasks)
 
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of everything that the graph can answer, ``cam.<task>`` among it."""
+        return tuple(output.name for output in self._session.get_outputs())
+
     def predict(
         self, films: NDArray[np.uint8], outputs: Sequence[str] | None = None
     ) -> dict[str, NDArray[np.float32]]:

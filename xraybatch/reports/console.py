@@ -12,7 +12,7 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from xraybatch.evaluation.report import ConfusionMatrix, Estimate, Report, TaskReport
+from xraybatch.evaluation.report import ConfusionMatrix, Estimate, JoinReport, Report, TaskReport
 from xraybatch.reports import words
 
 _WIDE = 92  # from here on the headline table has room for the methods
@@ -25,20 +25,20 @@ _MOST_CONFUSED = 10
 def print_report(report: Report, console: Console) -> None:
     """Print a report; everything from tables goes out as plain text, whatever it contains."""
     for sentence in report.sentences:
-        console.print(Panel(_text(sentence), border_style="yellow", expand=False))
-    console.print(_heading("Films"))
-    console.print(_films(report))
+        console.print(Panel(text(sentence), border_style="yellow", expand=False))
+    console.print(heading("Films"))
+    console.print(films_table(report.join))
     for task in report.tasks:
         console.print()
         _print_task(task, report, console)
     console.print()
     for sentence in words.closing(report):
-        console.print(_text(sentence, "dim"))
+        console.print(text(sentence, "dim"))
 
 
 def _print_task(task: TaskReport, report: Report, console: Console) -> None:
-    console.print(_heading(words.task_title(task)))
-    console.print(_text(words.task_films(task, report)))
+    console.print(heading(words.task_title(task)))
+    console.print(text(words.task_films(task, report)))
     console.print(_headline(task, report, wide=console.width >= _WIDE))
     if table := words.by_class(task):
         console.print(*_by_class(table, console.width), sep="")
@@ -48,17 +48,17 @@ def _print_task(task: TaskReport, report: Report, console: Console) -> None:
     if console.width < _WIDE:
         notes += words.methods(task)
     if notes:  # an empty table would print an empty line
-        console.print(_bullets(notes))
+        console.print(bullets(notes))
 
 
-def _films(report: Report) -> Group:
+def films_table(join: JoinReport) -> Group:
+    """How the tables found each other, and what is to be said of it."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    for name, text in words.join_rows(report.join):
-        table.add_row(name, _text(text))
-    said = report.join.sentences
-    return Group(table, *([_bullets(said)] if said else []))
+    for name, sentence in words.join_rows(join):
+        table.add_row(name, text(sentence))
+    return Group(table, *([bullets(join.sentences)] if join.sentences else []))
 
 
 def _headline(task: TaskReport, report: Report, *, wide: bool) -> Table:
@@ -72,7 +72,7 @@ def _headline(task: TaskReport, report: Report, *, wide: bool) -> Table:
     for name, estimate in task.estimates.items():
         numbers = [words.value(estimate), words.interval(estimate), f"{estimate.n:,}"]
         method = [estimate.method or words.NO_VALUE] if wide else []
-        table.add_row(_text(words.title(name)), *numbers, *method)
+        table.add_row(text(words.title(name)), *numbers, *method)
     return table
 
 
@@ -91,7 +91,7 @@ def _by_class(found: words.ByClass, width: int) -> Iterable[Table]:
         for column in some:
             table.add_column(words.title(column), justify="center", no_wrap=True)
         for name, films, estimates in found.rows:
-            table.add_row(_text(name), f"{films:,}", *(_cell(estimates[c]) for c in some))
+            table.add_row(text(name), f"{films:,}", *(_cell(estimates[c]) for c in some))
         yield table
 
 
@@ -117,12 +117,12 @@ def _confusion(matrix: ConfusionMatrix, width: int) -> Table | Group:
     table.title_style, table.title_justify = "dim", "left"
     table.add_column("", max_width=_NAME, overflow="fold", style="bold")
     for i, name in enumerate(names, start=1):
-        table.add_column(_text(str(i) if numbered else name), justify="right", no_wrap=True)
+        table.add_column(text(str(i) if numbered else name), justify="right", no_wrap=True)
     table.add_column("films", justify="right", style="dim", no_wrap=True)
     for name, row in zip(names, matrix.counts, strict=True):
         films = sum(row)
         cells = [_shaded(count, films) for count in row]
-        table.add_row(_text(name), *cells, f"{films:,}")
+        table.add_row(text(name), *cells, f"{films:,}")
     return table
 
 
@@ -150,28 +150,30 @@ def _most_confused(matrix: ConfusionMatrix) -> Group:
         table.add_column(heading, overflow="fold")
     table.add_column("films", justify="right", no_wrap=True)
     for count, truth, guess in found:
-        table.add_row(_text(matrix.classes[truth]), _text(matrix.classes[guess]), f"{-count:,}")
+        table.add_row(text(matrix.classes[truth]), text(matrix.classes[guess]), f"{-count:,}")
     sentence = (
         f"The matrix of {len(matrix.classes)} classes is too wide here; these confusions are the "
         "most frequent. --report score.md has them all."
     )
-    return Group(_text(sentence), table)
+    return Group(text(sentence), table)
 
 
-def _bullets(sentences: Iterable[str]) -> Table:
+def bullets(sentences: Iterable[str]) -> Table:
+    """Sentences, one below the other."""
     table = Table.grid(padding=(0, 1))
     for sentence in sentences:
-        table.add_row(_text("•", "dim"), _text(sentence, "dim"))
+        table.add_row(text("•", "dim"), text(sentence, "dim"))
     return table
 
 
-def _heading(text: str) -> Rule:
-    return Rule(_text(text, "bold"), align="left", style="dim")
+def heading(title: str) -> Rule:
+    """A title with a line behind it."""
+    return Rule(text(title, "bold"), align="left", style="dim")
 
 
-def _text(text: str, style: str = "") -> Text:
-    # Text, not markup: what stands in a table is never an instruction to the console
-    return Text(words.printable(text), style=style)
+def text(content: str, style: str = "") -> Text:
+    """Text, not markup: what stands in a table is never an instruction to the console."""
+    return Text(words.printable(content), style=style)
 
 
 def render(report: Report, width: int = 80) -> str:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.files import write_text
 from xraybatch.core.log import is_open_log
+from xraybatch.evaluation.comparison import Comparison
 from xraybatch.evaluation.report import Report
+from xraybatch.reports.comparison import comparison_sections
 from xraybatch.reports.json_text import to_json
-from xraybatch.reports.markdown import to_markdown
+from xraybatch.reports.markdown import of_sections, to_markdown
 
+Form = TypeVar("Form")
 FORMS: dict[str, Callable[[Report], str]] = {".md": to_markdown, ".json": to_json}
+FORMS_OF_COMPARISON: dict[str, Callable[[Comparison], str]] = {
+    ".md": lambda found: of_sections("Comparison", comparison_sections(found)),
+    ".json": to_json,
+}
 
 
 def write_report(report: Report, path: Path) -> None:
@@ -23,10 +31,21 @@ def write_report(report: Report, path: Path) -> None:
     UsageError
         If no form has the path's suffix.
     """
-    write_text(path, _form(path)(report))
+    write_text(path, _form(path, FORMS)(report))
 
 
-def check_report_path(path: Path, *, overwrite: bool) -> None:
+def write_comparison(comparison: Comparison, path: Path) -> None:
+    """Write a comparison, whole or not at all.
+
+    Raises
+    ------
+    UsageError
+        If no form has the path's suffix.
+    """
+    write_text(path, _form(path, FORMS_OF_COMPARISON)(comparison))
+
+
+def check_report_path(path: Path, *, overwrite: bool, forms: Mapping[str, object] = FORMS) -> None:
     """Say before any number is made that a report cannot be written.
 
     Raises
@@ -36,7 +55,7 @@ def check_report_path(path: Path, *, overwrite: bool) -> None:
     InputError
         If something is there already that may not be overwritten.
     """
-    _form(path)
+    _form(path, forms)
     if is_open_log(path):
         raise UsageError("--log-file and --report name the same file.", "Choose another name.")
     if path.exists() and not overwrite:
@@ -46,11 +65,11 @@ def check_report_path(path: Path, *, overwrite: bool) -> None:
         )
 
 
-def _form(path: Path) -> Callable[[Report], str]:
-    form = FORMS.get(path.suffix.lower())
+def _form(path: Path, forms: Mapping[str, Form]) -> Form:
+    form = forms.get(path.suffix.lower())
     if form is None:
         raise UsageError(
             f"A report cannot be written as '{path.name}'.",
-            f"Its name must end in one of: {', '.join(FORMS)}.",
+            f"Its name must end in one of: {', '.join(forms)}.",
         )
     return form

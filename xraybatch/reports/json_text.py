@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 
+from xraybatch.evaluation.comparison import Comparison
 from xraybatch.evaluation.report import Report
 
 
-def to_json(report: Report) -> str:
+def to_json(report: Report | Comparison) -> str:
     """The report as JSON with two spaces of indent and a line end; undefined is ``null``."""
     return json.dumps(report.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"

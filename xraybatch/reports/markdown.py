@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from xraybatch.evaluation.report import Report
 from xraybatch.reports import words
-from xraybatch.reports.sections import Block, Bullets, Table, Warned, sections
+from xraybatch.reports.sections import Block, Bullets, Section, Table, Warned, sections
 
 _SPECIAL = str.maketrans(
     {c: f"\\{c}" for c in "\\`*_[]|~#$"} | {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
@@ -15,7 +15,12 @@ _SPECIAL = str.maketrans(
 
 def to_markdown(report: Report) -> str:
     """The whole report as Markdown with tables (GitHub's dialect); all text of tables escaped."""
-    return "\n".join(_lines(report)).rstrip() + "\n"
+    return of_sections("Score", sections(report))
+
+
+def of_sections(title: str, parts: Iterable[Section]) -> str:
+    """Sections as Markdown, under a title."""
+    return "\n".join(_lines(title, parts)).rstrip() + "\n"
 
 
 def escape(text: str) -> str:
@@ -23,10 +28,10 @@ def escape(text: str) -> str:
     return words.printable(text).translate(_SPECIAL)
 
 
-def _lines(report: Report) -> Iterator[str]:
-    yield "# Score"
+def _lines(title: str, parts: Iterable[Section]) -> Iterator[str]:
+    yield f"# {title}"
     yield ""
-    for section in sections(report):
+    for section in parts:
         if section.title:
             yield f"## {escape(section.title)}"
             yield ""

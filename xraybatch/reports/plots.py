@@ -62,7 +62,7 @@ def curves(history: pd.DataFrame) -> alt.HConcatChart:
             if math.isfinite(value)
         ]
         panels.append(
-            alt.Chart(_data(rows), title=_title(quantity), width=300, height=200)
+            alt.Chart(data_of(rows), title=heading(quantity), width=300, height=200)
             .mark_line(point=alt.OverlayMarkDef(size=18))
             .encode(
                 x=alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1, format="d")),
@@ -71,7 +71,7 @@ def curves(history: pd.DataFrame) -> alt.HConcatChart:
                 strokeDash=_dashes("part:N", ["training", "validation"]),
             )
         )
-    chart: alt.HConcatChart = _styled(alt.hconcat(*panels))
+    chart: alt.HConcatChart = styled(alt.hconcat(*panels))
     return chart
 
 
@@ -87,7 +87,7 @@ def confusion(task: TaskReport) -> alt.LayerChart:
 
     if task.confusion is None:
         raise ValueError(f"task '{task.task}' is {task.kind} and has no confusion matrix")
-    names = _different(task.confusion.classes)
+    names = different(task.confusion.classes)
     cells = []
     for truth, row in zip(names, task.confusion.counts, strict=True):
         films = sum(row)
@@ -96,7 +96,7 @@ def confusion(task: TaskReport) -> alt.LayerChart:
             text = f"{count:,} ({percent(count, films)})"
             cells.append({"truth": truth, "guess": guess, "share": share, "text": text})
     side = max(_SQUARE, 62 * len(names))
-    base = alt.Chart(_data(cells), title=f"{_title(task.task)}: films", width=side, height=side)
+    base = alt.Chart(data_of(cells), title=f"{heading(task.task)}: films", width=side, height=side)
     axis = alt.Axis(labelAngle=0 if len(names) <= 6 else -40, labelLimit=140)
     placed = base.encode(
         x=alt.X("guess:N", sort=names, title="predicted", axis=axis),
@@ -114,7 +114,7 @@ def confusion(task: TaskReport) -> alt.LayerChart:
         text="text:N",
         color=alt.condition("datum.share > 0.55", alt.value("white"), alt.value("black")),
     )
-    chart: alt.LayerChart = _styled(shade + text)
+    chart: alt.LayerChart = styled(shade + text)
     return chart
 
 
@@ -135,7 +135,7 @@ def roc_of(found: Sequence[RocCurve], title: str = "ROC curve") -> alt.LayerChar
     """ROC curves of a report: ``roc_of(task.curves, task.task)``."""
     import altair as alt
 
-    names = _different([curve.name for curve in found])
+    names = different([curve.name for curve in found])
     points = [
         {"class": name, "x": x, "y": y, "order": i}
         for name, curve in zip(names, found, strict=True)
@@ -148,16 +148,16 @@ def roc_of(found: Sequence[RocCurve], title: str = "ROC curve") -> alt.LayerChar
     y = alt.Y("y:Q", title="sensitivity", scale=shares)
     said = title if found else f"{title}: no class has films on both sides"
     chance = (
-        alt.Chart(_data([{"x": 0, "y": 0}, {"x": 1, "y": 1}]), title=_title(said))
+        alt.Chart(data_of([{"x": 0, "y": 0}, {"x": 1, "y": 1}]), title=heading(said))
         .properties(width=_SQUARE, height=_SQUARE)
         .mark_line(color="#999999", strokeDash=[3, 3], strokeWidth=1)
         .encode(x=x, y=y)
     )
     if not found:  # a colour scale of no names has no picture
-        nothing: alt.LayerChart = _styled(alt.layer(chance))
+        nothing: alt.LayerChart = styled(alt.layer(chance))
         return nothing
     lines = (
-        alt.Chart(_data(points))
+        alt.Chart(data_of(points))
         .mark_line(strokeWidth=2)
         .encode(
             x=x,
@@ -167,7 +167,7 @@ def roc_of(found: Sequence[RocCurve], title: str = "ROC curve") -> alt.LayerChar
             strokeDash=_dashes("class:N", names),
         )
     )
-    chart: alt.LayerChart = _styled(chance + lines)
+    chart: alt.LayerChart = styled(chance + lines)
     return chart
 
 
@@ -180,11 +180,12 @@ def save_png(chart: Any, path: Path, scale: float = 2.0) -> None:
         temporary.write_bytes(pixels)
 
 
-def _data(rows: list[dict[str, Any]]) -> Any:
+def data_of(values: list[dict[str, Any]]) -> Any:
+    """Rows as data of a chart."""
     import altair as alt
 
     # handed over as they are: Altair refuses more than 5000 rows of a data frame
-    return alt.Data(values=rows)  # type: ignore[no-untyped-call]
+    return alt.Data(values=values)  # type: ignore[no-untyped-call]
 
 
 def _series(field: str, names: Sequence[str]) -> Any:
@@ -208,7 +209,8 @@ def _dashes(field: str, names: Sequence[str]) -> Any:
     return alt.StrokeDash(field, title=None, scale=alt.Scale(domain=names, range=kinds), sort=names)
 
 
-def _styled(chart: Any) -> Any:
+def styled(chart: Any) -> Any:
+    """A whole chart in the style of all of them."""
     return (
         chart.configure_axis(gridColor="#eeeeee", titleFontWeight="normal")
         .configure_view(stroke="#cccccc")
@@ -217,11 +219,12 @@ def _styled(chart: Any) -> Any:
     )
 
 
-def _title(text: str) -> str:
+def heading(text: str) -> str:
+    """A name as a title: printable, and without underscores."""
     return printable(text).replace("_", " ")
 
 
-def _different(names: Sequence[str]) -> list[str]:
-    # names that look alike once printable must not become one line or one row
+def different(names: Sequence[str]) -> list[str]:
+    """Names that look alike once printable must not become one line or one row."""
     shown = [printable(name) for name in names]
     return [n if shown.count(n) == 1 else f"{n} ({i})" for i, n in enumerate(shown, start=1)]

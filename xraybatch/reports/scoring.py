@@ -129,14 +129,9 @@ def score_tables(
     sentences = (*_warnings(results), *_seen(results.table))
     for sentence in sentences:  # the person reads them above the numbers
         log_note(sentence)
-    columns = [str(column) for column in results.table.columns]
-    tasks = _tasks_of(results, requests)
     if not results.record:
         progress.note("No run record lies with the results: nothing is known of their model.")
-    if not tasks:
-        tasks = infer_tasks(columns, requests, positive)
-    elif positive is not None:
-        tasks = _with_positive(tasks, positive)
+    tasks = tasks_of(results, requests, positive)
     joined, told = join_for(results.table, labels.table, tasks, chosen)
     _tell_examples(joined, results, labels, progress)
     report = evaluate(joined, told, tasks, chosen)
@@ -146,6 +141,25 @@ def score_tables(
         if given.is_file
     )
     return replace(report, sources=sources, sentences=sentences)
+
+
+def tasks_of(
+    results: Given, requests: Sequence[TaskRequest] = (), positive: str | None = None
+) -> tuple[Task, ...]:
+    """The tasks of a results table: as a person names them, of its run record, else its columns.
+
+    Raises
+    ------
+    InputError
+        If the run record does not say them as it should.
+    UsageError
+        If more must be said, or `positive` is no class of a binary task.
+    """
+    tasks = _recorded_tasks(results, requests)
+    if not tasks:
+        columns = [str(column) for column in results.table.columns]
+        return infer_tasks(columns, requests, positive)
+    return tasks if positive is None else _with_positive(tasks, positive)
 
 
 def _read_record(results: Path) -> Mapping[str, Any]:
@@ -191,7 +205,7 @@ def _seen(results: pd.DataFrame) -> tuple[str, ...]:
     )
 
 
-def _tasks_of(results: Given, requests: Sequence[TaskRequest]) -> tuple[Task, ...]:
+def _recorded_tasks(results: Given, requests: Sequence[TaskRequest]) -> tuple[Task, ...]:
     if requests or "tasks" not in results.record:
         return ()
     try:

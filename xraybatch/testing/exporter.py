@@ -67,6 +67,7 @@ class ExporterContract(Contract):
     """The suite of an exporter; subclass it as ``TestMine`` and say which by `name`."""
 
     kind = "exporter"
+    allowed_name = r"[a-z][a-z0-9]*([-_][a-z0-9]+)*"  # formats have names of their own: saved_model
 
     def check_record(self, record: Exporter) -> None:
         """Suffix, source and options."""

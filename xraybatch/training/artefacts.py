@@ -44,7 +44,7 @@ def write_history(folder: Path, history: pd.DataFrame) -> None:
     """``history.csv`` and ``plots/curves.png``."""
     write_text(folder / "history.csv", history.to_csv(index=False, lineterminator="\n"))
     (folder / "plots").mkdir(exist_ok=True)
-    curves = history.drop(columns=["phase", "seconds"])
+    curves = history.drop(columns=["phase", "seconds", "kept"])
     plots.save_png(plots.curves(curves), folder / "plots" / "curves.png")
 
 

@@ -90,7 +90,8 @@ def fit(
     Returns
     -------
     list of dict
-        A row an epoch: ``epoch``, ``phase``, ``loss`` …, ``val_loss`` …, ``seconds``.
+        A row an epoch: ``epoch``, ``phase``, ``loss`` …, ``val_loss`` …, ``seconds``, ``kept``
+        (1: its weights are those that the phase ended with).
 
     Raises
     ------
@@ -191,7 +192,9 @@ def _train(
                 callbacks.TerminateOnNaN(),
             ],
         )
-    history += rows
+    # without a best epoch, the weights of the last one stay
+    kept = stop.best_epoch if stop.best_weights is not None else len(rows) - 1
+    history += [{**row, "kept": int(i == kept)} for i, row in enumerate(rows)]
     if not rows or not all(math.isfinite(float(row["loss"])) for row in rows):
         raise ModelError(
             "The loss is no number any more: training has run away.",

@@ -1,0 +1,204 @@
+"""Runs and results tables as they lie on a disk, through the command."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from xraybatch.cli.compare import command
+from xraybatch.comparison.compare import compare_models
+from xraybatch.core.errors import InputError, ModelError, UsageError
+from xraybatch.models.model import load_model
+from xraybatch.models.size import count_parameters
+from xraybatch.reports.comparison_console import render_comparison
+
+CLASSES = ("normal", "osteopenia", "osteoporosis")
+TASK = {"name": "label", "kind": "multiclass", "classes": CLASSES, "positive": None}
+
+
+def write_csv(path: Path, head: list[str], rows: list[list[Any]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([head, *rows])
+
+
+@pytest.fixture
+def make_run(tiny_model: Path, tmp_path: Path) -> Callable[..., Path]:
+    """What a training run leaves, as far as it is compared."""
+
+    def make(name: str, skill: float, seed: int, films: range = range(60), **record: Any) -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        shutil.copy(tiny_model, folder / "model.onnx")
+        write_results(folder / "predictions-test.csv", skill, seed, films, **record)
+        truth = [[f"{i:02}.png", CLASSES[i % 3], f"p{i // 2}", "test"] for i in films]
+        rest = [["train.png", "normal", "p99", "train"]]
+        write_csv(folder / "split.csv", ["path", "label", "patient", "split"], [*rest, *truth])
+        head = ["epoch", "phase", "loss", "seconds", "kept"]
+        rows = [[1, "whole", 0.9, 2.5, 0], [2, "whole", 0.5, 1.25, 1], [3, "whole", 0.4, 1.25, 0]]
+        write_csv(folder / "history.csv", head, rows)
+        return folder
+
+    return make
+
+
+def write_results(path: Path, skill: float, seed: int, films: range, **record: Any) -> None:
+    rng = np.random.default_rng(seed)
+    rows = []
+    for i in films:
+        logits = rng.normal(size=3)
+        logits[i % 3] += skill
+        prob = np.exp(logits) / np.exp(logits).sum()
+        rows.append([f"{i:02}.png", "ok", CLASSES[prob.argmax()], *map(float, prob), ""])
+    write_csv(path, ["path", "status", "label", *(f"prob.{c}" for c in CLASSES), "error"], rows)
+    told = {"tasks": [TASK], "films_per_second": 46.8, "processor": "a processor", **record}
+    path.with_name(path.name + ".run.json").write_text(json.dumps(told))
+
+
+def test_runs_stand_side_by_side_with_what_they_cost(make_run: Callable[..., Path]) -> None:
+    found = compare_models([make_run("weak", 0.2, 1), make_run("strong", 2.0, 2)])
+    weak, strong = found.models
+    assert (weak.name, strong.name) == ("weak", "strong")
+    assert strong.tasks[0].films == 60
+    assert found.join.patients == 30
+    assert found.best["label"]["macro_auc"] == (1,)
+    cost = strong.cost
+    assert (cost.epochs, cost.best_epoch, cost.training_seconds) == (3, 2, 5.0)
+    assert (cost.parameters, cost.films_per_second) == (36, 46.8)
+    text = render_comparison(found)
+    assert max(map(len, text.splitlines())) <= 80
+    for words in ("2 of 3", "46.8", "* 0.", "Difference to weak, 95 % interval, paired"):
+        assert words in text
+
+
+def test_four_models_fit_and_more_go_below(make_run: Callable[..., Path]) -> None:
+    runs = [make_run(f"2026-11-21-a-long-name-{i}", 0.3 * i, i) for i in range(6)]
+    for count in (2, 3, 4, 6):
+        text = render_comparison(compare_models(runs[:count]))
+        lines = text.splitlines()
+        assert max(map(len, lines)) <= 80
+        assert "…" not in text.replace("…+", "").replace("…−", ""), "a cell was cut"
+        accuracies = [line for line in lines if line.startswith(" Accuracy")]
+        assert len(accuracies) == {2: 2, 3: 2, 4: 2, 6: 4}[count]
+    assert sum(line.count("0.") for line in accuracies[:2]) == 6
+
+
+def test_other_test_films_are_said_loudly(make_run: Callable[..., Path]) -> None:
+    one, other = make_run("one", 1, 1, range(50)), make_run("other", 1, 2, range(20, 60))
+    done = CliRunner().invoke(command, [str(one), str(other)], catch_exceptions=False)
+    assert "Not the same films" in done.stderr
+    assert "The films are not the same: one 50, other 40." in " ".join(
+        done.stdout.replace("│", " ").split()
+    )
+    assert "30 films" in done.stdout
+    third = make_run("third", 1, 3, range(90, 99))
+    with pytest.raises(InputError, match="No film"):
+        compare_models([one, third])
+
+
+def test_runs_of_different_truth_or_tasks_are_refused(make_run: Callable[..., Path]) -> None:
+    one, other = make_run("one", 1, 1), make_run("other", 1, 2)
+    split = other / "split.csv"
+    split.write_text(split.read_text().replace("00.png,normal", "00.png,osteopenia"))
+    with pytest.raises(InputError, match="disagree on the truth of 1 films"):
+        compare_models([one, other])
+    third = make_run("third", 1, 3, tasks=[TASK | {"kind": "ordinal"}])
+    with pytest.raises(InputError, match="ordinal"):
+        compare_models([one, third])
+    with pytest.raises(InputError, match="no task in common"):
+        compare_models([one, make_run("fourth", 1, 3, tasks=[TASK | {"name": "view"}])])
+
+
+def test_what_cannot_be_compared(make_run: Callable[..., Path], tmp_path: Path) -> None:
+    run = make_run("one", 1, 1)
+    for paths, error, said in (
+        ([run], UsageError, "One model"),
+        ([run, run], UsageError, "named twice"),
+        ([run, tmp_path], ModelError, r"no model\.onnx"),
+        ([run, run / "split.csv"], InputError, "no results table"),
+        ([run, run / "predictions-test.csv"], UsageError, "truth of its films is not known"),
+    ):
+        with pytest.raises(error, match=said):
+            compare_models(paths)
+    (run / "predictions-test.csv").unlink()
+    with pytest.raises(InputError, match="no predictions of held-back films"):
+        compare_models([run, make_run("two", 1, 2)])
+
+
+def test_results_tables_need_labels(tmp_path: Path, make_run: Callable[..., Path]) -> None:
+    for i, name in enumerate(("a.csv", "b.csv")):
+        write_results(tmp_path / name, i, i, range(40))
+    write_csv(
+        tmp_path / "truth.csv", ["file", "class"], [[f"{i:02}.png", i % 3] for i in range(40)]
+    )
+    run = make_run("run", 1, 1)
+    words = [
+        *(str(tmp_path / "a.csv"), str(tmp_path / "b.csv"), str(run)),
+        *("--labels", str(tmp_path / "truth.csv"), "--path-column", "file"),
+        *("--label-column", "class", "--json", "--resamples", "100"),
+        *("--label-map", "0=normal,1=osteopenia,2=osteoporosis"),
+    ]
+    done = CliRunner().invoke(command, words, catch_exceptions=False)
+    found = json.loads(done.stdout)
+    assert [m["name"] for m in found["models"]] == ["a", "b", "run"]
+    assert found["models"][0]["cost"]["parameters"] is None
+    assert found["models"][0]["tasks"][0]["films"] == 40
+
+
+def test_a_task_that_one_model_lacks_is_left_out(make_run: Callable[..., Path]) -> None:
+    one = make_run("one", 1, 1)
+    view = TASK | {"name": "view"}
+    two = make_run("two", 1, 1, tasks=[TASK, view])
+    table = two / "predictions-test.csv"
+    text = table.read_text()
+    for name in CLASSES:
+        text = text.replace(f"prob.{name}", f"label.prob.{name}")
+    table.write_text(text)
+    found = compare_models([one, two])
+    assert [t.task for t in found.models[1].tasks] == ["label"]
+    assert found.models[0].tasks[0].estimates == found.models[1].tasks[0].estimates
+    assert any("its task view is not answered by all" in s for s in found.sentences)
+
+
+def test_reports_overwrite_nothing(make_run: Callable[..., Path], tmp_path: Path) -> None:
+    runs = [str(make_run("a|b", 0.2, 1)), str(make_run("b", 2.0, 2))]
+    report, data = tmp_path / "c.md", tmp_path / "c.json"
+    words = [*runs, "--report", str(report), "--report", str(data), "--resamples", "100"]
+    assert CliRunner().invoke(command, words).exit_code == 0
+    text = report.read_text()
+    assert "|  | a\\|b | b |" in text
+    assert " \\* (" in text
+    assert json.loads(data.read_text())["schema_version"] == "1.0"
+    assert isinstance(CliRunner().invoke(command, words).exception, InputError)
+    assert CliRunner().invoke(command, [*words, "--overwrite"]).exit_code == 0
+    wrong = CliRunner().invoke(command, [*runs, "--report", "c.docx"]).exception
+    assert isinstance(wrong, UsageError)
+
+
+def test_validation_films_are_called_optimistic(make_run: Callable[..., Path]) -> None:
+    one, two = make_run("one", 1, 1), make_run("two", 1, 2)
+    for run in (one, two):
+        for name in ("predictions-test.csv", "predictions-test.csv.run.json"):
+            (run / name).rename(run / name.replace("test", "validation"))
+        split = run / "split.csv"
+        split.write_text(
+            split.read_text().replace(",test\n", ",val\n").replace(",test\r", ",val\r")
+        )
+    assert sum("optimistic" in s for s in compare_models([one, two]).sentences) == 2
+
+
+def test_parameters_are_the_numbers_in_the_weights(tiny_model: Path) -> None:
+    onnx = pytest.importorskip("onnx", reason="onnx is not installed")
+    content = load_model(tiny_model).content
+    graph = onnx.load_from_string(content).graph
+    sizes = [onnx.numpy_helper.to_array(t) for t in graph.initializer]
+    assert count_parameters(content) == sum(a.size for a in sizes if a.ndim) == 36
+    with pytest.raises(ValueError, match="record"):
+        count_parameters(b"no graph")

@@ -1,0 +1,136 @@
+"""What a person may name to be compared: a run folder, or a results table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xraybatch.core.errors import InputError, ModelError
+from xraybatch.core.tables import read_table
+from xraybatch.evaluation.comparison import Cost
+from xraybatch.models.model import load_model
+from xraybatch.models.runs import MODEL_FILE
+from xraybatch.models.size import count_parameters
+from xraybatch.reports.scoring import DEMONSTRATION, Given, read_results
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+HISTORY, SPLIT = "history.csv", "split.csv"
+# results of a run, and the part of its films that they are of
+_PARTS = {"predictions-test.csv": "test", "predictions-validation.csv": "val"}
+OPTIMISTIC = "its films are validation films, on which its best epoch was chosen: optimistic."
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A run or results table, read.
+
+    Attributes
+    ----------
+    name : str
+        What a person named it, without folders.
+    given : Given
+        Its results.
+    truth : pandas.DataFrame or None
+        Labels of the films in its results, of a run; None for a results table.
+    cost : Cost
+    sentences : tuple of str
+    """
+
+    name: str
+    given: Given
+    truth: pd.DataFrame | None
+    cost: Cost
+    sentences: tuple[str, ...]
+
+
+def read_contender(path: Path) -> Contender:
+    """Read a run folder (or the model file in it), or a results table.
+
+    Raises
+    ------
+    InputError, ModelError
+        If it is neither, or something of it cannot be read.
+    """
+    if path.is_dir():
+        return _run(path)
+    if path.name == MODEL_FILE:
+        return _run(path.parent)
+    given = read_results(path)
+    if "status" not in given.table or "path" not in given.table:
+        raise InputError(
+            f"{path} is no results table: it has no columns 'path' and 'status'.",
+            "Name run folders, or what `xraybatch predict` wrote; labels come with --labels.",
+        )
+    return Contender(path.stem, given, None, _of_record(given.record), _warnings(given))
+
+
+def _run(folder: Path) -> Contender:
+    if not (folder / MODEL_FILE).is_file():
+        raise ModelError(
+            f"{folder} is no finished run: it has no {MODEL_FILE}.",
+            "Name a folder that `xraybatch train` wrote.",
+        )
+    part = next((name for name in _PARTS if (folder / name).is_file()), None)
+    if part is None:
+        raise InputError(
+            f"{folder} has no predictions of held-back films.",
+            "Predict a labelled folder with each model, and compare the results with --labels.",
+        )
+    given = read_results(folder / part)
+    split = read_table(folder / SPLIT)
+    truth = split[split["split"] == _PARTS[part]].reset_index(drop=True)
+    said = (*_warnings(given), *((OPTIMISTIC,) if _PARTS[part] == "val" else ()))
+    return Contender(folder.resolve().name, given, truth, _of_run(folder, given.record), said)
+
+
+def _of_record(record: Mapping[str, Any]) -> Cost:
+    speed = record.get("films_per_second")
+    return Cost(
+        films_per_second=float(speed) if isinstance(speed, int | float) else None,
+        device=str(record.get("processor") or record.get("device") or ""),
+    )
+
+
+def _of_run(folder: Path, record: Mapping[str, Any]) -> Cost:
+    predicted = _of_record(record)
+    parameters = count_parameters(load_model(folder / MODEL_FILE).content)
+    history = folder / HISTORY
+    if not history.is_file():
+        return Cost(
+            parameters=parameters,
+            films_per_second=predicted.films_per_second,
+            device=predicted.device,
+        )
+    table = read_table(history)
+    try:
+        seconds = sum(float(cell) for cell in table["seconds"])
+        kept = table["epoch"][table["kept"] == "1"].tolist() if "kept" in table else []
+        best = int(float(kept[-1])) if kept else None
+    except (KeyError, ValueError):
+        raise InputError(f"{history} is not what a training run writes.") from None
+    return Cost(
+        parameters,
+        len(table),
+        best,
+        round(seconds, 3),
+        predicted.films_per_second,
+        predicted.device,
+    )
+
+
+def _warnings(given: Given) -> tuple[str, ...]:
+    found = []
+    card = given.record.get("card")
+    if isinstance(card, dict) and card.get("demonstration"):
+        found.append(DEMONSTRATION)
+    if given.record.get("results_sha256", given.digest) != given.digest:
+        found.append("its results were changed after prediction.")
+    if "seen_in_training" in given.table:
+        seen = int((given.table["seen_in_training"] == "1").sum())
+        if seen:
+            found.append(f"it was trained on {seen:,} of its films, which flatters it.")
+    return tuple(found)

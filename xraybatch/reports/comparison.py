@@ -1,0 +1,165 @@
+"""What a comparison says, as sections of text: Markdown renders these, the console its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from xraybatch.evaluation.comparison import ComparedModel, Comparison, Cost
+from xraybatch.evaluation.report import Estimate
+from xraybatch.reports import words
+from xraybatch.reports.sections import Block, Bullets, Section, Table, Warned
+
+BEST = "*"
+LEGEND = f"{BEST} best value; every interval is of that model alone."
+_LEGEND_OF_DIFFERENCES = (
+    "Where the interval holds 0, the difference may be chance: only these intervals compare models."
+)
+
+
+def comparison_sections(found: Comparison) -> Iterator[Section]:
+    """A comparison from top to bottom."""
+    yield Section("", tuple(Warned(sentence) for sentence in found.sentences))
+    films = Table(("", ""), tuple(words.join_rows(found.join)))
+    yield Section("Films", (films, *_bullets(found.join.sentences)))
+    head = ("", *(model.name for model in found.models))
+    for t, task in enumerate(found.models[0].tasks):
+        rows = tuple(
+            (words.title(name), *(_cell(found, t, name, i) for i in range(len(found.models))))
+            for name in task.estimates
+        )
+        missing = tuple(
+            f"{model.name}: {sentence}"
+            for model in found.models
+            for sentence in missing_in(model, t)
+        )
+        blocks: tuple[Block, ...] = (Table(head, rows), *_bullets((LEGEND, *missing)))
+        yield Section(words.task_title(task), blocks)
+        yield from _differences(found, task.task)
+    costs = tuple(cost_rows(found))
+    yield Section("What they cost", (Table(head, costs), *_bullets(cost_notes(found))))
+    yield Section("How it was made", (Bullets(tuple(closing(found))),))
+
+
+def cost_rows(found: Comparison) -> Iterator[tuple[str, ...]]:
+    """Name and each model's cost, a row a kind; kinds that no model knows are left out."""
+    costs = [model.cost for model in found.models]
+    for title, of in (
+        ("Parameters", _parameters),
+        ("Epochs to the best", _epochs),
+        ("Training seconds", _seconds),
+        ("Films/s", _speed),
+    ):
+        row = tuple(map(of, costs))
+        if set(row) != {words.NO_VALUE}:
+            yield (title, *row)
+
+
+def cost_notes(found: Comparison) -> tuple[str, ...]:
+    """What must be known to read the costs."""
+    devices = {model.cost.device for model in found.models if model.cost.films_per_second}
+    if len(devices) > 1:
+        return ("Films/s were measured on different processors, and do not compare.",)
+    return ("Films/s as each prediction measured it, decoding included.",) if devices else ()
+
+
+def difference_rows(found: Comparison, task: str) -> Iterator[tuple[str, tuple[Estimate, ...]]]:
+    """Name and each further model's difference to the first."""
+    further = found.models[1:]
+    for name in further[0].differences.get(task, ()):
+        yield words.title(name), tuple(model.differences[task][name] for model in further)
+
+
+def difference_title(found: Comparison) -> str:
+    """``Difference to narrow, 95 % interval, paired``."""
+    return f"Difference to {found.models[0].name}, {level(found)}, paired"
+
+
+def differences_note(found: Comparison, task: str) -> tuple[str, ...]:
+    """How to read the differences, and why some have no value or interval."""
+    why = [
+        f"{model.name}, {words.title(name)}: {e.reason or e.interval_reason or e.caution}."
+        for model in found.models[1:]
+        for name, e in model.differences[task].items()
+        if e.reason or e.interval_reason or e.caution
+    ]
+    return (_LEGEND_OF_DIFFERENCES, *why)
+
+
+def missing_in(model: ComparedModel, t: int) -> list[str]:
+    """A sentence for every number of a task as a whole that lacks value or interval."""
+    return words.missing(replace(model.tasks[t], by_class=(), findings=()))
+
+
+def level(found: Comparison) -> str:
+    """``95 % interval``."""
+    return f"{100 * found.settings.confidence:g} % interval"
+
+
+def signed(number: float | None) -> str:
+    """``+0.031``, ``−0.010``; a dash of nothing."""
+    return words.NO_VALUE if number is None else f"{number:+.3f}".replace("-", "−")
+
+
+def signed_interval(estimate: Estimate) -> str:
+    """``−0.010…+0.072``; a dash of nothing."""
+    if estimate.low is None:
+        return words.NO_VALUE
+    return f"{signed(estimate.low)}…{signed(estimate.high)}"
+
+
+def is_best(found: Comparison, t: int, name: str, model: int) -> bool:
+    """Whether a model has the best value of a number, and not all of them."""
+    best = found.best[found.models[0].tasks[t].task].get(name, ())
+    return model in best and len(best) < len(found.models)
+
+
+def closing(found: Comparison) -> list[str]:
+    """What the numbers depend on besides the tables."""
+    s = found.settings
+    return [f"Intervals: {s.clustering}; {s.resamples:,} resamples, seed {s.seed}."]
+
+
+def _differences(found: Comparison, task: str) -> Iterator[Section]:
+    rows = tuple(
+        (title, *(f"{signed(e.value)} ({signed_interval(e)})" for e in estimates))
+        for title, estimates in difference_rows(found, task)
+    )
+    if rows:
+        head = ("", *(model.name for model in found.models[1:]))
+        notes = _bullets(differences_note(found, task))
+        yield Section(difference_title(found), (Table(head, rows), *notes))
+
+
+def _cell(found: Comparison, t: int, name: str, model: int) -> str:
+    estimate = _estimate(found.models[model], t, name)
+    mark = f" {BEST}" if is_best(found, t, name, model) else ""
+    known = estimate.low is not None
+    return words.value(estimate) + mark + (f" ({words.interval(estimate)})" if known else "")
+
+
+def _estimate(model: ComparedModel, t: int, name: str) -> Estimate:
+    return model.tasks[t].estimates[name]
+
+
+def _parameters(cost: Cost) -> str:
+    return words.NO_VALUE if cost.parameters is None else f"{cost.parameters:,}"
+
+
+def _epochs(cost: Cost) -> str:
+    if cost.epochs is None:
+        return words.NO_VALUE
+    best = words.NO_VALUE if cost.best_epoch is None else str(cost.best_epoch)
+    return f"{best} of {cost.epochs}"
+
+
+def _seconds(cost: Cost) -> str:
+    return words.NO_VALUE if cost.training_seconds is None else f"{cost.training_seconds:,.1f}"
+
+
+def _speed(cost: Cost) -> str:
+    return words.NO_VALUE if cost.films_per_second is None else f"{cost.films_per_second:,.1f}"
+
+
+def _bullets(sentences: tuple[str, ...]) -> tuple[Bullets, ...]:
+    return (Bullets(sentences),) if sentences else ()
