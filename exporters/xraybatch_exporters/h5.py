@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from xraybatch import Exporter, ExportJob, XraybatchError, hookimpl
 
@@ -52,7 +52,7 @@ def write(job: ExportJob) -> None:
     try:
         with _quiet():
             model.save(job.target, include_optimizer=False)
-        description = {"class_name": "Functional", "config": model.get_config()}
+        description = {"class_name": "Functional", "config": _spelt_out(model.get_config())}
         with h5py.File(job.target, "r+") as file:
             file.attrs[DESCRIPTION] = json.dumps(description).encode()
         open_model(job.target)
@@ -77,6 +77,32 @@ def open_model(path: Path) -> Callable[[NDArray[np.uint8]], Mapping[str, NDArray
         return answers
 
     return predict
+
+
+def _spelt_out(description: Any) -> Any:
+    """``x[..., k]`` as ``x[:, :, :, k]``: the reader of HDF5 stumbles over the dots."""
+    if isinstance(description, list | tuple):
+        parts = list(description)
+        if (
+            len(parts) == 2
+            and _is(parts[0], "__keras_tensor__")
+            and isinstance(parts[1], list | tuple)
+        ):
+            rank = len(parts[0]["config"]["shape"])
+            every = {"class_name": "__slice__", "config": dict.fromkeys(("start", "stop", "step"))}
+            key: list[Any] = []
+            for part in parts[1]:
+                is_dots = _is(part, "__ellipsis__")
+                key += [every] * (rank + 1 - len(parts[1])) if is_dots else [part]
+            parts[1] = key
+        return [_spelt_out(part) for part in parts]
+    if isinstance(description, dict):
+        return {name: _spelt_out(value) for name, value in description.items()}
+    return description
+
+
+def _is(part: Any, name: str) -> bool:
+    return isinstance(part, dict) and part.get("class_name") == name
 
 
 @contextmanager

@@ -38,7 +38,8 @@ def model(keras: Any) -> Any:
 
     films = keras.Input((16, 16, 1), dtype="uint8", name="films")
     inner = keras.Sequential([keras.layers.Conv2D(4, 3), keras.layers.BatchNormalization()])
-    maps = inner(keras.ops.repeat(keras.ops.cast(films, "float32"), 3, axis=-1) / 255.0)
+    colour = keras.ops.repeat(keras.ops.cast(films, "float32"), 3, axis=-1) / 255.0
+    maps = inner(colour[..., ::-1])  # as VGG and ResNet want it
     spread = keras.initializers.RandomNormal(stddev=3)
     dense = keras.layers.Dense(3, kernel_initializer=spread)
     embedding = keras.layers.GlobalAveragePooling2D()(maps)
