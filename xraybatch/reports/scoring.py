@@ -187,7 +187,11 @@ def _warnings(results: Given) -> tuple[str, ...]:
     if isinstance(model, dict) and model.get("broken_seal"):
         found.append(f"The model was not the file that was made: {model['broken_seal']}")
     if results.digest and results.record.get("results_sha256", results.digest) != results.digest:
-        found.append(f"{results.name} was changed after prediction.")
+        found.append(
+            f"{results.name} was changed after prediction."
+            if results.is_file
+            else "The results are not the table that predict made: rows were left out or edited."
+        )
     return tuple(found)
 
 
