@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from importlib.util import find_spec
 
 import pytest
@@ -12,12 +15,8 @@ from xraybatch.testing import CheckResult, Verdict, run_contract
 from xraybatch.testing.runner import CONTRACTS
 
 NEEDS_KERAS = ("architecture", "exporter")
-# one of each family of keras.applications; `make soak` has them all
-FAMILIES = {
-    *("resnet50", "resnet50-v2", "vgg16", "xception", "inception-v3", "inception-resnet-v2"),
-    *("mobilenet", "mobilenet-v2", "mobilenet-v3-small", "nasnet-mobile", "densenet121"),
-    *("efficientnet-b0", "efficientnet-v2-b0", "convnext-tiny"),
-}
+# one of each way to scale films, and of each trap of the export; `make soak` has them all
+FAMILIES = {"resnet50", "mobilenet", "efficientnet-v2-b0", "convnext-tiny"}
 
 
 def marks(kind: str, name: str, owner: str) -> list[pytest.MarkDecorator]:
@@ -50,6 +49,9 @@ ALLOWED_TO_SKIP = {
 def test_it_keeps_its_contract(kind: str, name: str, owner: str) -> None:
     if kind in NEEDS_KERAS and find_spec("tensorflow") is None:
         pytest.skip("TensorFlow is not installed")
+    if owner == "xraybatch:backbones":  # what TensorFlow keeps of one goes with its process
+        _passes_alone(name)
+        return
     results = list(run_contract(kind, name, owner=owner))
     assert len(results) > 5
     assert [result for result in results if not _is_kept(result)] == []
@@ -62,6 +64,16 @@ def test_the_suites_see_all_of_our_records() -> None:
         *("exporter-onnx", "exporter-keras", "exporter-h5", "exporter-saved_model"),
         *("reader-png", "reader-jpeg", "reader-tiff", "reader-dicom"),
     }
+
+
+def _passes_alone(name: str) -> None:
+    command = [sys.executable, "-m", "xraybatch", "plugins", "--test", f"architecture:{name}"]
+    done = subprocess.run([*command, "--json"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (tested,) = json.loads(done.stdout)
+    skipped = [c["name"] for c in tested["checks"] if c["verdict"] == Verdict.SKIPPED]
+    assert set(skipped) <= {"follows_the_film_size"}
+    assert len(tested["checks"]) > 5
 
 
 def _is_kept(result: CheckResult) -> bool:
