@@ -26,11 +26,9 @@ def register_architectures() -> list[Architecture]:
                 val_split=0.15,
                 patience=10,
                 dropout=0.2,
-                augment="mild",
-                schedule="cosine",
             ),
             options=(
-                Option("width", int, 24, "Channels of the first stage; each further has twice."),
+                Option("width", int, 16, "Channels of the first stage; each further has twice."),
                 Option("blocks", int, 1, "Residual blocks in each stage."),
             ),
         )
@@ -38,7 +36,7 @@ def register_architectures() -> list[Architecture]:
 
 
 def build(options: BuildOptions) -> Network:
-    """Four residual stages as backbone, the mean of their maps as neck: so there are heat maps.
+    """Three residual stages as backbone, the mean of their maps as neck: so there are heat maps.
 
     Parameters
     ----------
@@ -61,9 +59,8 @@ def build(options: BuildOptions) -> Network:
     x = layers.Rescaling(1 / 64, offset=-2.0)(films)
     x = _normed(layers.Conv2D(width, 5, strides=2, padding="same", use_bias=False)(x))
     x = layers.ReLU()(x)
-    for stage, filters in enumerate((width, 2 * width, 4 * width, 8 * width)):
-        if stage:
-            x = layers.MaxPooling2D(2)(x)
+    for filters in (width, 2 * width, 4 * width):
+        x = layers.MaxPooling2D(2)(x)
         x = layers.Conv2D(filters, 1, use_bias=False)(x)
         for _ in range(blocks):
             x = _residual(x, filters)

@@ -30,6 +30,7 @@ _LOOK = 0.05  # seconds between two looks at the processes
 _GONE = 1.0  # seconds that a process may be gone before its chunk is taken from it
 _BREAKS = 3  # how often the crew may break without finishing a part in between
 _PATIENCE = 2.0  # seconds of quiet after which the crew is replaced
+_START = 10.0  # the same for a crew of which nobody has begun yet, times that patience
 
 
 class Crew:
@@ -132,17 +133,21 @@ class Crew:
         self._processes = None
 
     def _is_stuck(self, chunks: list[Chunk]) -> bool:
-        """Whether work waits and no process takes any, though one did before.
+        """Whether work waits and no process takes any.
 
         A process that is killed with the lock in its hand by which all get their work leaves
-        nothing else behind. The next time that quiet is believed for twice as long.
+        nothing else behind, also while it starts. The next time that quiet is believed for twice
+        as long.
         """
         now = time.monotonic()
         if any(self._note(chunk.slot)[1] != NOBODY for chunk in chunks):
             self._has_worked = True
             self._quiet_since = now
-        if not self._has_worked or now - self._quiet_since < self._patience:
+        patience = self._patience if self._has_worked else _START * self._patience
+        if now - self._quiet_since < patience:
             return False
+        if not self._has_worked:  # nobody came to work at all: not for ever
+            self._count_break()
         self._patience *= 2
         return True
 
