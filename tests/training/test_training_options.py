@@ -122,7 +122,7 @@ def test_the_command_line_has_every_option_and_goes_before_the_config(tmp_path: 
     names = {
         p.name.replace("_", "-")
         for p in command.params
-        if p.name not in ("config", "quiet", "log_file")
+        if p.name not in ("config", "resume", "quiet", "log_file")
     }
     assert names == set(KEYS)
     path = tmp_path / "config.toml"
@@ -132,4 +132,6 @@ def test_the_command_line_has_every_option_and_goes_before_the_config(tmp_path: 
     found = context.params
     assert (found["plugin"], found["epochs"], found["batch_size"]) == ("cnn", 9, 4)
     assert found["task"] == ("a", "b:ordinal")
-    assert TrainOptions(**{k: v for k, v in found.items() if k != "quiet"}).epochs == 9
+    assert (
+        TrainOptions(**{k: v for k, v in found.items() if k not in ("quiet", "resume")}).epochs == 9
+    )

@@ -26,6 +26,8 @@ class ShownRun(Run):
     def _repr_html_(self) -> str:
         place = f"<p><b>Run folder:</b> {text(str(self.folder))}</p>"
         score = score_html(self.report) if self.report else "<p>No film was held back.</p>"
+        if self.card is None:
+            return f"<div>{place}{score}</div>"
         card = f"<details><summary>Model card</summary>{card_fragment(self.card)}</details>"
         return f"<div>{place}{score}{card}</div>"
 
@@ -76,7 +78,8 @@ def train(
     Returns
     -------
     Run
-        ``folder``, ``model`` (the file), ``card``, ``report`` (the score of the held-back films).
+        ``folder``, ``model`` (the file), ``card``, ``report`` (the score of the held-back films);
+        for ``folds=5`` without ``refit=True`` there is neither model nor card.
 
     Raises
     ------

@@ -35,6 +35,17 @@ def _read_preset(context: click.Context, _: click.Parameter, name: str) -> str:
     return name
 
 
+def _read_resume(context: click.Context, _: click.Parameter, run: Path | None) -> Path | None:
+    """A run that goes on takes its options from where it was stopped, and from nowhere else."""
+    if run is not None and not context.resilient_parsing:
+        from dataclasses import asdict
+
+        from xraybatch.training.resume import find_unfinished
+
+        context.default_map = {**asdict(find_unfinished(run).options), "config": None}
+    return run
+
+
 @click.command()
 @click.option(
     "--preset",
@@ -188,6 +199,14 @@ def _read_preset(context: click.Context, _: click.Parameter, name: str) -> str:
     help="Share of the films held back for the score; 0: none.",
 )
 @click.option(
+    "--folds",
+    type=int,
+    metavar="K",
+    help="Cross-validation: K networks, each held to account on films that it did not learn from; "
+    "a column 'fold' of the labels is honoured.",
+)
+@click.option("--refit", is_flag=True, help="After the folds, train the model on all films.")
+@click.option(
     "--group-by",
     default="patient",
     show_default=True,
@@ -239,9 +258,19 @@ def _read_preset(context: click.Context, _: click.Parameter, name: str) -> str:
     metavar="KEY=VALUE",
     help="Option of the architecture, listed by `xraybatch plugins architecture`. Repeatable.",
 )
+@click.option(
+    "--resume",
+    type=_A_PATH,
+    metavar="RUN",
+    is_eager=True,
+    callback=_read_resume,
+    shell_complete=completion.folders,
+    help="Go on with a run that was stopped, as it was asked for.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary; warnings stay.")
 @log_file
-def command(quiet: bool, **values: Any) -> None:
+@click.pass_context
+def command(context: click.Context, /, quiet: bool, resume: Path | None, **values: Any) -> None:
     """Train a model on labelled films and seal it into one file.
 
     Films lie in class folders, or in any folders beside a table of labels with the columns 'path',
@@ -257,21 +286,42 @@ def command(quiet: bool, **values: Any) -> None:
           --label-column finding --label-map 0=normal,1=abnormal --patient-column mrn
       xraybatch train --preset knee-cnn --data ./osteoporosis
       xraybatch train --plugin narrow --task label --task view:multiclass --data ./films
+      xraybatch train --plugin narrow --data ./films --folds 5 --refit
       xraybatch train --config runs/2026-11-21-cnn-1/config.toml --epochs 30
+      xraybatch train --resume runs/2026-11-21-narrow-1
     """
     from xraybatch.cli.console import ConsoleProgress
     from xraybatch.core.log import log_result
+    from xraybatch.training import train as training
     from xraybatch.training.options import TrainOptions
-    from xraybatch.training.train import train
 
-    if values["preset"] and not (values["data"] or values["labels"]):
-        from xraybatch.training.presets import place_of
+    progress = ConsoleProgress(quiet=quiet)
+    if resume is not None:
+        _check_alone(context)
+        run = training.resume(resume, progress)
+    else:
+        if values["preset"] and not (values["data"] or values["labels"]):
+            from xraybatch.training.presets import place_of
 
-        values["data"] = place_of(values["preset"])
-    run = train(TrainOptions(**values), ConsoleProgress(quiet=quiet))
-    log_result(f"model {run.card.name}")
+            values["data"] = place_of(values["preset"])
+        run = training.train(TrainOptions(**values), progress)
+    log_result(f"run {run.folder.name}")
     if not quiet:
         show_run(run)
+
+
+def _check_alone(context: click.Context) -> None:
+    from click.core import ParameterSource
+
+    from xraybatch.core.errors import UsageError
+
+    for name in context.params:
+        given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if given and name not in ("resume", "quiet", "log_file"):
+            raise UsageError(
+                f"--{name.replace('_', '-')} is given beside --resume.",
+                "A run goes on as it was asked for; leave the other options out.",
+            )
 
 
 def show_run(run: Run) -> None:
@@ -280,15 +330,25 @@ def show_run(run: Run) -> None:
 
     from xraybatch.cli.console import stdout
     from xraybatch.reports.console import print_report
+    from xraybatch.reports.cross_validation import print_folds
 
     console = stdout()
     if run.report is not None:
         print_report(run.report, console)
+        if run.folds:
+            console.print()
+            print_folds(run.report, run.folds, console)
     console.print()
-    console.print(f"[bold]Run folder:[/] {escape(str(run.folder))}", soft_wrap=True)
-    console.print(f"[bold]Model:[/]      {escape(str(run.model))}", soft_wrap=True)
-    model = escape(str(run.folder))
-    console.print(
-        f"[dim]Next:[/] xraybatch predict ./folder --out results.csv --model {model}",
-        soft_wrap=True,
-    )
+    folder = escape(str(run.folder))
+    console.print(f"[bold]Run folder:[/] {folder}", soft_wrap=True)
+    following = f"xraybatch predict ./folder --out results.csv --model {folder}"
+    if run.model is None:
+        following = f"xraybatch score {folder}/predictions.csv labels.csv"
+        console.print(
+            "[bold]Model:[/]      none of all films (--refit makes one); each fold's is in "
+            f"{folder}/folds",
+            soft_wrap=True,
+        )
+    else:
+        console.print(f"[bold]Model:[/]      {escape(str(run.model))}", soft_wrap=True)
+    console.print(f"[dim]Next:[/] {following}", soft_wrap=True)

@@ -59,6 +59,10 @@ class TrainOptions:
     val_split : float or None
     test_split : float
         Shares of the patients; 0: none.
+    folds : int or None
+        Cross-validation by so many folds; None: one split.
+    refit : bool
+        Train on all films too, after the folds.
     group_by : str
         ``patient``, ``study`` or ``film``: what never stands on two sides of a split.
     seed : int
@@ -108,6 +112,8 @@ class TrainOptions:
     weights: str = "auto"
     val_split: float | None = None
     test_split: float = 0.2
+    folds: int | None = None
+    refit: bool = False
     group_by: str = "patient"
     seed: int = 0
     image_size: str | None = None
@@ -129,13 +135,19 @@ class TrainOptions:
         _at_least("fine-tune", self.fine_tune, 0)
         _at_least("seed", self.seed, 0)
         _at_least("views", self.views, 1)
+        _at_least("folds", self.folds, 2)
+        if self.refit and not self.folds:
+            raise UsageError(
+                "--refit trains on all films after the folds, and there are none.", "Give --folds."
+            )
         for name, share in (
             *(("val-split", self.val_split), ("test-split", self.test_split)),
             *(("dropout", self.dropout), ("label-smoothing", self.label_smoothing)),
         ):
             if share is not None and not 0 <= share < 1:
                 raise UsageError(f"--{name} {share:g} is no share.", "Give 0 to below 1.")
-        if self.test_split + (self.val_split or 0) >= 1:
+        held_back = 1 / self.folds if self.folds else self.test_split
+        if held_back + (self.val_split or 0) >= 1:
             raise UsageError(
                 "--val-split and --test-split leave no film to train on.", "Lower one of them."
             )
@@ -173,6 +185,8 @@ class TrainKeywords(TypedDict, total=False):
     weights: str
     val_split: float | None
     test_split: float
+    folds: int | None
+    refit: bool
     group_by: str
     seed: int
     image_size: str | None
