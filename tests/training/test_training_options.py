@@ -46,6 +46,8 @@ def test_sizes_are_height_then_width(text: str | None, size: tuple[int, int]) ->
         {"image_size": "big"},
         {"image_size": "4"},
         {"resize": "squeeze"},
+        {"folds": 1},
+        {"refit": True},
         {"option": ("width",)},
         {"option": ("widht=3",)},
         {"option": ("width=three",)},

@@ -11,6 +11,8 @@ from xraybatch.cli import completion
 from xraybatch.cli.options import log_file
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from xraybatch.training.train import Run
 
 _A_PATH = click.Path(path_type=Path)
@@ -207,6 +209,20 @@ def _read_resume(context: click.Context, _: click.Parameter, run: Path | None) -
 )
 @click.option("--refit", is_flag=True, help="After the folds, train the model on all films.")
 @click.option(
+    "--try",
+    "tries",
+    multiple=True,
+    metavar="SETTING=VALUE,…",
+    help="Try each value, and every combination of several --try, on the validation films: "
+    "learning-rate=1e-3,1e-4. The held-back films meet the best alone. Repeatable.",
+)
+@click.option(
+    "--leak-check/--no-leak-check",
+    default=None,
+    help="Also say what a random split of films would have claimed.  [default: where a frozen "
+    "backbone makes it cheap]",
+)
+@click.option(
     "--group-by",
     default="patient",
     show_default=True,
@@ -287,6 +303,8 @@ def command(context: click.Context, /, quiet: bool, resume: Path | None, **value
       xraybatch train --preset knee-cnn --data ./osteoporosis
       xraybatch train --plugin narrow --task label --task view:multiclass --data ./films
       xraybatch train --plugin narrow --data ./films --folds 5 --refit
+      xraybatch train --plugin cnn --data ./films --try learning-rate=1e-3,1e-4 \\
+          --try batch-size=16,32
       xraybatch train --config runs/2026-11-21-cnn-1/config.toml --epochs 30
       xraybatch train --resume runs/2026-11-21-narrow-1
     """
@@ -335,6 +353,9 @@ def show_run(run: Run) -> None:
     console = stdout()
     if run.report is not None:
         print_report(run.report, console)
+        if run.tries:
+            console.print()
+            console.print(_tries(run))
         if run.folds:
             console.print()
             print_folds(run.report, run.folds, console)
@@ -352,3 +373,22 @@ def show_run(run: Run) -> None:
     else:
         console.print(f"[bold]Model:[/]      {escape(str(run.model))}", soft_wrap=True)
     console.print(f"[dim]Next:[/] {following}", soft_wrap=True)
+
+
+def _tries(run: Run) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    first = run.tries[0]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title="Tried on the validation films")
+    table.title_style, table.title_justify = "bold", "left"
+    for name in (*first.values, first.monitor, "epochs", "seconds"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    for line in run.tries:
+        figure = "–" if line.best is None else f"{line.best:.4f}"
+        cells = [*line.values.values(), figure, str(line.epochs), f"{line.seconds:.1f}"]
+        style = "bold" if line.chosen else ""
+        table.add_row(*(Text(cell) for cell in cells), "chosen" if line.chosen else "", style=style)
+    return table

@@ -28,6 +28,7 @@ from xraybatch.training.folder import STATE
 from xraybatch.training.gather import Gathered
 from xraybatch.training.held_back import score_answers, truth_of
 from xraybatch.training.labels import FOLD, TEST
+from xraybatch.training.leak import for_card, pooled_claims, with_claims
 from xraybatch.training.learn import Workshop
 from xraybatch.training.one_run import make_run, recard
 from xraybatch.training.options import TrainOptions
@@ -76,6 +77,10 @@ def cross_validate(
         given.tasks,
         _sentences(given, _count(options)),
     )
+    claims = pooled_claims(report, [shop.building / FOLDS / str(k) for k in range(_count(options))])
+    report = with_claims(report, claims)
+    for claim in claims:
+        progress.note(str(claim))
     lines = _lines(shop.building, given, dealt, pooled)
     _write_above(shop, given, dealt, report, lines)
     if card is not None:
@@ -83,7 +88,7 @@ def cross_validate(
             f"out-of-fold films of {options.folds} folds; this model learned from all films, and "
             "the score is that of the folds' models"
         )
-        card = replace(card, scores=scores_for_card(report, part))
+        card = replace(card, scores=for_card(scores_for_card(report, part), claims))
         recard(shop.building, card)
         artefacts.write_card_texts(shop.building, card)
     return card, report, lines

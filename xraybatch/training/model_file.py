@@ -48,6 +48,8 @@ class Trained:
     options : TrainOptions
     settings : Settings
     weights : LoadedWeights
+    chosen : str
+        Of how many settings these were chosen, and by what; empty: of none.
     """
 
     inference: Any
@@ -55,6 +57,7 @@ class Trained:
     options: TrainOptions
     settings: Settings
     weights: LoadedWeights
+    chosen: str = ""
 
 
 def write_model_file(
@@ -113,6 +116,8 @@ def write_model_file(
         answers,
         demonstration=is_demonstration(prepared.films),
     )
+    if trained.chosen:
+        card = replace(card, settings={**card.settings, "chosen": trained.chosen})
     model = folder / MODEL_FILE
     write_sealed(graph.read_bytes(), card.to_json(), model)
     graph.unlink()

@@ -16,10 +16,12 @@ from xraybatch.training.card_of_run import scores_for_card
 from xraybatch.training.config import write_config
 from xraybatch.training.held_back import CHOSEN_ON, HELD_BACK, judged_part, score_part
 from xraybatch.training.labels import PARTS, TEST
-from xraybatch.training.learn import Learned, Workshop, learn
+from xraybatch.training.leak import for_card, leak_claims, with_claims, write_claims
+from xraybatch.training.learn import Workshop, learn
 from xraybatch.training.model_file import Trained, write_model_file
 from xraybatch.training.prepare import Prepared
 from xraybatch.training.settings import Settings
+from xraybatch.training.tries import TryLine, choose, write_tries
 
 CONFIG = "config.toml"
 
@@ -33,12 +35,12 @@ class Made:
     card : Card
     report : Report or None
         Scores of the held-back part, else of the validation part; None where there is neither.
-    learned : Learned
+    tries : tuple of TryLine
     """
 
     card: Card
     report: Report | None
-    learned: Learned
+    tries: tuple[TryLine, ...] = ()
 
 
 def make_run(
@@ -66,26 +68,37 @@ def make_run(
     judged : bool
         Whether the held-back or the validation films are scored.
     """
-    options, progress = shop.options, shop.progress
+    progress = shop.progress
     say_parts(prepared, progress)
     artefacts.write_split(folder, prepared)
-    artefacts.write_calibration(folder, prepared, options.seed)
-    learned = learn(shop, prepared, settings, state)
+    artefacts.write_calibration(folder, prepared, shop.options.seed)
+    chosen = choose(shop, prepared, settings, state)
+    options, settings = chosen.options, chosen.settings
+    shop = replace(shop, options=options)
+    if chosen.lines:
+        write_tries(folder, chosen.lines)
+    learned = learn(shop, prepared, settings, chosen.state)
     artefacts.write_history(folder, learned.taught.history)
     weights = learned.weights
     loaded = options.weights if weights.loaded == weights.asked else weights.loaded
     write_text(folder / CONFIG, write_config(options, settings, loaded))
 
     assembly = learned.assembly
-    made = Trained(assembly.inference, assembly.outputs, options, settings, weights)
+    made = Trained(assembly.inference, assembly.outputs, options, settings, weights, chosen.how)
     card = write_model_file(made, prepared, shop.architecture, folder, name, progress)
     report = _judge(folder, prepared, progress) if judged else None
     if report is not None:
+        frozen = learned.frozen
+        del learned, assembly, made  # the check trains another network
+        claims = leak_claims(shop, prepared, settings, report, chosen.state, frozen=frozen)
+        report = with_claims(report, claims)
+        write_claims(folder, claims)
+        artefacts.write_scores(folder, report)
         told = HELD_BACK if judged_part(prepared) == TEST else CHOSEN_ON
-        card = replace(card, scores=scores_for_card(report, told))
+        card = replace(card, scores=for_card(scores_for_card(report, told), claims))
         recard(folder, card)
     artefacts.write_card_texts(folder, card)
-    return Made(card, report, learned)
+    return Made(card, report, chosen.lines)
 
 
 def recard(folder: Path, card: Card) -> None:
@@ -107,6 +120,4 @@ def _judge(folder: Path, prepared: Prepared, progress: Progress) -> Report | Non
         return None
     model = load_model(folder / MODEL_FILE)
     name = "predictions-test.csv" if part == TEST else "predictions-validation.csv"
-    report = score_part(model, prepared, part, folder / name, progress)
-    artefacts.write_scores(folder, report)
-    return report
+    return score_part(model, prepared, part, folder / name, progress)

@@ -63,6 +63,10 @@ class TrainOptions:
         Cross-validation by so many folds; None: one split.
     refit : bool
         Train on all films too, after the folds.
+    tries : tuple of str
+        ``learning-rate=1e-3,1e-4``: a grid of settings, chosen by the validation films.
+    leak_check : bool or None
+        Also find what a random split of films would have claimed; None: where it is cheap.
     group_by : str
         ``patient``, ``study`` or ``film``: what never stands on two sides of a split.
     seed : int
@@ -114,6 +118,8 @@ class TrainOptions:
     test_split: float = 0.2
     folds: int | None = None
     refit: bool = False
+    tries: tuple[str, ...] = ()
+    leak_check: bool | None = None
     group_by: str = "patient"
     seed: int = 0
     image_size: str | None = None
@@ -187,6 +193,8 @@ class TrainKeywords(TypedDict, total=False):
     test_split: float
     folds: int | None
     refit: bool
+    tries: tuple[str, ...]
+    leak_check: bool | None
     group_by: str
     seed: int
     image_size: str | None

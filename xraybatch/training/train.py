@@ -39,6 +39,7 @@ from xraybatch.training.resume import (
 )
 from xraybatch.training.settings import Settings, settle
 from xraybatch.training.split import make_split
+from xraybatch.training.tries import TryLine, grid
 
 SAMPLES = "No --data: the synthetic sample films are used. This is a demonstration."
 
@@ -59,6 +60,8 @@ class Run:
         together; None where there is none.
     folds : tuple of FoldLine
         The figures of each fold; empty without cross-validation.
+    tries : tuple of TryLine
+        The settings that were tried; empty where none were, or each fold chose for itself.
     """
 
     folder: Path
@@ -66,6 +69,7 @@ class Run:
     card: Card | None
     report: Report | None
     folds: tuple[FoldLine, ...] = ()
+    tries: tuple[TryLine, ...] = ()
 
 
 def train(options: TrainOptions, progress: Progress = SILENT) -> Run:
@@ -92,6 +96,7 @@ def train(options: TrainOptions, progress: Progress = SILENT) -> Run:
     architecture = registry().get(Architecture, options.plugin)
     check_installed()
     settings = settle(options, architecture.record)
+    grid(options, architecture.record)  # what is mistyped there is told now
     if options.out is None:
         tell_unfinished(options, progress)
     with (
@@ -160,7 +165,7 @@ def _train(
         made = make_run(shop, prepared, settings, building, final.name, building / STATE)
         if made.report is None:
             told.note("No film was held back, so there is no score.")
-    return Run(final, final / MODEL_FILE, made.card, made.report)
+    return Run(final, final / MODEL_FILE, made.card, made.report, tries=made.tries)
 
 
 def _divided(
