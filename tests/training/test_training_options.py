@@ -124,7 +124,7 @@ def test_the_command_line_has_every_option_and_goes_before_the_config(tmp_path: 
     names = {
         p.name.replace("_", "-")
         for p in command.params
-        if p.name not in ("config", "resume", "quiet", "log_file")
+        if p.name not in ("config", "resume", "preview", "quiet", "log_file")
     }
     assert names == set(KEYS)
     path = tmp_path / "config.toml"
@@ -135,5 +135,8 @@ def test_the_command_line_has_every_option_and_goes_before_the_config(tmp_path: 
     assert (found["plugin"], found["epochs"], found["batch_size"]) == ("cnn", 9, 4)
     assert found["task"] == ("a", "b:ordinal")
     assert (
-        TrainOptions(**{k: v for k, v in found.items() if k not in ("quiet", "resume")}).epochs == 9
+        TrainOptions(
+            **{k: v for k, v in found.items() if k not in ("quiet", "resume", "preview")}
+        ).epochs
+        == 9
     )

@@ -246,9 +246,20 @@ def _read_resume(context: click.Context, _: click.Parameter, run: Path | None) -
     "--device",
     default="auto",
     show_default=True,
-    metavar="auto|cpu|gpu",
-    shell_complete=completion.words("auto", "cpu", "gpu"),
-    help="Where to train; a GPU asked for by name and not there is an error.",
+    metavar="auto|cpu|gpu|gpu:all",
+    shell_complete=completion.words("auto", "cpu", "gpu", "gpu:all"),
+    help="Where to train; a GPU asked for by name and not there is an error. gpu:all: each batch "
+    "is shared by all of them.",
+)
+@click.option(
+    "--deterministic",
+    is_flag=True,
+    help="The same weights each time, on one kind of processor with one set of versions; slower.",
+)
+@click.option(
+    "--mixed-precision",
+    is_flag=True,
+    help="Compute in float16 on a GPU, bfloat16 on a CPU; the model file is in float32.",
 )
 @click.option("--no-cache", is_flag=True, help="Keep no decoded films for the next run.")
 @click.option("--no-hashes", is_flag=True, help="Keep no hashes of training films in the model.")
@@ -283,10 +294,18 @@ def _read_resume(context: click.Context, _: click.Parameter, run: Path | None) -
     shell_complete=completion.folders,
     help="Go on with a run that was stopped, as it was asked for.",
 )
+@click.option(
+    "--preview",
+    type=_A_PATH,
+    metavar="FILE.png",
+    help="Train nothing; draw what augmentation makes of training films.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary; warnings stay.")
 @log_file
 @click.pass_context
-def command(context: click.Context, /, quiet: bool, resume: Path | None, **values: Any) -> None:
+def command(
+    context: click.Context, /, quiet: bool, resume: Path | None, preview: Path | None, **values: Any
+) -> None:
     """Train a model on labelled films and seal it into one file.
 
     Films lie in class folders, or in any folders beside a table of labels with the columns 'path',
@@ -322,7 +341,12 @@ def command(context: click.Context, /, quiet: bool, resume: Path | None, **value
             from xraybatch.training.presets import place_of
 
             values["data"] = place_of(values["preset"])
-        run = training.train(TrainOptions(**values), progress)
+        options = TrainOptions(**values)
+        if preview is not None:
+            training.preview(options, preview, progress)
+            progress.note(f"The preview is {preview}: a film on the left, then views of it.")
+            return
+        run = training.train(options, progress)
     log_result(f"run {run.folder.name}")
     if not quiet:
         show_run(run)

@@ -15,6 +15,7 @@ import numpy as np
 
 from xraybatch.core.progress import Progress
 from xraybatch.training.augment import views_of
+from xraybatch.training.backend import predictor
 from xraybatch.training.batches import Drawn, Source
 from xraybatch.training.network import FEATURES, INPUT, Assembly
 
@@ -134,13 +135,14 @@ class Bank:
         wanted = np.sort(used[first])
         wanted = wanted[~kept.done[slots[wanted]]]
         if len(wanted):
+            predict = predictor(assembly.features)
             with progress.stage("features, once", views * len(wanted)) as stage:
                 for view in range(views):
                     for begin in range(0, len(wanted), batch_size):
                         some = wanted[begin : begin + batch_size]
                         given = films[some] if view == 0 else views_of(augmentation, films[some])
                         place = (view, slots[some])
-                        kept.arrays[FEATURES][place] = assembly.features.predict_on_batch(given)
+                        kept.arrays[FEATURES][place] = predict(given)
                         if INPUT in kept.arrays:
                             kept.arrays[INPUT][place] = given
                         stage.advance(len(some))

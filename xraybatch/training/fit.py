@@ -179,7 +179,12 @@ class _Course:
         monitor = f"val_{settings.monitor}" if len(material.val) else "loss"
         steps = settings.epochs * -(-len(material.train) // settings.batch_size)
         model.compile(
-            optimizer=make_optimizer(settings, _SLOWER if phase == FINE_TUNE else 1.0, steps),
+            optimizer=make_optimizer(
+                settings,
+                _SLOWER if phase == FINE_TUNE else 1.0,
+                steps,
+                scaled=any(layer.compute_dtype == "float16" for layer in flat(model)),
+            ),
             loss={head.task.name: head.loss for head in heads},
             weighted_metrics={
                 head.task.name: [metrics.MeanMetricWrapper(head.hits, name="accuracy")]
@@ -227,6 +232,7 @@ class _Course:
                     validation_data=val if len(material.val) else None,
                     initial_epoch=len(rows),
                     epochs=settings.epochs,
+                    shuffle=False,  # the order is the batches' own, or going on would change it
                     verbose=0,
                     callbacks=[
                         *judges,

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xraybatch.core.progress import Progress
-from xraybatch.extension.records import Architecture
+from xraybatch.extension.records import Architecture, Network
 from xraybatch.extension.registry import Owned
 from xraybatch.training.augment import augmenter
-from xraybatch.training.backend import set_seed
+from xraybatch.training.backend import precision, set_seed, sharing
 from xraybatch.training.features import Bank
 from xraybatch.training.fit import Material, Stored, Taught, fit
 from xraybatch.training.heads import Head, head_for
@@ -44,6 +44,8 @@ class Workshop:
     name : str
         Of the run.
     progress : Progress
+    devices : tuple of str
+        That share each batch; empty: one alone.
     """
 
     options: TrainOptions
@@ -52,6 +54,7 @@ class Workshop:
     building: Path
     name: str
     progress: Progress
+    devices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,6 @@ class Learned:
     """A network that has learned."""
 
     assembly: Assembly
-    heads: Sequence[Head]
     weights: LoadedWeights
     frozen: bool
     taught: Taught
@@ -78,34 +80,48 @@ def learn(shop: Workshop, prepared: Prepared, settings: Settings, state: Path | 
     """
     options, progress = shop.options, shop.progress
     set_seed(options.seed)
-    network, weights = build_network(shop.architecture.record, settings, options.weights, progress)
     gamma = FOCUS if settings.imbalance == "focal" else 0.0
-    heads = [
-        head_for(task, gamma=gamma, smoothing=settings.label_smoothing) for task in prepared.tasks
-    ]
-    augmentation = augmenter(settings.augment, flip=settings.flip, seed=options.seed)
-    _say_views(settings, frozen=network.pretrained, progress=progress)
-    assembly = assemble(
-        network,
-        heads,
-        height=settings.rule.height,
-        width=settings.rule.width,
-        dropout=settings.dropout,
-        augmentation=augmentation,
-    )
+    smoothing = settings.label_smoothing
+
+    def assembled(network: Network, augmentation: Any = None) -> tuple[list[Head], Assembly]:
+        heads = [head_for(task, gamma=gamma, smoothing=smoothing) for task in prepared.tasks]
+        rule, dropout = settings.rule, settings.dropout
+        return heads, assemble(
+            network,
+            heads,
+            height=rule.height,
+            width=rule.width,
+            dropout=dropout,
+            augmentation=augmentation,
+        )
+
     key = (repr(settings.values), settings.augment, settings.flip, settings.views)
-    taught = fit(
-        assembly,
-        heads,
-        _material(prepared, heads, settings, augmentation, options.seed),
-        settings,
-        frozen=network.pretrained,
-        seed=options.seed,
-        stored=Stored(shop.bank, key),
-        state=state,
-        progress=progress,
-    )
-    return Learned(assembly, heads, weights, network.pretrained, taught)
+    with sharing(shop.devices):
+        with precision(mixed=options.mixed_precision):
+            network, weights = build_network(
+                shop.architecture.record, settings, options.weights, progress
+            )
+        augmentation = augmenter(settings.augment, flip=settings.flip, seed=options.seed)
+        _say_views(settings, frozen=network.pretrained, progress=progress)
+        heads, assembly = assembled(network, augmentation)
+        taught = fit(
+            assembly,
+            heads,
+            _material(prepared, heads, settings, augmentation, options.seed),
+            settings,
+            frozen=network.pretrained,
+            seed=options.seed,
+            stored=Stored(shop.bank, key),
+            state=state,
+            progress=progress,
+        )
+    if options.mixed_precision or shop.devices:
+        # the same network once more, in float32 on one device: what is exported
+        plain, _ = build_network(shop.architecture.record, settings, "none", progress)
+        learned = assembly.inference.get_weights()
+        _, assembly = assembled(replace(plain, pretrained=network.pretrained))
+        assembly.inference.set_weights(learned)
+    return Learned(assembly, weights, network.pretrained, taught)
 
 
 def _say_views(settings: Settings, *, frozen: bool, progress: Progress) -> None:

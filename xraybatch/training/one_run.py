@@ -20,6 +20,7 @@ from xraybatch.training.leak import for_card, leak_claims, with_claims, write_cl
 from xraybatch.training.learn import Workshop, learn
 from xraybatch.training.model_file import Trained, write_model_file
 from xraybatch.training.prepare import Prepared
+from xraybatch.training.preview import PREVIEW, write_preview
 from xraybatch.training.settings import Settings
 from xraybatch.training.tries import TryLine, choose, write_tries
 
@@ -78,6 +79,7 @@ def make_run(
     if chosen.lines:
         write_tries(folder, chosen.lines)
     learned = learn(shop, prepared, settings, chosen.state)
+    write_preview(folder / "plots" / PREVIEW, prepared, settings, options.seed)
     artefacts.write_history(folder, learned.taught.history)
     weights = learned.weights
     loaded = options.weights if weights.loaded == weights.asked else weights.loaded

@@ -16,7 +16,7 @@ def check_optimizer(name: str) -> None:
         raise UsageError(f"Keras has no optimizer '{name}'.", did_you_mean(name, known))
 
 
-def make_optimizer(settings: Settings, factor: float, steps: int) -> Any:
+def make_optimizer(settings: Settings, factor: float, steps: int, *, scaled: bool = False) -> Any:
     """A Keras optimizer.
 
     Parameters
@@ -26,6 +26,8 @@ def make_optimizer(settings: Settings, factor: float, steps: int) -> Any:
         By which the learning rate is multiplied.
     steps : int
         Training steps of all epochs, over which a cosine falls.
+    scaled : bool
+        Whether gradients are too small for their type, as in float16, and are scaled.
     """
     from keras import optimizers
 
@@ -36,7 +38,8 @@ def make_optimizer(settings: Settings, factor: float, steps: int) -> Any:
     if settings.weight_decay:
         config["weight_decay"] = settings.weight_decay
     # not by `get`, which wants a schedule as a dictionary
-    return _kinds()[settings.optimizer](**config)
+    found = _kinds()[settings.optimizer](**config)
+    return optimizers.LossScaleOptimizer(found) if scaled else found
 
 
 def _kinds() -> dict[str, Any]:

@@ -75,7 +75,11 @@ class TrainOptions:
     resize : str
         ``stretch``, ``pad`` or ``crop``.
     device : str
-        ``auto``, ``cpu`` or ``gpu``.
+        ``auto``, ``cpu``, ``gpu``, or ``gpu:all``: each batch is shared by all GPUs.
+    deterministic : bool
+        Only operations that give the same bits each time.
+    mixed_precision : bool
+        Compute in half precision, export in float32.
     no_cache, no_hashes : bool
     tolerance : float
         Largest difference of a probability that the parity gate lets through.
@@ -125,6 +129,8 @@ class TrainOptions:
     image_size: str | None = None
     resize: str = "stretch"
     device: str = "auto"
+    deterministic: bool = False
+    mixed_precision: bool = False
     no_cache: bool = False
     no_hashes: bool = False
     tolerance: float = TOLERANCE
@@ -200,6 +206,8 @@ class TrainKeywords(TypedDict, total=False):
     image_size: str | None
     resize: str
     device: str
+    deterministic: bool
+    mixed_precision: bool
     no_cache: bool
     no_hashes: bool
     tolerance: float

@@ -11,7 +11,7 @@ from importlib.resources import as_file
 from pathlib import Path
 from typing import Any
 
-from xraybatch.core.errors import Interrupted
+from xraybatch.core.errors import Interrupted, UsageError
 from xraybatch.core.log import log_to, logged
 from xraybatch.core.progress import SILENT, Progress
 from xraybatch.evaluation.report import Report
@@ -20,7 +20,7 @@ from xraybatch.extension.registry import Owned, registry
 from xraybatch.models.card import Card
 from xraybatch.models.runs import MODEL_FILE
 from xraybatch.reports.cross_validation import FoldLine
-from xraybatch.training.backend import check_installed, choose_device
+from xraybatch.training.backend import Device, be_deterministic, check_installed, choose_device
 from xraybatch.training.features import Bank
 from xraybatch.training.folder import LOG, STATE, reopened, run_folder
 from xraybatch.training.folds import cross_validate
@@ -30,6 +30,7 @@ from xraybatch.training.one_run import make_run
 from xraybatch.training.optimizer import check_optimizer
 from xraybatch.training.options import TrainOptions
 from xraybatch.training.prepare import Prepared, divide
+from xraybatch.training.preview import write_preview
 from xraybatch.training.resume import (
     check_films,
     check_versions,
@@ -42,6 +43,10 @@ from xraybatch.training.split import make_split
 from xraybatch.training.tries import TryLine, grid
 
 SAMPLES = "No --data: the synthetic sample films are used. This is a demonstration."
+DETERMINISTIC = (
+    "Deterministic: the same films, options and versions give the same weights on this kind of "
+    "processor with as many cores; another processor, GPU or version may round otherwise."
+)
 
 
 @dataclass(frozen=True)
@@ -134,6 +139,39 @@ def resume(run: Path, progress: Progress = SILENT) -> Run:
         return _train(options, settings, architecture, building, final, progress)
 
 
+def preview(options: TrainOptions, path: Path, progress: Progress = SILENT) -> None:
+    """Draw what augmentation makes of training films, without training.
+
+    Parameters
+    ----------
+    options : TrainOptions
+    path : Path
+        Of the PNG.
+    progress : Progress
+
+    Raises
+    ------
+    XraybatchError
+        As `train`; `UsageError` if these options augment nothing.
+    """
+    architecture = registry().get(Architecture, options.plugin)
+    check_installed()
+    settings = settle(options, architecture.record)
+    with ExitStack() as stack:
+        folder = stack.enter_context(_films_folder(options, progress))
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        found = find(folder, options, progress)
+        choose_device("cpu")
+        cache = scratch if options.no_cache else None
+        given = gather(found, options, settings, cache=cache, progress=progress)
+        prepared = _divided(given, options, settings, progress)
+        if not write_preview(path, prepared, settings, options.seed):
+            raise UsageError(
+                "These options augment no film, so there is nothing to show.",
+                "Give --augment mild, or --flip.",
+            )
+
+
 def _train(
     options: TrainOptions,
     settings: Settings,
@@ -148,7 +186,10 @@ def _train(
         folder = stack.enter_context(_films_folder(options, told))
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=building)))
         found = find(folder, options, told)  # what is mistyped is told before TensorFlow starts
-        _say_device(options.device, told)
+        devices = _say_device(options.device, told).several
+        if options.deterministic:
+            be_deterministic()
+            told.note(DETERMINISTIC)
         check_optimizer(settings.optimizer)
         cache = scratch if options.no_cache else None
         given = gather(found, options, settings, cache=cache, progress=told)
@@ -156,7 +197,7 @@ def _train(
         for task in given.tasks:
             told.note(f"Task '{task.name}', {task.kind}: {', '.join(task.classes)}.")
         bank = Bank(scratch, given.films.rows)
-        shop = Workshop(options, architecture, bank, building, final.name, told)
+        shop = Workshop(options, architecture, bank, building, final.name, told, devices)
         if options.folds:
             card, report, folds = cross_validate(shop, given, settings)
             model = None if card is None else final / MODEL_FILE
@@ -218,11 +259,12 @@ def _films_folder(options: TrainOptions, progress: Progress) -> Iterator[Path | 
         yield folder
 
 
-def _say_device(asked: str, progress: Progress) -> None:
+def _say_device(asked: str, progress: Progress) -> Device:
     device = choose_device(asked)
     progress.note(f"Training runs on {device.name}.")
     if device.note:
         progress.warn("GPU unused", device.note)
+    return device
 
 
 def _today() -> Any:
