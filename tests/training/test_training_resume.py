@@ -291,6 +291,15 @@ def test_the_same_command_says_that_there_is_something_to_go_on_with(
     assert resume(Path("runs/old")).folder.name == "old"
 
 
+def test_python_goes_on_too(stopped_run: TrainOptions) -> None:
+    import xraybatch
+
+    with pytest.raises(UsageError, match="beside resume"):
+        xraybatch.train(resume=stopped_run.out, epochs=3)
+    run = xraybatch.train(resume=stopped_run.out)
+    assert len(pd.read_csv(run.folder / "history.csv")) == 2
+
+
 @pytest.mark.parametrize("name", ["nothing", "bare"])
 def test_what_cannot_be_gone_on_with_is_one_clear_error(tmp_path: Path, name: str) -> None:
     (tmp_path / ".bare.partial").mkdir()

@@ -17,6 +17,7 @@ from xraybatch.reports.html_text import score_html, text
 from xraybatch.training.options import TrainKeywords, TrainOptions
 from xraybatch.training.presets import place_of, preset_values
 from xraybatch.training.train import Run
+from xraybatch.training.train import resume as _resume
 from xraybatch.training.train import train as _train
 
 
@@ -45,6 +46,7 @@ def train(
     task: str | Sequence[str] = (),
     label_map: Mapping[str, str] | str | None = None,
     options: Mapping[str, OptionValue] | None = None,
+    resume: str | Path | None = None,
     progress: Progress | None = None,
     **more: Unpack[TrainKeywords],
 ) -> Run:
@@ -70,6 +72,8 @@ def train(
         Value of the labels → class; to the empty string: not labelled.
     options : mapping, optional
         The architecture's own: what ``-O key=value`` gives.
+    resume : path, optional
+        A run that was stopped: it goes on as it was asked for, so nothing else is given.
     progress : Progress, optional
     **more
         Every further option of the command by its name: ``epochs=30``, ``image_size="256"``, …;
@@ -86,6 +90,14 @@ def train(
     XraybatchError
         With the sentence and hint that the command would print.
     """
+    if resume is not None:
+        named = (plugin, preset, data, labels, out, task, label_map, options, more)
+        if any(value not in (None, (), {}) for value in named):
+            raise UsageError(
+                "Options are given beside resume.",
+                "A run goes on as it was asked for; leave the other options out.",
+            )
+        return _shown(_resume(Path(resume), or_quiet(progress)))
     if plugin is None and preset is None:
         raise UsageError("Neither a plugin nor a preset is named.", 'Try train("narrow").')
     given: dict[str, Any] = {
@@ -102,7 +114,10 @@ def train(
         values = {**preset_values(preset), **values}
         if data is None and labels is None:
             values["data"] = place_of(preset)
-    run = _train(TrainOptions(**{**values, **more}), or_quiet(progress))
+    return _shown(_train(TrainOptions(**{**values, **more}), or_quiet(progress)))
+
+
+def _shown(run: Run) -> ShownRun:
     report = None if run.report is None else shown(run.report)
     shape = {f.name: getattr(run, f.name) for f in fields(run)}
     return ShownRun(**{**shape, "report": report})

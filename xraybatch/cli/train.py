@@ -38,13 +38,9 @@ def _read_preset(context: click.Context, _: click.Parameter, name: str) -> str:
 
 
 def _read_resume(context: click.Context, _: click.Parameter, run: Path | None) -> Path | None:
-    """A run that goes on takes its options from where it was stopped, and from nowhere else."""
-    if run is not None and not context.resilient_parsing:
-        from dataclasses import asdict
-
-        from xraybatch.training.resume import find_unfinished
-
-        context.default_map = {**asdict(find_unfinished(run).options), "config": None}
+    """A run that goes on needs no plugin named: it knows what it was asked for."""
+    if run is not None:
+        context.default_map = {"plugin": ""}
     return run
 
 
