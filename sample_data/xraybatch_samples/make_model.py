@@ -41,6 +41,7 @@ def make_model(target: Path | None = None) -> float:
     with tempfile.TemporaryDirectory() as folder, as_file(model_file()) as place:
         run = train(TrainOptions("narrow", out=Path(folder) / "demo", no_cache=True))
         assert run.report is not None, "the default is to hold films back"
+        assert run.model is not None
         accuracy = run.report.tasks[0].estimates["accuracy"].value or 0.0
         size = run.model.stat().st_size
         if size > LARGEST or accuracy < WORST:

@@ -231,34 +231,43 @@ def test_a_frozen_backbone_sees_views(
 
 
 @pytest.mark.train
-def test_views_are_the_film_itself_and_others(keras: Any, tiny: Any, tmp_path: Path) -> None:
-    from xraybatch.core.progress import SILENT
+def test_views_are_the_film_itself_and_others(
+    keras: Any, tiny: Any, tmp_path: Path, said: Any
+) -> None:
     from xraybatch.extension.records import BuildOptions
     from xraybatch.training.augment import augmenter
-    from xraybatch.training.features import stored_features
+    from xraybatch.training.features import Bank
     from xraybatch.training.network import FEATURES, assemble
 
     network = tiny.build(BuildOptions(32, 32))
     assembly = assemble(network, [head_for(BINARY)], height=32, width=32)
     films = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 1)).astype(np.uint8)
-    with stored_features(
-        assembly,
-        films,
-        np.arange(6),
-        augmentation=augmenter("strong", flip=False, seed=0),
-        views=2,
-        batch_size=4,
-        scratch=tmp_path,
-        progress=SILENT,
-    ) as stored:
-        plain = assembly.features.predict_on_batch(films)
-        np.testing.assert_allclose(stored.as_they_are[FEATURES][np.arange(6)], plain, rtol=1e-6)
-        drawn = stored.for_training(0)[FEATURES]
-        some = np.array([drawn[np.arange(6)] for _ in range(12)])
+    bank = Bank(tmp_path, np.arange(6))
+
+    def stored(used: Any) -> Any:
+        return bank.features(
+            assembly,
+            films,
+            np.arange(6),
+            used,
+            key="tiny",
+            augmentation=augmenter("strong", flip=False, seed=0),
+            views=2,
+            batch_size=4,
+            progress=said,
+        )
+
+    stored(np.arange(4))
+    features = stored(np.arange(6))  # only what is new is computed
+    assert said.stages == [("features, once", 8), ("features, once", 4)]
+    plain = assembly.features.predict_on_batch(films)
+    np.testing.assert_allclose(features.as_they_are[FEATURES][np.arange(6)], plain, rtol=1e-6)
+    drawn = features.for_training[FEATURES]
+    some = np.array([drawn.drawn(np.arange(6), (0, 0, i)) for i in range(12)])
     same = np.isclose(some, plain).all(axis=2)
     assert same.any()
     assert not same.all()
-    assert list(tmp_path.iterdir()) == []
+    assert np.array_equal(some[3], drawn.drawn(np.arange(6), (0, 0, 3)))
 
 
 @pytest.mark.parametrize(

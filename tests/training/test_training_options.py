@@ -46,6 +46,8 @@ def test_sizes_are_height_then_width(text: str | None, size: tuple[int, int]) ->
         {"image_size": "big"},
         {"image_size": "4"},
         {"resize": "squeeze"},
+        {"folds": 1},
+        {"refit": True},
         {"option": ("width",)},
         {"option": ("widht=3",)},
         {"option": ("width=three",)},
@@ -122,7 +124,7 @@ def test_the_command_line_has_every_option_and_goes_before_the_config(tmp_path: 
     names = {
         p.name.replace("_", "-")
         for p in command.params
-        if p.name not in ("config", "quiet", "log_file")
+        if p.name not in ("config", "resume", "preview", "quiet", "log_file")
     }
     assert names == set(KEYS)
     path = tmp_path / "config.toml"
@@ -132,4 +134,9 @@ def test_the_command_line_has_every_option_and_goes_before_the_config(tmp_path: 
     found = context.params
     assert (found["plugin"], found["epochs"], found["batch_size"]) == ("cnn", 9, 4)
     assert found["task"] == ("a", "b:ordinal")
-    assert TrainOptions(**{k: v for k, v in found.items() if k != "quiet"}).epochs == 9
+    assert (
+        TrainOptions(
+            **{k: v for k, v in found.items() if k not in ("quiet", "resume", "preview")}
+        ).epochs
+        == 9
+    )

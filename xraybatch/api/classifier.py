@@ -189,7 +189,7 @@ def load_model(
     ModelError
         If it cannot be read, was changed, or fails its self-test.
     """
-    where = path.model if isinstance(path, Run) else Path(path)
+    where = path.model or path.folder if isinstance(path, Run) else Path(path)
     model = choose_model(where, allow_broken_seal=allow_broken_seal).model
     told = or_quiet(progress)
     for sentence in (*doubts(model), *registry().sentences()):
@@ -207,7 +207,7 @@ def model_of(given: str | Path | Run | Classifier | None, progress: Progress) ->
     if isinstance(given, Classifier):
         return given.model
     if isinstance(given, Run):
-        given = given.model
+        given = given.model or given.folder
     chosen = choose_model(None if given is None else Path(given))
     if chosen.why:
         progress.note(chosen.why)

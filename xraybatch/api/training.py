@@ -26,6 +26,8 @@ class Run(training.Run):
     def _repr_html_(self) -> str:
         place = f"<p><b>Run folder:</b> {text(str(self.folder))}</p>"
         score = score_html(self.report) if self.report else "<p>No film was held back.</p>"
+        if self.card is None:
+            return f"<div>{place}{score}</div>"
         card = f"<details><summary>Model card</summary>{card_fragment(self.card)}</details>"
         return f"<div>{place}{score}{card}</div>"
 
@@ -43,6 +45,7 @@ def train(
     task: str | Sequence[str] = (),
     label_map: Mapping[Any, str] | str | None = None,
     options: Mapping[str, OptionValue] | None = None,
+    resume: str | Path | None = None,
     progress: Progress | None = None,
     **more: Unpack[TrainKeywords],
 ) -> Run:
@@ -68,6 +71,8 @@ def train(
         Value of the labels → class; to the empty string: not labelled.
     options : mapping, optional
         The architecture's own: what ``-O key=value`` gives.
+    resume : path, optional
+        A run that was stopped: it goes on as it was asked for, so nothing else is given.
     progress : Progress, optional
     **more
         Every further option of the command by its name: ``epochs=30``, ``image_size="256"``, …;
@@ -76,13 +81,22 @@ def train(
     Returns
     -------
     Run
-        ``folder``, ``model`` (the file), ``card``, ``report`` (the score of the held-back films).
+        ``folder``, ``model`` (the file), ``card``, ``report`` (the score of the held-back films);
+        for ``folds=5`` without ``refit=True`` there is neither model nor card.
 
     Raises
     ------
     XraybatchError
         With the sentence and hint that the command would print.
     """
+    if resume is not None:
+        named = (plugin, preset, data, labels, out, task, label_map, options, more)
+        if any(value not in (None, (), {}) for value in named):
+            raise UsageError(
+                "Options are given beside resume.",
+                "A run goes on as it was asked for; leave the other options out.",
+            )
+        return _shown(training.resume(Path(resume), or_quiet(progress)))
     if plugin is None and preset is None:
         raise UsageError("Neither a plugin nor a preset is named.", 'Try train("narrow").')
     given: dict[str, Any] = {
@@ -99,7 +113,10 @@ def train(
         values = {**preset_values(preset), **values}
         if data is None and labels is None:
             values["data"] = place_of(preset)
-    run = training.train(TrainOptions(**{**values, **more}), or_quiet(progress))
+    return _shown(training.train(TrainOptions(**{**values, **more}), or_quiet(progress)))
+
+
+def _shown(run: training.Run) -> Run:
     report = None if run.report is None else shown(run.report)
     shape = {f.name: getattr(run, f.name) for f in fields(run)}
     return Run(**{**shape, "report": report})

@@ -11,6 +11,8 @@ from xraybatch.cli import completion
 from xraybatch.cli.options import log_file
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from xraybatch.training.train import Run
 
 _A_PATH = click.Path(path_type=Path)
@@ -33,6 +35,13 @@ def _read_preset(context: click.Context, _: click.Parameter, name: str) -> str:
 
         context.default_map = {**preset_values(name), **(context.default_map or {})}
     return name
+
+
+def _read_resume(context: click.Context, _: click.Parameter, run: Path | None) -> Path | None:
+    """A run that goes on needs no plugin named: it knows what it was asked for."""
+    if run is not None:
+        context.default_map = {"plugin": ""}
+    return run
 
 
 @click.command()
@@ -189,6 +198,28 @@ def _read_preset(context: click.Context, _: click.Parameter, name: str) -> str:
     help="Share of the films held back for the score; 0: none.",
 )
 @click.option(
+    "--folds",
+    type=int,
+    metavar="K",
+    help="Cross-validation: K networks, each held to account on films that it did not learn from; "
+    "a column 'fold' of the labels is honoured.",
+)
+@click.option("--refit", is_flag=True, help="After the folds, train the model on all films.")
+@click.option(
+    "--try",
+    "tries",
+    multiple=True,
+    metavar="SETTING=VALUE,…",
+    help="Try each value, and every combination of several --try, on the validation films: "
+    "learning-rate=1e-3,1e-4. The held-back films meet the best alone. Repeatable.",
+)
+@click.option(
+    "--leak-check/--no-leak-check",
+    default=None,
+    help="Also say what a random split of films would have claimed.  [default: where a frozen "
+    "backbone makes it cheap]",
+)
+@click.option(
     "--group-by",
     default="patient",
     show_default=True,
@@ -212,9 +243,20 @@ def _read_preset(context: click.Context, _: click.Parameter, name: str) -> str:
     "--device",
     default="auto",
     show_default=True,
-    metavar="auto|cpu|gpu",
-    shell_complete=completion.words("auto", "cpu", "gpu"),
-    help="Where to train; a GPU asked for by name and not there is an error.",
+    metavar="auto|cpu|gpu|gpu:all",
+    shell_complete=completion.words("auto", "cpu", "gpu", "gpu:all"),
+    help="Where to train; a GPU asked for by name and not there is an error. gpu:all: each batch "
+    "is shared by all of them.",
+)
+@click.option(
+    "--deterministic",
+    is_flag=True,
+    help="The same weights each time, on one kind of processor with one set of versions; slower.",
+)
+@click.option(
+    "--mixed-precision",
+    is_flag=True,
+    help="Compute in float16 on a GPU, bfloat16 on a CPU; the model file is in float32.",
 )
 @click.option("--no-cache", is_flag=True, help="Keep no decoded films for the next run.")
 @click.option("--no-hashes", is_flag=True, help="Keep no hashes of training films in the model.")
@@ -240,9 +282,27 @@ def _read_preset(context: click.Context, _: click.Parameter, name: str) -> str:
     metavar="KEY=VALUE",
     help="Option of the architecture, listed by `xraybatch plugins architecture`. Repeatable.",
 )
+@click.option(
+    "--resume",
+    type=_A_PATH,
+    metavar="RUN",
+    is_eager=True,
+    callback=_read_resume,
+    shell_complete=completion.folders,
+    help="Go on with a run that was stopped, as it was asked for.",
+)
+@click.option(
+    "--preview",
+    type=_A_PATH,
+    metavar="FILE.png",
+    help="Train nothing; draw what augmentation makes of training films.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary; warnings stay.")
 @log_file
-def command(quiet: bool, **values: Any) -> None:
+@click.pass_context
+def command(
+    context: click.Context, /, quiet: bool, resume: Path | None, preview: Path | None, **values: Any
+) -> None:
     """Train a model on labelled films and seal it into one file.
 
     Films lie in class folders, or in any folders beside a table of labels with the columns 'path',
@@ -258,21 +318,49 @@ def command(quiet: bool, **values: Any) -> None:
           --label-column finding --label-map 0=normal,1=abnormal --patient-column mrn
       xraybatch train --preset knee-cnn --data ./osteoporosis
       xraybatch train --plugin narrow --task label --task view:multiclass --data ./films
+      xraybatch train --plugin narrow --data ./films --folds 5 --refit
+      xraybatch train --plugin cnn --data ./films --try learning-rate=1e-3,1e-4 \\
+          --try batch-size=16,32
       xraybatch train --config runs/2026-11-21-cnn-1/config.toml --epochs 30
+      xraybatch train --resume runs/2026-11-21-narrow-1
     """
     from xraybatch.cli.console import ConsoleProgress
     from xraybatch.core.log import log_result
+    from xraybatch.training import train as training
     from xraybatch.training.options import TrainOptions
-    from xraybatch.training.train import train
 
-    if values["preset"] and not (values["data"] or values["labels"]):
-        from xraybatch.training.presets import place_of
+    progress = ConsoleProgress(quiet=quiet)
+    if resume is not None:
+        _check_alone(context)
+        run = training.resume(resume, progress)
+    else:
+        if values["preset"] and not (values["data"] or values["labels"]):
+            from xraybatch.training.presets import place_of
 
-        values["data"] = place_of(values["preset"])
-    run = train(TrainOptions(**values), ConsoleProgress(quiet=quiet))
-    log_result(f"model {run.card.name}")
+            values["data"] = place_of(values["preset"])
+        options = TrainOptions(**values)
+        if preview is not None:
+            training.preview(options, preview, progress)
+            progress.note(f"The preview is {preview}: a film on the left, then views of it.")
+            return
+        run = training.train(options, progress)
+    log_result(f"run {run.folder.name}")
     if not quiet:
         show_run(run)
+
+
+def _check_alone(context: click.Context) -> None:
+    from click.core import ParameterSource
+
+    from xraybatch.core.errors import UsageError
+
+    for name in context.params:
+        given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if given and name not in ("resume", "quiet", "log_file"):
+            raise UsageError(
+                f"--{name.replace('_', '-')} is given beside --resume.",
+                "A run goes on as it was asked for; leave the other options out.",
+            )
 
 
 def show_run(run: Run) -> None:
@@ -281,15 +369,47 @@ def show_run(run: Run) -> None:
 
     from xraybatch.cli.console import stdout
     from xraybatch.reports.console import print_report
+    from xraybatch.reports.cross_validation import print_folds
 
     console = stdout()
     if run.report is not None:
         print_report(run.report, console)
+        if run.tries:
+            console.print()
+            console.print(_tries(run))
+        if run.folds:
+            console.print()
+            print_folds(run.report, run.folds, console)
     console.print()
-    console.print(f"[bold]Run folder:[/] {escape(str(run.folder))}", soft_wrap=True)
-    console.print(f"[bold]Model:[/]      {escape(str(run.model))}", soft_wrap=True)
-    model = escape(str(run.folder))
-    console.print(
-        f"[dim]Next:[/] xraybatch predict ./folder --out results.csv --model {model}",
-        soft_wrap=True,
-    )
+    folder = escape(str(run.folder))
+    console.print(f"[bold]Run folder:[/] {folder}", soft_wrap=True)
+    following = f"xraybatch predict ./folder --out results.csv --model {folder}"
+    if run.model is None:
+        following = f"xraybatch score {folder}/predictions.csv labels.csv"
+        console.print(
+            "[bold]Model:[/]      none of all films (--refit makes one); each fold's is in "
+            f"{folder}/folds",
+            soft_wrap=True,
+        )
+    else:
+        console.print(f"[bold]Model:[/]      {escape(str(run.model))}", soft_wrap=True)
+    console.print(f"[dim]Next:[/] {following}", soft_wrap=True)
+
+
+def _tries(run: Run) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    first = run.tries[0]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title="Tried on the validation films")
+    table.title_style, table.title_justify = "bold", "left"
+    for name in (*first.values, first.monitor, "epochs", "seconds"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    for line in run.tries:
+        figure = "–" if line.best is None else f"{line.best:.4f}"
+        cells = [*line.values.values(), figure, str(line.epochs), f"{line.seconds:.1f}"]
+        style = "bold" if line.chosen else ""
+        table.add_row(*(Text(cell) for cell in cells), "chosen" if line.chosen else "", style=style)
+    return table

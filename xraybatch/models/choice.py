@@ -9,7 +9,7 @@ from pathlib import Path
 
 from xraybatch.core.errors import ModelError
 from xraybatch.models.model import Model, load_model
-from xraybatch.models.runs import RUNS, newest_run
+from xraybatch.models.runs import RUNS, newest_run, without_model
 
 MODEL_VARIABLE = "XRAYBATCH_MODEL"
 DEMONSTRATION_TITLE = "demonstration, synthetic"
@@ -54,7 +54,13 @@ def choose_model(
     if variable := os.environ.get(MODEL_VARIABLE):
         return ChosenModel(load(Path(variable)), f"Model from {MODEL_VARIABLE}: {variable}.")
     if run := newest_run(runs):
-        return ChosenModel(load(run.model), f"Model of the newest run: {run.model}.")
+        why = f"Model of the newest run: {run.model}."
+        if run.passed_over is not None:
+            why = (
+                f"{run.passed_over} is newer, but a cross-validation without a model of all films "
+                f"(train --refit makes one), so this is the model of {run.folder}."
+            )
+        return ChosenModel(load(run.model), why)
     from xraybatch_samples import model_file
 
     with as_file(model_file()) as bundled:
@@ -65,4 +71,9 @@ def choose_model(
 
 
 def _inside(path: Path) -> Path:
+    if path.is_dir() and without_model(path):
+        raise ModelError(
+            f"{path} is a cross-validation and has no model of all films.",
+            f"Train with --refit, or name the model of one fold: {path / 'folds' / '0'}.",
+        )
     return path / "model.onnx" if path.is_dir() else path

@@ -24,10 +24,12 @@ from xraybatch.testing.contract import (
 from xraybatch.testing.sealed import check_results, check_scores, seal_exported
 from xraybatch.testing.spread import check_spread, spread_heads
 from xraybatch.training.backend import check_installed, choose_device, set_seed
-from xraybatch.training.fit import check_optimizer, fit
+from xraybatch.training.features import Bank
+from xraybatch.training.fit import Stored, fit
 from xraybatch.training.gate import keras_answers
 from xraybatch.training.heads import Head, head_for
 from xraybatch.training.network import Assembly, assemble
+from xraybatch.training.optimizer import check_optimizer
 from xraybatch.training.options import TrainOptions
 from xraybatch.training.settings import Settings, parse_values, settle
 from xraybatch.training.weights import build_network
@@ -196,9 +198,10 @@ class ArchitectureContract(Contract):
             replace(settings, optimizer="sgd"),  # without memory of its own: half the tracing
             frozen=False,
             seed=SEED,
-            scratch=self.folder,
+            stored=Stored(Bank(self.folder, material.rows), "learned"),
+            state=None,
             progress=SILENT,
-        )
+        ).history
         after = networks.trainable(network)
         if not all(np.isfinite(values).all() for values in after.values()):
             raise Broken("After two steps of training a weight is no number.")
@@ -229,14 +232,16 @@ class ArchitectureContract(Contract):
         pictures = films.many_films(rule.height, rule.width)
         networks.check_stored_features(frozen, pictures)
         before = networks.weights_of(network.backbone)
+        material = films.material_of(pictures, heads)
         fit(
             frozen,
             heads,
-            films.material_of(pictures, heads),
+            material,
             replace(settings, fine_tune=0),
             frozen=True,
             seed=SEED,
-            scratch=self.folder,
+            stored=Stored(Bank(self.folder, material.rows), "frozen"),
+            state=None,
             progress=SILENT,
         )
         if networks.differ(before, networks.weights_of(network.backbone)):

@@ -66,6 +66,7 @@ def material_of(films: NDArray[np.uint8], heads: Sequence[Head]) -> Material:
         train=np.flatnonzero(training),
         val=np.arange(0),
         codes=codes,
+        rows=np.arange(FILMS),
     )
 
 

@@ -16,9 +16,9 @@ from xraybatch.reports.card_text import card_html, card_markdown
 from xraybatch.reports.json_text import to_json
 from xraybatch.training.labels import TRAIN
 from xraybatch.training.prepare import Prepared
+from xraybatch.training.state import History
 
 if TYPE_CHECKING:
-    import pandas as pd
     from numpy.typing import NDArray
 
 CALIBRATION, GATE = "calibration.npz", "gate.npz"
@@ -40,8 +40,11 @@ def write_split(folder: Path, prepared: Prepared) -> None:
         write_text(folder / "left-out.csv", text)
 
 
-def write_history(folder: Path, history: pd.DataFrame) -> None:
+def write_history(folder: Path, rows: History) -> None:
     """``history.csv`` and ``plots/curves.png``."""
+    import pandas as pd
+
+    history = pd.DataFrame(rows)
     write_text(folder / "history.csv", history.to_csv(index=False, lineterminator="\n"))
     (folder / "plots").mkdir(exist_ok=True)
     curves = history.drop(columns=["phase", "seconds", "kept"])

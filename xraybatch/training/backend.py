@@ -13,7 +13,7 @@ from typing import Any
 from xraybatch.core.errors import MissingExtra, ModelError, UsageError
 from xraybatch.models.devices import has_nvidia_driver
 
-DEVICES = ("auto", "cpu", "gpu")
+DEVICES = ("auto", "cpu", "gpu", "gpu:all", "cpu:all")
 INSTALL = "pip install 'xraybatch[train]'"
 INSTALL_GPU = "pip install 'xraybatch[train-gpu]'"
 
@@ -30,10 +30,13 @@ class Device:
         ``cpu``, or the GPU's name.
     note : str
         A GPU that is there but unused, with the line that installs what is missing; else empty.
+    several : tuple of str
+        TensorFlow's names of the devices that share each batch, where these are more than one.
     """
 
     name: str
     note: str = ""
+    several: tuple[str, ...] = ()
 
 
 def check_installed() -> None:
@@ -74,24 +77,24 @@ def choose_device(asked: str) -> Device:
     Raises
     ------
     UsageError
-        If `asked` is none of ``auto``, ``cpu``, ``gpu``.
+        If `asked` is none of `DEVICES`.
     ModelError
         If a GPU was asked for and TensorFlow has none.
     """
     if asked not in DEVICES:
-        raise UsageError(f"'{asked}' is no device to train on.", "Use auto, cpu or gpu.")
+        raise UsageError(f"'{asked}' is no device to train on.", f"Use {', '.join(DEVICES)}.")
     load_keras()
     import tensorflow as tf
 
     found = tf.config.list_physical_devices("GPU")
-    if asked == "cpu":
+    if asked in ("cpu", "cpu:all"):
         _before_first_use(lambda: tf.config.set_visible_devices([], "GPU"))
-        return Device("cpu")
+        return Device("cpu") if asked == "cpu" else _all("CPU", "cpu")
     if not found:
         there = has_nvidia_driver()
-        if asked == "gpu":
+        if asked != "auto":
             raise ModelError(
-                "--device gpu was asked for, but TensorFlow finds no GPU"
+                f"--device {asked} was asked for, but TensorFlow finds no GPU"
                 + (": its CUDA libraries are missing." if there else " and no driver for one."),
                 f"Install them with {INSTALL_GPU}, or use --device cpu.",
             )
@@ -100,7 +103,55 @@ def choose_device(asked: str) -> Device:
     for gpu in found:
         _before_first_use(lambda gpu=gpu: tf.config.experimental.set_memory_growth(gpu, True))
     details = tf.config.experimental.get_device_details(found[0])
-    return Device(str(details.get("device_name", "gpu")))
+    name = str(details.get("device_name", "gpu"))
+    return _all("GPU", name) if asked == "gpu:all" else Device(name)
+
+
+def _all(kind: str, name: str) -> Device:
+    import tensorflow as tf
+
+    several = tuple(device.name for device in tf.config.list_logical_devices(kind))
+    return Device(f"{len(several)} × {name}", several=several) if several[1:] else Device(name)
+
+
+def be_deterministic() -> None:
+    """Let TensorFlow use only operations that give the same bits each time; for this process."""
+    import tensorflow as tf
+
+    tf.config.experimental.enable_op_determinism()
+
+
+@contextmanager
+def precision(*, mixed: bool) -> Iterator[str]:
+    """Build layers within the block for half precision where that is asked for; yields its name.
+
+    float16 on a GPU, bfloat16 on a CPU, which has no float16 to gain from.
+    """
+    if not mixed:
+        yield "float32"
+        return
+    keras = load_keras()
+    import tensorflow as tf
+
+    on_gpu = bool(tf.config.get_visible_devices("GPU"))
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16" if on_gpu else "mixed_bfloat16")
+    try:
+        yield "float16" if on_gpu else "bfloat16"
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+@contextmanager
+def sharing(devices: tuple[str, ...]) -> Iterator[None]:
+    """Build and train within the block on several devices, each with its share of a batch."""
+    if not devices:
+        yield
+        return
+    import tensorflow as tf
+
+    with tf.distribute.MirroredStrategy(list(devices)).scope():
+        yield
 
 
 def set_seed(seed: int) -> None:
@@ -108,6 +159,16 @@ def set_seed(seed: int) -> None:
     keras = load_keras()
     keras.utils.clear_session()
     keras.utils.set_random_seed(seed)
+
+
+def predictor(model: Any) -> Any:
+    """`model.predict_on_batch`, which several devices would each answer in full."""
+    import tensorflow as tf
+
+    if not tf.distribute.has_strategy():
+        return model.predict_on_batch
+    traced = tf.function(lambda films: model(films, training=False), reduce_retracing=True)
+    return lambda films: traced(films).numpy()
 
 
 def _missing(name: str) -> MissingExtra:

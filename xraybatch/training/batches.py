@@ -18,14 +18,22 @@ class Source(Protocol):
         """Rows at these positions."""
 
 
+class Drawn(Protocol):
+    """Rows of which there are several versions, one of them drawn by a key."""
+
+    def drawn(self, films: NDArray[np.int64], key: tuple[int, ...], /) -> NDArray[Any]:
+        """Rows at these positions, the same for the same key."""
+
+
 def batches(
-    inputs: Mapping[str, Source],
+    inputs: Mapping[str, Source | Drawn],
     targets: Mapping[str, NDArray[np.float32]],
     weights: Mapping[str, NDArray[np.float32]],
     films: NDArray[np.int64],
     size: int,
     *,
     seed: int | None = None,
+    epoch: int = 0,
 ) -> Any:
     """A Keras data set: inputs, targets and weights by name, batch for batch.
 
@@ -38,15 +46,17 @@ def batches(
     size : int
         Films a batch; the last may have fewer.
     seed : int, optional
-        Films are put into another order for each epoch; None: in order.
+        Films are put into another order for each epoch, which depends on seed and number of the
+        epoch alone, so that training that goes on sees what it would have seen; None: in order.
+    epoch : int
+        The one to begin with.
     """
     from keras.utils import PyDataset
 
     class Films(PyDataset):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
-            self.order = films
-            self.random = None if seed is None else np.random.default_rng(seed)
+            self.epoch = epoch - 1
             self.on_epoch_end()
 
         def __len__(self) -> int:
@@ -55,13 +65,22 @@ def batches(
         def __getitem__(self, batch: int) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
             some = self.order[batch * size : (batch + 1) * size]
             return (
-                {name: source[some] for name, source in inputs.items()},
+                {name: self._rows(source, some, batch) for name, source in inputs.items()},
                 {name: values[some] for name, values in targets.items()},
                 {name: values[some] for name, values in weights.items()},
             )
 
         def on_epoch_end(self) -> None:
-            if self.random is not None:
-                self.order = self.random.permutation(films)
+            self.epoch += 1
+            self.order = films
+            if seed is not None:
+                self.order = np.random.default_rng([seed, self.epoch]).permutation(films)
+
+        def _rows(self, source: Any, some: NDArray[np.int64], batch: int) -> NDArray[Any]:
+            if hasattr(source, "drawn"):
+                found: NDArray[Any] = source.drawn(some, (seed or 0, self.epoch, batch))
+                return found
+            rows: NDArray[Any] = source[some]
+            return rows
 
     return Films()

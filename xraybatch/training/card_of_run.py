@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # what says where films lie on a person's disk has no place in a file that is handed on
-_PRIVATE = ("data", "labels", "out", "weights", "workers")
+_PRIVATE = ("data", "labels", "out", "weights", "workers", "tries")
 _LIBRARIES = (
     *("xraybatch", "tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime-gpu", "onnxruntime"),
     *("numpy", "pillow", "pydicom", "scikit-learn"),

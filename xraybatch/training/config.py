@@ -41,6 +41,8 @@ def read_config(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} cannot be read: {error}.", "Check --config.") from None
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{path} is no TOML file: {error}.", "Check --config.") from None
+    if "try" in data:  # the option's name, which no field can have
+        data["tries"] = data.pop("try")
     for key in data:
         if key not in KEYS:
             raise UsageError(f"{path} has the unknown key '{key}'.", did_you_mean(key, KEYS))
@@ -61,7 +63,7 @@ def options_from_config(path: Path) -> TrainOptions:
     for name in ("data", "labels", "out"):
         if name in data:
             data[name] = Path(data[name])
-    for name in ("task", "option"):
+    for name in ("task", "option", "tries"):
         if name in data:
             data[name] = tuple(data[name])
     try:

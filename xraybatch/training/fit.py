@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,23 +12,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xraybatch.core.errors import ModelError, UsageError
-from xraybatch.core.names import did_you_mean
+from xraybatch.core.errors import ModelError
 from xraybatch.core.progress import Progress, Stage
 from xraybatch.training.batches import Source, batches
-from xraybatch.training.features import Features, stored_features
+from xraybatch.training.features import Bank, Features
 from xraybatch.training.heads import Head
 from xraybatch.training.monitor import judge
 from xraybatch.training.network import INPUT, Assembly, flat, thaw
+from xraybatch.training.optimizer import make_optimizer
 from xraybatch.training.settings import Settings
+from xraybatch.training.state import History, PhaseState
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 WHOLE, HEAD, FINE_TUNE = "whole", "head", "fine-tune"
 _SLOWER = 0.1  # learning rate of fine-tuning, of the one that the head was trained with
-
-History = list[dict[str, float | str]]
 
 
 @dataclass(frozen=True)
@@ -46,6 +45,8 @@ class Material:
         times in `train`.
     codes : mapping of str to ndarray of int64
         The truth by task, one row a film.
+    rows : ndarray of int64
+        What tells decoded films apart, one a film.
     augmentation : keras layer or None
         Of `augment.augmenter`, for a frozen backbone; `whole` has its own inside.
     """
@@ -56,7 +57,35 @@ class Material:
     train: NDArray[np.int64]
     val: NDArray[np.int64]
     codes: Mapping[str, NDArray[np.int64]]
+    rows: NDArray[np.int64]
     augmentation: Any = None
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Where features are kept, and what they depend on beside the films."""
+
+    bank: Bank
+    key: Hashable
+
+
+@dataclass(frozen=True)
+class Taught:
+    """How training went.
+
+    Attributes
+    ----------
+    history : list of dict
+        A row an epoch: ``epoch``, ``phase``, ``loss`` …, ``val_loss`` …, ``seconds``.
+    monitor : str
+        The column that the best epoch was chosen by.
+    best : float or None
+        Its best value in the last phase.
+    """
+
+    history: History
+    monitor: str
+    best: float | None
 
 
 def fit(
@@ -67,9 +96,10 @@ def fit(
     *,
     frozen: bool,
     seed: int,
-    scratch: Path,
+    stored: Stored,
+    state: Path | None,
     progress: Progress,
-) -> History:
+) -> Taught:
     """Train an assembly; its `inference` has learned afterwards.
 
     Parameters
@@ -83,128 +113,150 @@ def fit(
         `settings.fine_tune` layers at the end.
     seed : int
         Of the order of films.
-    scratch : Path
-        Folder for the features of the films, which may be larger than memory.
+    stored : Stored
+        Where features of the films are kept.
+    state : Path or None
+        Folder of where training stands; what lies there is gone on with. None: kept nowhere.
     progress : Progress
-
-    Returns
-    -------
-    list of dict
-        A row an epoch: ``epoch``, ``phase``, ``loss`` …, ``val_loss`` …, ``seconds``, ``kept``
-        (1: its weights are those that the phase ended with).
 
     Raises
     ------
     ModelError
         If the loss is no number.
     """
-    history: History = []
+    course = _Course(heads, material, settings, seed, state, progress)
     if not frozen:
-        _train(assembly.whole, heads, material, settings, WHOLE, seed, history, progress)
-        return history
+        return course.train(assembly.whole, WHOLE)
     assembly.backbone.trainable = False
-    with stored_features(
-        assembly,
-        material.films,
-        np.union1d(material.train, material.val),
-        augmentation=material.augmentation,
-        views=settings.views if material.augmentation is not None else 1,
-        batch_size=settings.batch_size,
-        scratch=scratch,
-        progress=progress,
-    ) as stored:
-        _train(
-            assembly.rest, heads, material, settings, HEAD, seed, history, progress, stored=stored
+
+    def features() -> Features:
+        return stored.bank.features(
+            assembly,
+            material.films,
+            material.rows,
+            np.union1d(material.train, material.val),
+            key=stored.key,
+            augmentation=material.augmentation,
+            views=settings.views if material.augmentation is not None else 1,
+            batch_size=settings.batch_size,
+            progress=progress,
         )
+
+    taught = course.train(assembly.rest, HEAD, features)
     if settings.fine_tune:
         count = thaw(assembly.backbone, settings.fine_tune)
         progress.note(f"Fine-tuning the last {count} layers of the backbone, in the whole network.")
-        _train(assembly.whole, heads, material, settings, FINE_TUNE, seed, history, progress)
-    return history
+        taught = course.train(assembly.whole, FINE_TUNE)
+    return taught
 
 
-def check_optimizer(name: str) -> None:
-    """Raise `UsageError` if Keras has no optimizer of that name."""
-    from keras import optimizers
+class _Course:
+    """The phases of one network's training."""
 
-    known = sorted(
-        entry.lower()
-        for entry, kind in vars(optimizers).items()
-        if isinstance(kind, type) and issubclass(kind, optimizers.Optimizer)
-    )
-    if name not in known:
-        raise UsageError(f"Keras has no optimizer '{name}'.", did_you_mean(name, known))
+    def __init__(
+        self,
+        heads: Sequence[Head],
+        material: Material,
+        settings: Settings,
+        seed: int,
+        state: Path | None,
+        progress: Progress,
+    ) -> None:
+        self.heads = heads
+        self.material = material
+        self.settings = settings
+        self.seed = seed
+        self.state = state
+        self.progress = progress
+        self.history: History = []
 
+    def train(
+        self, model: Any, phase: str, features: Callable[[], Features] | None = None
+    ) -> Taught:
+        from keras import callbacks, metrics
 
-def _train(
-    model: Any,
-    heads: Sequence[Head],
-    material: Material,
-    settings: Settings,
-    phase: str,
-    seed: int,
-    history: History,
-    progress: Progress,
-    stored: Features | None = None,
-) -> None:
-    from keras import callbacks, metrics
-
-    factor = _SLOWER if phase == FINE_TUNE else 1.0
-    steps = settings.epochs * -(-len(material.train) // settings.batch_size)
-    model.compile(
-        optimizer=_optimizer(settings, factor, steps),
-        loss={head.task.name: head.loss for head in heads},
-        weighted_metrics={
-            head.task.name: [metrics.MeanMetricWrapper(head.hits, name="accuracy")]
-            for head in heads
-        },
-    )
-    films = {INPUT: material.films}
-    learned = stored.for_training(seed) if stored else films
-    made = partial(
-        batches, targets=material.targets, weights=material.weights, size=settings.batch_size
-    )
-    val = made(stored.as_they_are if stored else films, films=material.val)
-    monitor, judges = "loss", []
-    if len(material.val):
-        monitor = f"val_{settings.monitor}"
-        if settings.monitor != "loss":
-            codes = {name: values[material.val] for name, values in material.codes.items()}
-            judges = [judge(settings.monitor, heads, codes, val)]
-    stop = callbacks.EarlyStopping(
-        monitor=monitor,
-        mode="min" if monitor.endswith("loss") else "max",
-        patience=settings.patience,
-        restore_best_weights=True,
-        start_from_epoch=_settling(model, settings, len(material.train)) if phase == WHOLE else 0,
-    )
-    with progress.stage("training", settings.epochs, unit="epochs") as stage:
-        rows: History = []
-        model.fit(
-            made(learned, films=material.train, seed=seed),
-            validation_data=val if len(material.val) else None,
-            epochs=settings.epochs,
-            verbose=0,
-            callbacks=[
-                *judges,
-                _record(rows, phase, len(history), stage),
-                stop,
-                callbacks.TerminateOnNaN(),
-            ],
+        heads, material, settings = self.heads, self.material, self.settings
+        monitor = f"val_{settings.monitor}" if len(material.val) else "loss"
+        steps = settings.epochs * -(-len(material.train) // settings.batch_size)
+        model.compile(
+            optimizer=make_optimizer(
+                settings,
+                _SLOWER if phase == FINE_TUNE else 1.0,
+                steps,
+                scaled=any(layer.compute_dtype == "float16" for layer in flat(model)),
+            ),
+            loss={head.task.name: head.loss for head in heads},
+            weighted_metrics={
+                head.task.name: [metrics.MeanMetricWrapper(head.hits, name="accuracy")]
+                for head in heads
+            },
         )
-    # without a best epoch, the weights of the last one stay
-    kept = stop.best_epoch if stop.best_weights is not None else len(rows) - 1
-    history += [{**row, "kept": int(i == kept)} for i, row in enumerate(rows)]
-    if not rows or not all(math.isfinite(float(row["loss"])) for row in rows):
-        raise ModelError(
-            "The loss is no number any more: training has run away.",
-            "Lower --learning-rate.",
+        stop = callbacks.EarlyStopping(
+            monitor=monitor,
+            mode="min" if monitor.endswith("loss") else "max",
+            patience=settings.patience,
+            restore_best_weights=True,
+            start_from_epoch=_settling(model, settings, len(material.train))
+            if phase == WHOLE
+            else 0,
         )
-    if len(rows) < settings.epochs:
-        progress.note(
-            f"Stopped after {len(rows)} of {settings.epochs} epochs: {monitor} has not become "
-            f"better for {settings.patience}; the best epoch's weights are kept."
-        )
+        kept = PhaseState(self.state, phase)
+        stand = kept.restore(model, stop)
+        rows = list(stand.rows)
+        if rows and not stand.over:
+            self.progress.note(f"Training goes on after epoch {len(self.history) + len(rows)}.")
+        if not stand.over:
+            films = {INPUT: material.films}
+            stored = features() if features else None
+            made = partial(
+                batches,
+                targets=material.targets,
+                weights=material.weights,
+                size=settings.batch_size,
+            )
+            val = made(stored.as_they_are if stored else films, films=material.val)
+            judges = []
+            if len(material.val) and settings.monitor != "loss":
+                codes = {name: values[material.val] for name, values in material.codes.items()}
+                judges = [judge(settings.monitor, heads, codes, val)]
+            with self.progress.stage("training", settings.epochs, unit="epochs") as stage:
+                if rows:
+                    stage.advance(len(rows))
+                model.fit(
+                    made(
+                        stored.for_training if stored else films,
+                        films=material.train,
+                        seed=self.seed,
+                        epoch=len(rows),
+                    ),
+                    validation_data=val if len(material.val) else None,
+                    initial_epoch=len(rows),
+                    epochs=settings.epochs,
+                    shuffle=False,  # the order is the batches' own, or going on would change it
+                    verbose=0,
+                    callbacks=[
+                        *judges,
+                        _record(rows, phase, len(self.history), stage),
+                        stop,
+                        callbacks.TerminateOnNaN(),
+                        kept.keeper(rows, stop, settings.epochs, stand),
+                    ],
+                )
+        # without a best epoch, the weights of the last one stay
+        best_row = stop.best_epoch if stop.best_weights is not None else len(rows) - 1
+        self.history += [{**row, "kept": int(i == best_row)} for i, row in enumerate(rows)]
+        if not rows or not all(math.isfinite(float(row["loss"])) for row in rows):
+            raise ModelError(
+                "The loss is no number any more: training has run away.",
+                "Lower --learning-rate.",
+            )
+        if len(rows) < settings.epochs:
+            self.progress.note(
+                f"Stopped after {len(rows)} of {settings.epochs} epochs: {monitor} has not become "
+                f"better for {settings.patience}; the best epoch's weights are kept."
+            )
+        best = None if stop.best is None else float(stop.best)
+        return Taught(self.history, monitor, best)
 
 
 def _settling(model: Any, settings: Settings, films: int) -> int:
@@ -243,17 +295,3 @@ def _record(rows: History, phase: str, before: int, stage: Stage) -> Any:
             stage.advance(detail=said)
 
     return Record()
-
-
-def _optimizer(settings: Settings, factor: float, steps: int) -> Any:
-    from keras import optimizers
-
-    rate: Any = settings.learning_rate * factor
-    if settings.schedule == "cosine":
-        rate = optimizers.schedules.CosineDecay(rate, decay_steps=steps)
-    config: dict[str, Any] = {"learning_rate": rate}
-    if settings.weight_decay:
-        config["weight_decay"] = settings.weight_decay
-    # not by `get`, which wants a schedule as a dictionary
-    kinds = {name.lower(): kind for name, kind in vars(optimizers).items()}
-    return kinds[settings.optimizer](**config)

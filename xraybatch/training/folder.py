@@ -1,23 +1,31 @@
-"""The run folder: built under another name, whole when it has its own."""
+"""The run folder: built under another name, whole when it has its own; kept when it can go on."""
 
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import date
 from pathlib import Path
 
-from xraybatch.core.errors import InputError
+from xraybatch.core.errors import InputError, Interrupted, XraybatchError
 from xraybatch.core.files import sync_folder
-from xraybatch.models.runs import RUNS
+from xraybatch.models.runs import FOLDS, RUNS
 
 LOG = "log.jsonl"
+STATE = "state"  # where the training of each network stands
+ABOUT = "resume.json"
+_LOCK = "lock"
+_SCAFFOLD = (STATE, ABOUT, _LOCK, f"{_LOCK}-journal")
 
 
 @contextmanager
 def run_folder(out: Path | None, plugin: str, today: date) -> Iterator[tuple[Path, Path]]:
     """Make a run's folder; it appears whole at the end of the block, or not at all.
+
+    What was built so far is kept where it can be gone on with: after an interruption or a crash,
+    once an epoch or a fold is done.
 
     Parameters
     ----------
@@ -40,11 +48,77 @@ def run_folder(out: Path | None, plugin: str, today: date) -> Iterator[tuple[Pat
     """
     building, final = _claim(out, plugin, today)
     try:
-        yield building, final
-        building.rename(final)
-        sync_folder(final.parent)
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
+        with _held(building):
+            yield building, final
+        publish(building, final)
+    except BaseException as error:
+        if not _worth_keeping(building, error):
+            shutil.rmtree(building, ignore_errors=True)
+        raise
+
+
+@contextmanager
+def reopened(building: Path, final: Path) -> Iterator[None]:
+    """Go on in the folder of an unfinished run, which is kept whatever happens.
+
+    Everything in it that is not known to be whole is removed first.
+
+    Raises
+    ------
+    InputError
+        If another process is building it at this moment.
+    """
+    with _held(building):
+        for entry in building.iterdir():
+            if entry.name not in (*_SCAFFOLD, FOLDS, LOG):
+                remove(entry)
+        for unfinished in (building / FOLDS).glob(".*"):
+            remove(unfinished)
+        for unfinished in (building / STATE).rglob(".*.tmp"):
+            remove(unfinished)
+        yield
+    publish(building, final)
+
+
+def publish(building: Path, final: Path) -> None:
+    """Give a folder that is whole its name, and take the scaffold away."""
+    building.rename(final)
+    sync_folder(final.parent)
+    for name in _SCAFFOLD:
+        remove(final / name)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def partial(final: Path) -> Path:
+    """Where the run folder `final` is built."""
+    return final.parent / f".{final.name}.partial"
+
+
+@contextmanager
+def _held(building: Path) -> Iterator[None]:
+    """Hold a folder against other processes; whatever ends this one lets it go."""
+    with closing(sqlite3.connect(building / _LOCK, timeout=0, isolation_level=None)) as lock:
+        try:
+            lock.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError:
+            raise InputError(
+                f"{building} is built by another run at this moment.", "Wait for it, or stop it."
+            ) from None
+        yield
+
+
+def _worth_keeping(building: Path, error: BaseException) -> bool:
+    if any((building / FOLDS).glob("[0-9]*")):
+        return True
+    ours = isinstance(error, XraybatchError) and not isinstance(error, Interrupted)
+    return not ours and any((building / STATE).rglob("*.npz"))
 
 
 def _claim(out: Path | None, plugin: str, today: date) -> tuple[Path, Path]:
@@ -53,13 +127,14 @@ def _claim(out: Path | None, plugin: str, today: date) -> tuple[Path, Path]:
             raise InputError(
                 f"{out} is there already and is not overwritten.", "Choose another --out."
             )
-        building = _partial(out)
+        building = partial(out)
         try:
             building.mkdir(parents=True)
         except FileExistsError:
             raise InputError(
-                f"{building} is there: another run is building {out.name}, or was killed.",
-                "Wait for it, or delete that folder.",
+                f"{building} is there: another run is building {out.name}, or was stopped.",
+                f"If it was, `xraybatch train --resume {out}` goes on with it; deleting that "
+                "folder lets it begin anew.",
             ) from None
         except OSError as error:
             raise InputError(f"{building} cannot be made: {error.strerror}.") from None
@@ -69,14 +144,10 @@ def _claim(out: Path | None, plugin: str, today: date) -> tuple[Path, Path]:
         final = Path(RUNS) / f"{today.isoformat()}-{plugin}-{number}"
         try:
             if not final.exists():
-                _partial(final).mkdir(parents=True)
-                return _partial(final), final
-        except FileExistsError:  # another run builds it at this moment
+                partial(final).mkdir(parents=True)
+                return partial(final), final
+        except FileExistsError:  # another run builds it at this moment, or was stopped
             pass
         except OSError as error:
-            raise InputError(f"{_partial(final)} cannot be made: {error.strerror}.") from None
+            raise InputError(f"{partial(final)} cannot be made: {error.strerror}.") from None
         number += 1
-
-
-def _partial(final: Path) -> Path:
-    return final.parent / f".{final.name}.partial"

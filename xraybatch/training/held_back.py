@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import numpy as np
 
 from xraybatch.core.progress import Progress
 from xraybatch.core.tables import read_table
+from xraybatch.core.tasks import Task
 from xraybatch.evaluation.report import Report
 from xraybatch.evaluation.scoring import ScoreOptions, score
 from xraybatch.extension.registry import registry
@@ -18,11 +20,13 @@ from xraybatch.prediction.run import PredictOptions, predict_items
 from xraybatch.reports.scoring import DEMONSTRATION
 from xraybatch.sources.discover import Item
 from xraybatch.sources.keys import order_key
+from xraybatch.training.gather import Gathered, columns_of_task
 from xraybatch.training.labels import FILE, TEST, VALIDATION
 from xraybatch.training.prepare import Prepared
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
 
 OPTIMISTIC = (
     "No film was held back: these numbers are of the validation films, the best epoch was chosen "
@@ -52,17 +56,33 @@ def score_part(
         Of the results table.
     progress : Progress
     """
-    films = prepared.table.iloc[prepared.split.where(part)]
+    rows = prepared.split.where(part)
+    films = prepared.table.iloc[rows]
     items = sorted(_items(films), key=lambda item: order_key(item.key))
     predict_items(items, model, out, options=PredictOptions(discard_job=True), progress=progress)
-    columns = [column for task in prepared.tasks for column in prepared.columns(task)]
-    labels = films[["path", *dict.fromkeys(columns)]].copy()
-    if prepared.whole != "film":
-        labels["patient"] = np.array(prepared.names)[prepared.split.where(part)]
-    options = ScoreOptions(metrics=registry().metrics())
-    report = score(read_table(out), labels, tasks=prepared.tasks, options=options)
+    labels = truth_of(prepared, rows)
     said = [DEMONSTRATION] if model.card.demonstration else []
-    return replace(report, sentences=(*said, *([] if part == TEST else [OPTIMISTIC])))
+    return score_answers(
+        read_table(out), labels, prepared.tasks, (*said, *([] if part == TEST else [OPTIMISTIC]))
+    )
+
+
+def truth_of(given: Prepared | Gathered, rows: NDArray[np.int64]) -> pd.DataFrame:
+    """A labels table of films: ``path``, the truth, ``patient`` where patients are known."""
+    columns = [column for task in given.tasks for column in columns_of_task(task)]
+    labels = given.table.iloc[rows][["path", *dict.fromkeys(columns)]].copy()
+    if given.whole != "film":
+        labels["patient"] = np.array(given.names)[rows]
+    return labels
+
+
+def score_answers(
+    results: pd.DataFrame, labels: pd.DataFrame, tasks: Sequence[Task], sentences: Sequence[str]
+) -> Report:
+    """Score a results table by a table of `truth_of`, as ``score`` would."""
+    options = ScoreOptions(metrics=registry().metrics())
+    report = score(results, labels, tasks=tasks, options=options)
+    return replace(report, sentences=tuple(sentences))
 
 
 def _items(films: pd.DataFrame) -> list[Item]:

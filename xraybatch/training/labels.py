@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 TABLE = "labels.csv"
 TRAIN, VALIDATION, TEST = PARTS = ("train", "val", "test")
-FILE = "_file"  # no task can be called that
+FILE, FOLD = "_file", "_fold"  # no task can be called that
 
 _PART_NAMES = {
     **dict.fromkeys(("train", "training"), TRAIN),
@@ -40,7 +40,8 @@ class LabelledFilms:
     table : pandas.DataFrame
         One row a film, all cells `str`: ``path`` (its key), ``_file`` (what to open), ``patient``,
         ``study`` and ``split`` (``train``, ``val``, ``test``; empty: not given), and a column
-        named after each task, or for multilabel after each of its findings.
+        named after each task, or for multilabel after each of its findings. ``_fold``: number of
+        the fold; empty: not given.
     source : str
         Where the labels come from, in words.
     missing : tuple of str
@@ -147,6 +148,8 @@ def _from_table(
     ):
         kept[word] = table[column] if column in has else ""
     kept["split"] = _parts(kept["split"], labels)
+    given = "fold" in has and "fold" not in homes.values()
+    kept[FOLD] = table["fold"].str.strip() if given else ""
     kept = _once(kept, labels, progress)
     unlabelled = (kept[list(homes)] == "").all(axis=1)
     if unlabelled.any():
@@ -259,7 +262,7 @@ def _from_folders(folder: Path, requests: list[TaskRequest], progress: Progress)
     if alone:
         progress.note(f"In no class folder, left out: {alone:,} films.")
     table = pd.DataFrame(rows, columns=["path", FILE, requests[0].name, "split"], dtype=str)
-    table["patient"] = table["study"] = ""
+    table["patient"] = table["study"] = table[FOLD] = ""
     if (table["split"] != "").any():
         progress.note("The folders train, val and test are taken as the split.")
     return LabelledFilms(table, "class folders")

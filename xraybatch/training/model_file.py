@@ -24,7 +24,7 @@ from xraybatch.training.card_of_run import card_of_run
 from xraybatch.training.gate import FILMS, check_parity, keras_answers
 from xraybatch.training.labels import FILE, TRAIN, VALIDATION
 from xraybatch.training.options import TrainOptions
-from xraybatch.training.prepare import Prepared, are_samples
+from xraybatch.training.prepare import Prepared, is_demonstration
 from xraybatch.training.settings import Settings
 from xraybatch.training.weights import LoadedWeights
 
@@ -48,6 +48,8 @@ class Trained:
     options : TrainOptions
     settings : Settings
     weights : LoadedWeights
+    chosen : str
+        Of how many settings these were chosen, and by what; empty: of none.
     """
 
     inference: Any
@@ -55,6 +57,7 @@ class Trained:
     options: TrainOptions
     settings: Settings
     weights: LoadedWeights
+    chosen: str = ""
 
 
 def write_model_file(
@@ -111,8 +114,10 @@ def write_model_file(
         trained.weights,
         parity,
         answers,
-        demonstration=are_samples(prepared.films.contents),
+        demonstration=is_demonstration(prepared.films),
     )
+    if trained.chosen:
+        card = replace(card, settings={**card.settings, "chosen": trained.chosen})
     model = folder / MODEL_FILE
     write_sealed(graph.read_bytes(), card.to_json(), model)
     graph.unlink()

@@ -59,6 +59,14 @@ class TrainOptions:
     val_split : float or None
     test_split : float
         Shares of the patients; 0: none.
+    folds : int or None
+        Cross-validation by so many folds; None: one split.
+    refit : bool
+        Train on all films too, after the folds.
+    tries : tuple of str
+        ``learning-rate=1e-3,1e-4``: a grid of settings, chosen by the validation films.
+    leak_check : bool or None
+        Also find what a random split of films would have claimed; None: where it is cheap.
     group_by : str
         ``patient``, ``study`` or ``film``: what never stands on two sides of a split.
     seed : int
@@ -67,7 +75,11 @@ class TrainOptions:
     resize : str
         ``stretch``, ``pad`` or ``crop``.
     device : str
-        ``auto``, ``cpu`` or ``gpu``.
+        ``auto``, ``cpu``, ``gpu``, or ``gpu:all``: each batch is shared by all GPUs.
+    deterministic : bool
+        Only operations that give the same bits each time.
+    mixed_precision : bool
+        Compute in half precision, export in float32.
     no_cache, no_hashes : bool
     tolerance : float
         Largest difference of a probability that the parity gate lets through.
@@ -108,11 +120,17 @@ class TrainOptions:
     weights: str = "auto"
     val_split: float | None = None
     test_split: float = 0.2
+    folds: int | None = None
+    refit: bool = False
+    tries: tuple[str, ...] = ()
+    leak_check: bool | None = None
     group_by: str = "patient"
     seed: int = 0
     image_size: str | None = None
     resize: str = "stretch"
     device: str = "auto"
+    deterministic: bool = False
+    mixed_precision: bool = False
     no_cache: bool = False
     no_hashes: bool = False
     tolerance: float = TOLERANCE
@@ -129,13 +147,19 @@ class TrainOptions:
         _at_least("fine-tune", self.fine_tune, 0)
         _at_least("seed", self.seed, 0)
         _at_least("views", self.views, 1)
+        _at_least("folds", self.folds, 2)
+        if self.refit and not self.folds:
+            raise UsageError(
+                "--refit trains on all films after the folds, and there are none.", "Give --folds."
+            )
         for name, share in (
             *(("val-split", self.val_split), ("test-split", self.test_split)),
             *(("dropout", self.dropout), ("label-smoothing", self.label_smoothing)),
         ):
             if share is not None and not 0 <= share < 1:
                 raise UsageError(f"--{name} {share:g} is no share.", "Give 0 to below 1.")
-        if self.test_split + (self.val_split or 0) >= 1:
+        held_back = 1 / self.folds if self.folds else self.test_split
+        if held_back + (self.val_split or 0) >= 1:
             raise UsageError(
                 "--val-split and --test-split leave no film to train on.", "Lower one of them."
             )
@@ -173,11 +197,17 @@ class TrainKeywords(TypedDict, total=False):
     weights: str
     val_split: float | None
     test_split: float
+    folds: int | None
+    refit: bool
+    tries: tuple[str, ...]
+    leak_check: bool | None
     group_by: str
     seed: int
     image_size: str | None
     resize: str
     device: str
+    deterministic: bool
+    mixed_precision: bool
     no_cache: bool
     no_hashes: bool
     tolerance: float

@@ -1,38 +1,22 @@
-"""From what a person asked to what can be learned from: films decoded, labels as numbers, split."""
+"""Films dealt to parts: what one network learns from, and what it is judged by."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xraybatch.core.progress import Progress
-from xraybatch.core.status import FilmStatus
-from xraybatch.core.tasks import DEFAULT_TASK, Task, TaskKind, TaskRequest, parse_task_request
-from xraybatch.training.cache import DecodedFilms, by_reason, decode_films
-from xraybatch.training.labels import FILE, LabelledFilms, columns_of, read_films
-from xraybatch.training.options import TrainOptions
-from xraybatch.training.settings import Settings
-from xraybatch.training.split import Split, groups_of, make_split
-from xraybatch.training.truth import check_positive, codes_of, find_task
+from xraybatch.core.tasks import Task
+from xraybatch.training.cache import DecodedFilms
+from xraybatch.training.gather import Gathered, columns_of_task
+from xraybatch.training.split import Split
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
-
-_MANY_STRATA = 40
-
-
-@dataclass(frozen=True)
-class Found:
-    """Films with their labels, and the tasks that a person asked for."""
-
-    requests: list[TaskRequest]
-    labelled: LabelledFilms
 
 
 @dataclass(frozen=True)
@@ -76,110 +60,39 @@ class Prepared:
 
     def columns(self, task: Task) -> list[str]:
         """Columns of `table` with a task's truth."""
-        return list(task.classes) if task.kind is TaskKind.MULTILABEL else [task.name]
+        return columns_of_task(task)
 
 
-def find(folder: Path | None, options: TrainOptions, progress: Progress) -> Found:
-    """Find films, labels and tasks: all that can be wrong before anything takes long.
+def divide(given: Gathered, split: Split) -> Prepared:
+    """Deal films to the parts of a split."""
+    import pandas as pd
 
-    Parameters
-    ----------
-    folder : Path or None
-        Of the films.
-    options : TrainOptions
-    progress : Progress
-
-    Raises
-    ------
-    InputError, UsageError
-        If films, labels or tasks cannot be used.
-    """
-    requests = [parse_task_request(text) for text in options.task] or [TaskRequest(DEFAULT_TASK)]
-    labelled = read_films(folder, options, requests, progress)
-    _tasks(requests, labelled.table, options, None)
-    return Found(requests, labelled)
-
-
-def prepare(
-    given: Found,
-    options: TrainOptions,
-    settings: Settings,
-    *,
-    cache: Path | None,
-    progress: Progress,
-) -> Prepared:
-    """Decode and split films.
-
-    Parameters
-    ----------
-    given : Found
-    options : TrainOptions
-    settings : Settings
-    cache : Path or None
-        Folder of the cache; None: the user's.
-    progress : Progress
-
-    Raises
-    ------
-    InputError, UsageError
-        If films, labels or tasks cannot be used.
-    """
-    requests, found = given.requests, given.labelled
-    decoded = decode_films(
-        list(found.table[FILE]),
-        settings.rule,
-        progress=progress,
-        folder=cache,
-        workers=options.workers,
-    )
-    if decoded.failed:
-        progress.note(
-            f"Films that cannot be decoded, left out: {len(decoded.failed):,} "
-            f"({by_reason(decoded.failed)}); left-out.csv in the run folder lists them."
-        )
-    readable = np.flatnonzero(decoded.rows >= 0)
-    films, table = decoded.kept(readable), found.table.iloc[readable].reset_index(drop=True)
-    tasks = _tasks(requests, table, options, progress)
-    names, whole = _groups(table, options, progress)
-    digests = films.digests()
-    codes = {
-        t.name: codes_of(t, columns_of(r), table) for t, r in zip(tasks, requests, strict=True)
-    }
-    _tell_contradictions(digests, codes, progress)
-    split = make_split(
-        _strata(codes),
-        groups_of(names, digests),
-        given=list(table["split"]),
-        val_split=settings.val_split,
-        test_split=options.test_split,
-        seed=options.seed,
-        whole=whole,
-    )
-    if split.left_out:
-        progress.note(
-            f"Left out of training, because the same {whole} or the same pixels stand in a part "
-            f"that judges: {split.left_out:,} films."
-        )
     used = np.flatnonzero(split.part != "")
-    left_out = _left_out(found, decoded, table, split)
-    table = table.iloc[used].reset_index(drop=True)
+    table = given.table.iloc[used].reset_index(drop=True)
     table["split"] = split.part[used]
+    overlap = [
+        (given.table["path"].iloc[i], "overlap", "Its patient or its pixels stand in a later part.")
+        for i in np.flatnonzero(split.part == "")
+    ]
+    left_out = pd.DataFrame(
+        [*given.unused, *overlap], columns=["path", "reason", "sentence"], dtype=str
+    )
     return Prepared(
         table=table,
-        films=films.kept(used),
-        digests=[digests[i] for i in used],
-        tasks=tasks,
-        codes={name: values[used] for name, values in codes.items()},
+        films=given.films.kept(used),
+        digests=[given.digests[i] for i in used],
+        tasks=given.tasks,
+        codes={name: values[used] for name, values in given.codes.items()},
         split=Split(split.part[used], split.how, split.overlap),
-        names=tuple(names[i] for i in used),
-        whole=whole,
+        names=tuple(given.names[i] for i in used),
+        whole=given.whole,
         left_out=left_out,
-        source=found.source,
+        source=given.source,
     )
 
 
-def are_samples(contents: tuple[str, ...]) -> bool:
-    """Whether any of these files (by SHA-256) is one of the synthetic sample films."""
+def is_demonstration(films: DecodedFilms) -> bool:
+    """Whether any of these films is one of the synthetic sample films."""
     from xraybatch_samples import films_folder
 
     samples = {
@@ -188,82 +101,4 @@ def are_samples(contents: tuple[str, ...]) -> bool:
         if patient.is_dir()
         for entry in patient.iterdir()
     }
-    return not samples.isdisjoint(contents)
-
-
-def _tasks(
-    requests: list[TaskRequest],
-    table: pd.DataFrame,
-    options: TrainOptions,
-    progress: Progress | None,
-) -> tuple[Task, ...]:
-    tasks = []
-    for request in requests:
-        task, said = find_task(request, columns_of(request), table, options.positive)
-        if said and progress is not None:
-            progress.note(said)
-        tasks.append(task)
-    check_positive(options.positive, tasks)
-    return tuple(tasks)
-
-
-def _groups(
-    table: pd.DataFrame, options: TrainOptions, progress: Progress
-) -> tuple[tuple[str, ...], str]:
-    for word in ("patient", "study"):
-        if options.group_by == "film" or (options.group_by == "study" and word == "patient"):
-            continue
-        if (table[word] != "").any():
-            if word != options.group_by:
-                progress.note("Patients are not known: films are split by study.")
-            alone = int((table[word] == "").sum())
-            if alone:
-                progress.note(f"Films without a {word}, each taken as one of its own: {alone:,}.")
-            return tuple(table[word]), word
-    if options.group_by != "film":
-        progress.note(
-            "Patients are not known: films are treated as independent, so films of one person may "
-            "stand on two sides of the split and the score may be too good (--patient-column)."
-        )
-    return ("",) * len(table), "film"
-
-
-def _strata(codes: Mapping[str, NDArray[np.int64]]) -> NDArray[np.int64]:
-    """One number a film: its labels in all tasks, or in the first where that were too many."""
-    columns = [values.reshape(len(values), -1) for values in codes.values()]
-    for stacked in (np.concatenate(columns, axis=1), columns[0]):
-        patterns, numbers = np.unique(stacked, axis=0, return_inverse=True)
-        if len(patterns) <= _MANY_STRATA:
-            break
-    strata: NDArray[np.int64] = numbers.reshape(-1).astype(np.int64)
-    return strata
-
-
-def _tell_contradictions(
-    digests: list[bytes], codes: Mapping[str, NDArray[np.int64]], progress: Progress
-) -> None:
-    truths: dict[bytes, set[tuple[bytes, ...]]] = {}
-    for i, digest in enumerate(digests):
-        truths.setdefault(digest, set()).add(tuple(v[i].tobytes() for v in codes.values()))
-    films = sum(len(truths[digest]) > 1 for digest in digests)
-    if films:
-        progress.warn(
-            "Labels that contradict each other",
-            f"{films:,} films have the pixels of another film with another label. They stay in, on "
-            "one side of the split; one of each pair must be wrong.",
-        )
-
-
-def _left_out(
-    found: LabelledFilms, decoded: DecodedFilms, readable: pd.DataFrame, split: Split
-) -> pd.DataFrame:
-    import pandas as pd
-
-    paths = list(found.table["path"])
-    rows = [(path, FilmStatus.MISSING.value, "The file is not there.") for path in found.missing]
-    rows += [(paths[i], status.value, said) for i, (status, said) in decoded.failed.items()]
-    rows += [
-        (readable["path"].iloc[i], "overlap", "Its patient or its pixels stand in a later part.")
-        for i in np.flatnonzero(split.part == "")
-    ]
-    return pd.DataFrame(rows, columns=["path", "reason", "sentence"], dtype=str)
+    return not samples.isdisjoint(films.contents)

@@ -12,7 +12,7 @@ from xraybatch.extension.records import Preset
 from xraybatch.extension.registry import registry
 from xraybatch.training.options import TrainOptions
 
-_SEVERAL = ("task", "option")
+_SEVERAL = ("task", "option", "tries")
 
 
 def preset_values(name: str) -> dict[str, Any]:

@@ -91,6 +91,7 @@ def make_split(
     test_split: float,
     seed: int,
     whole: str = "patient",
+    told: str = "parts as distributed",
 ) -> Split:
     """Deal films to parts.
 
@@ -109,6 +110,8 @@ def make_split(
     seed : int
     whole : str
         What the groups keep whole, for the sentences: ``patient``, ``study`` or ``film``.
+    told : str
+        What the parts that are given are, for the sentence.
 
     Raises
     ------
@@ -116,7 +119,7 @@ def make_split(
         If there are too few groups.
     """
     part = np.array([name or TRAIN for name in given], dtype=object)
-    told = any(given)
+    told = told if any(given) else ""
     for later in (TEST, VALIDATION):  # what a later part needs is not trained on
         reaches = np.isin(groups, groups[part == later])
         earlier = {TEST: (TRAIN, VALIDATION), VALIDATION: (TRAIN,)}[later]
@@ -134,12 +137,59 @@ def make_split(
     return split
 
 
+def deal_folds(
+    strata: NDArray[np.int64],
+    groups: NDArray[np.int64],
+    *,
+    folds: int,
+    seed: int,
+) -> NDArray[np.int64]:
+    """The fold of each film: whole groups, classes in proportion.
+
+    Parameters
+    ----------
+    strata, groups : ndarray of int64, shape (n,)
+        As for `make_split`.
+    folds : int
+    seed : int
+
+    Raises
+    ------
+    InputError
+        If there are fewer groups than folds.
+    """
+    count = len(np.unique(groups))
+    if count < folds:
+        raise InputError(
+            f"The films make {count:,} groups that must stay whole; {folds} folds need as many.",
+            "Lower --folds.",
+        )
+    found = np.empty(len(strata), np.int64)
+    for number, films in enumerate(_dealt(strata, groups, folds, seed)):
+        found[films] = number
+    if len(np.unique(found)) < folds:
+        raise InputError("A fold would have no film: some groups are too large.", "Lower --folds.")
+    return found
+
+
+def _dealt(
+    strata: NDArray[np.int64], groups: NDArray[np.int64], folds: int, seed: int
+) -> list[NDArray[np.int64]]:
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    if np.bincount(strata).max() < folds:  # too little to keep in proportion
+        strata = np.zeros_like(strata)
+    dealer = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        # a class with fewer groups than folds cannot be in each; that is counted in the card
+        warnings.simplefilter("ignore", UserWarning)
+        return [test for _, test in dealer.split(np.zeros(len(strata)), strata, groups)]
+
+
 def _share(
     strata: NDArray[np.int64], groups: NDArray[np.int64], share: float, seed: int
 ) -> NDArray[np.int64]:
     """Indices of about `share` of the films: whole groups, classes in proportion."""
-    from sklearn.model_selection import StratifiedGroupKFold
-
     count = len(np.unique(groups))
     if count < 2:
         raise InputError(
@@ -152,21 +202,17 @@ def _share(
     wanted = round(1 / min(share, 1 - share))
     folds = max(2, min(20, count, int(np.bincount(strata).max()), wanted))
     take = max(1, min(folds - 1, round(share * folds)))
-    dealer = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    with warnings.catch_warnings():
-        # a class with fewer groups than folds cannot be in each; that is counted in the card
-        warnings.simplefilter("ignore", UserWarning)
-        parts = [test for _, test in dealer.split(np.zeros(len(strata)), strata, groups)]
+    parts = _dealt(strata, groups, folds, seed)
     parts = sorted(parts, key=lambda part: abs(len(part) * folds - len(strata)))
     return np.sort(np.concatenate(parts[:take]))
 
 
-def _how(made: list[str], told: bool, seed: int, whole: str) -> str:
+def _how(made: list[str], told: str, seed: int, whole: str) -> str:
     by = {"patient": "whole patients", "study": "whole studies", "film": "single films"}[whole]
     drawn = (
         f"{' and '.join(made)} drawn by {by} and stratified by class, seed {seed}" if made else ""
     )
-    return "; ".join(filter(None, ("parts as distributed" if told else "", drawn))) or "all trained"
+    return "; ".join(filter(None, (told, drawn))) or "all trained"
 
 
 def _tested(whole: str) -> str:

@@ -3,49 +3,51 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import as_file
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from xraybatch.core.errors import Interrupted
-from xraybatch.core.files import write_text
+from xraybatch.core.errors import Interrupted, UsageError
 from xraybatch.core.log import log_to, logged
 from xraybatch.core.progress import SILENT, Progress
 from xraybatch.evaluation.report import Report
 from xraybatch.extension.records import Architecture
 from xraybatch.extension.registry import Owned, registry
 from xraybatch.models.card import Card
-from xraybatch.models.model import load_model, with_card
 from xraybatch.models.runs import MODEL_FILE
-from xraybatch.training import artefacts
-from xraybatch.training.augment import augmenter
-from xraybatch.training.backend import check_installed, choose_device, set_seed
-from xraybatch.training.card_of_run import scores_for_card
-from xraybatch.training.config import write_config
+from xraybatch.reports.cross_validation import FoldLine
+from xraybatch.training.backend import Device, be_deterministic, check_installed, choose_device
 from xraybatch.training.data_source import with_folder
-from xraybatch.training.fit import History, Material, check_optimizer, fit
-from xraybatch.training.folder import LOG, run_folder
-from xraybatch.training.heads import head_for
-from xraybatch.training.held_back import CHOSEN_ON, HELD_BACK, judged_part, score_part
-from xraybatch.training.imbalance import oversampled
-from xraybatch.training.labels import TEST, TRAIN, VALIDATION
-from xraybatch.training.model_file import Trained, write_model_file
-from xraybatch.training.network import assemble
+from xraybatch.training.features import Bank
+from xraybatch.training.folder import LOG, STATE, reopened, run_folder
+from xraybatch.training.folds import cross_validate
+from xraybatch.training.gather import Gathered, find, gather
+from xraybatch.training.learn import Workshop
+from xraybatch.training.one_run import make_run
+from xraybatch.training.optimizer import check_optimizer
 from xraybatch.training.options import TrainOptions
-from xraybatch.training.prepare import Prepared, find, prepare
+from xraybatch.training.prepare import Prepared, divide
+from xraybatch.training.preview import write_preview
+from xraybatch.training.resume import (
+    check_films,
+    check_versions,
+    find_unfinished,
+    tell_unfinished,
+    write_about,
+)
 from xraybatch.training.settings import Settings, settle
-from xraybatch.training.weights import build_network
+from xraybatch.training.split import make_split
+from xraybatch.training.tries import TryLine, grid
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-CONFIG = "config.toml"
-FOCUS = 2.0  # of focal loss, as its authors recommend
 SAMPLES = "No --data: the synthetic sample films are used. This is a demonstration."
+DETERMINISTIC = (
+    "Deterministic: the same films, options and versions give the same weights on this kind of "
+    "processor with as many cores; another processor, GPU or version may round otherwise."
+)
 
 
 @dataclass(frozen=True)
@@ -55,17 +57,25 @@ class Run:
     Attributes
     ----------
     folder : Path
-    model : Path
-        Of the sealed model file.
-    card : Card
+    model : Path or None
+        Of the sealed model file; None for a cross-validation without a model of all films.
+    card : Card or None
+        Of that model.
     report : Report or None
-        Scores of the held-back part, else of the validation part; None where there is neither.
+        Scores of the held-back part, else of the validation part, or of all folds' held-back films
+        together; None where there is none.
+    folds : tuple of FoldLine
+        The figures of each fold; empty without cross-validation.
+    tries : tuple of TryLine
+        The settings that were tried; empty where none were, or each fold chose for itself.
     """
 
     folder: Path
-    model: Path
-    card: Card
+    model: Path | None
+    card: Card | None
     report: Report | None
+    folds: tuple[FoldLine, ...] = ()
+    tries: tuple[TryLine, ...] = ()
 
 
 def train(options: TrainOptions, progress: Progress = SILENT) -> Run:
@@ -87,20 +97,81 @@ def train(options: TrainOptions, progress: Progress = SILENT) -> Run:
     ModelError, BarMissed
         If training ran away, or the exported file does not answer as Keras does.
     Interrupted
-        If stopped; nothing of the run is kept but the decoded films.
+        If stopped; once an epoch is done, `resume` goes on.
     """
     architecture = registry().get(Architecture, options.plugin)
     check_installed()
     settings = settle(options, architecture.record)
-    try:
-        with run_folder(options.out, options.plugin, _today()) as (building, final):
-            run = _train(options, settings, architecture, building, final, progress)
-    except KeyboardInterrupt:
-        raise Interrupted(
-            "Training was stopped; no run folder was kept.",
-            "The decoded films were, so the same command begins faster.",
-        ) from None
-    return run
+    grid(options, architecture.record)  # what is mistyped there is told now
+    if options.out is None:
+        tell_unfinished(options, progress)
+    with (
+        _told_when_stopped() as place,
+        run_folder(options.out, options.plugin, _today()) as (building, final),
+    ):
+        place += [building, final]
+        write_about(building, final, options)
+        return _train(options, settings, architecture, building, final, progress)
+
+
+def resume(run: Path, progress: Progress = SILENT) -> Run:
+    """Go on with a run that was stopped, as it was asked for.
+
+    Parameters
+    ----------
+    run : Path
+        What its folder was to be called, or the folder that it is built in.
+    progress : Progress
+
+    Raises
+    ------
+    XraybatchError
+        As `train`; `InputError` if there is no such run, or its films are not the same any more.
+    """
+    unfinished = find_unfinished(run)
+    options, building, final = unfinished.options, unfinished.building, unfinished.final
+    architecture = registry().get(Architecture, options.plugin)
+    check_installed()
+    settings = settle(options, architecture.record)
+    with _told_when_stopped() as place, reopened(building, final):
+        place += [building, final]
+        check_versions(unfinished, progress)
+        progress.note(f"Going on with {final.name}.")
+        return _train(options, settings, architecture, building, final, progress)
+
+
+def preview(options: TrainOptions, path: Path, progress: Progress = SILENT) -> None:
+    """Draw what augmentation makes of training films, without training.
+
+    Parameters
+    ----------
+    options : TrainOptions
+    path : Path
+        Of the PNG.
+    progress : Progress
+
+    Raises
+    ------
+    XraybatchError
+        As `train`; `UsageError` if these options augment nothing.
+    """
+    architecture = registry().get(Architecture, options.plugin)
+    check_installed()
+    settings = settle(options, architecture.record)
+    with ExitStack() as stack:
+        options = with_folder(options, progress)
+        folder = stack.enter_context(_films_folder(options, progress))
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        found = find(folder, options, progress)
+        choose_device("cpu")
+        cache = scratch if options.no_cache else None
+        given = gather(found, options, settings, cache=cache, progress=progress)
+        prepared = _divided(given, options, settings, progress)
+        if not write_preview(path, prepared, settings, options.seed):
+            raise UsageError(
+                "These options augment no film, so there is nothing to show.",
+                "Give --augment mild, or --flip.",
+            )
 
 
 def _train(
@@ -118,49 +189,65 @@ def _train(
         folder = stack.enter_context(_films_folder(options, told))
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=building)))
         found = find(folder, options, told)  # what is mistyped is told before TensorFlow starts
-        _say_device(options.device, told)
+        devices = _say_device(options.device, told).several
+        if options.deterministic:
+            be_deterministic()
+            told.note(DETERMINISTIC)
         check_optimizer(settings.optimizer)
-        prepared = prepare(
-            found, options, settings, cache=scratch if options.no_cache else None, progress=told
-        )
-        _say_parts(prepared, told)
-        artefacts.write_split(building, prepared)
-        artefacts.write_calibration(building, prepared, options.seed)
+        cache = scratch if options.no_cache else None
+        given = gather(found, options, settings, cache=cache, progress=told)
+        check_films(building, given, settings)
+        for task in given.tasks:
+            told.note(f"Task '{task.name}', {task.kind}: {', '.join(task.classes)}.")
+        bank = Bank(scratch, given.films.rows)
+        shop = Workshop(options, architecture, bank, building, final.name, told, devices)
+        if options.folds:
+            card, report, folds = cross_validate(shop, given, settings)
+            model = None if card is None else final / MODEL_FILE
+            return Run(final, model, card, report, folds)
+        prepared = _divided(given, options, settings, told)
+        made = make_run(shop, prepared, settings, building, final.name, building / STATE)
+        if made.report is None:
+            told.note("No film was held back, so there is no score.")
+    return Run(final, final / MODEL_FILE, made.card, made.report, tries=made.tries)
 
-        set_seed(options.seed)
-        network, weights = build_network(architecture.record, settings, options.weights, told)
-        gamma = FOCUS if settings.imbalance == "focal" else 0.0
-        smoothing = settings.label_smoothing
-        heads = [head_for(task, gamma=gamma, smoothing=smoothing) for task in prepared.tasks]
-        augmentation = augmenter(settings.augment, flip=settings.flip, seed=options.seed)
-        _say_views(settings, frozen=network.pretrained, progress=told)
-        assembly = assemble(
-            network,
-            heads,
-            height=settings.rule.height,
-            width=settings.rule.width,
-            dropout=settings.dropout,
-            augmentation=augmentation,
-        )
-        history = fit(
-            assembly,
-            heads,
-            _material(prepared, heads, settings, augmentation, options.seed),
-            settings,
-            frozen=network.pretrained,
-            seed=options.seed,
-            scratch=scratch,
-            progress=told,
-        )
-        artefacts.write_history(building, _as_table(history))
-        loaded = options.weights if weights.loaded == weights.asked else weights.loaded
-        write_text(building / CONFIG, write_config(options, settings, loaded))
 
-        made = Trained(assembly.inference, assembly.outputs, options, settings, weights)
-        card = write_model_file(made, prepared, architecture, building, final.name, told)
-        card, report = _judge(building, card, prepared, told)
-        artefacts.write_card_texts(building, card)
-    return Run(final, final / MODEL_FILE, card, report)
+def _divided(
+    given: Gathered, options: TrainOptions, settings: Settings, progress: Progress
+) -> Prepared:
+    split = make_split(
+        given.strata,
+        given.groups,
+        given=list(given.table["split"]),
+        val_split=settings.val_split,
+        test_split=options.test_split,
+        seed=options.seed,
+        whole=given.whole,
+    )
+    if split.left_out:
+        progress.note(
+            f"Left out of training, because the same {given.whole} or the same pixels stand in a "
+            f"part that judges: {split.left_out:,} films."
+        )
+    return divide(given, split)
+
+
+@contextmanager
+def _told_when_stopped() -> Iterator[list[Path]]:
+    """Turn Ctrl-C into a sentence; the block writes down where it builds and what it will be."""
+    place: list[Path] = []
+    try:
+        yield place
+    except KeyboardInterrupt:
+        if place and place[0].exists():
+            raise Interrupted(
+                "Training was stopped; what was learned so far is kept.",
+                f"`xraybatch train --resume {place[1]}` goes on with it.",
+            ) from None
+        raise Interrupted(
+            "Training was stopped; no run folder was kept.",
+            "The decoded films were, so the same command begins faster.",
+        ) from None
 
 
 @contextmanager
@@ -175,77 +262,12 @@ def _films_folder(options: TrainOptions, progress: Progress) -> Iterator[Path | 
         yield folder
 
 
-def _say_device(asked: str, progress: Progress) -> None:
+def _say_device(asked: str, progress: Progress) -> Device:
     device = choose_device(asked)
     progress.note(f"Training runs on {device.name}.")
     if device.note:
         progress.warn("GPU unused", device.note)
-
-
-def _say_parts(prepared: Prepared, progress: Progress) -> None:
-    for task in prepared.tasks:
-        progress.note(f"Task '{task.name}', {task.kind}: {', '.join(task.classes)}.")
-    counts = [f"{part} {len(prepared.split.where(part)):,}" for part in (TRAIN, VALIDATION, TEST)]
-    progress.note(f"Films: {', '.join(counts)} ({prepared.split.how}; {prepared.split.overlap}).")
-
-
-def _say_views(settings: Settings, *, frozen: bool, progress: Progress) -> None:
-    if not frozen or (settings.augment == "none" and not settings.flip):
-        return
-    seen = f"{settings.views} views of each film" if settings.views > 1 else "each film as it is"
-    progress.note(
-        f"The backbone is frozen and sees {seen}"
-        + (", one of them as it is." if settings.views > 1 else "; --views N adds augmented views.")
-    )
-
-
-def _material(
-    prepared: Prepared, heads: Sequence[Any], settings: Settings, augmentation: Any, seed: int
-) -> Material:
-    training = prepared.split.part == TRAIN
-    codes = prepared.codes
-
-    def weights(*, balanced: bool) -> dict[str, Any]:
-        return {
-            h.task.name: h.weights(codes[h.task.name], training, balanced=balanced) for h in heads
-        }
-
-    train = prepared.split.where(TRAIN)
-    if settings.imbalance == "oversample":
-        train = oversampled(train, weights(balanced=True), codes, seed)
-    return Material(
-        films=prepared.films,
-        targets={h.task.name: h.targets(codes[h.task.name]) for h in heads},
-        weights=weights(balanced=settings.imbalance == "class-weights"),
-        train=train,
-        val=prepared.split.where(VALIDATION),
-        codes=codes,
-        augmentation=augmentation,
-    )
-
-
-def _judge(
-    building: Path, card: Card, prepared: Prepared, progress: Progress
-) -> tuple[Card, Report | None]:
-    """Score the held-back part with the finished file, and write the scores into its card."""
-    part = judged_part(prepared)
-    if not part:
-        progress.note("No film was held back, so there is no score.")
-        return card, None
-    model = load_model(building / MODEL_FILE)
-    name = "predictions-test.csv" if part == TEST else "predictions-validation.csv"
-    report = score_part(model, prepared, part, building / name, progress)
-    artefacts.write_scores(building, report)
-    told = HELD_BACK if part == TEST else CHOSEN_ON
-    card = replace(card, scores=scores_for_card(report, told))
-    with_card(model, card, model.path)
-    return card, report
-
-
-def _as_table(history: History) -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.DataFrame(history)
+    return device
 
 
 def _today() -> Any:

@@ -1,0 +1,230 @@
+"""From what a person asked to what can be learned from: films decoded, labels as numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xraybatch.core.progress import Progress
+from xraybatch.core.status import FilmStatus
+from xraybatch.core.tasks import DEFAULT_TASK, Task, TaskKind, TaskRequest, parse_task_request
+from xraybatch.training.cache import DecodedFilms, by_reason, decode_films
+from xraybatch.training.labels import FILE, LabelledFilms, columns_of, read_films
+from xraybatch.training.options import TrainOptions
+from xraybatch.training.settings import Settings
+from xraybatch.training.split import groups_of
+from xraybatch.training.truth import check_positive, codes_of, find_task
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+_MANY_STRATA = 40
+
+
+@dataclass(frozen=True)
+class Found:
+    """Films with their labels, and the tasks that a person asked for."""
+
+    requests: list[TaskRequest]
+    labelled: LabelledFilms
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """Every film that has pixels, with what is known of it; not yet dealt to parts.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        One row a film, as `LabelledFilms.table`.
+    films : DecodedFilms
+        Of the same rows.
+    digests : list of bytes
+        Film digests of the same rows.
+    tasks : tuple of Task
+    codes : mapping of str to ndarray of int64
+        Labels as numbers, by task.
+    strata, groups : ndarray of int64
+        What every part should have in equal shares, and what must not be divided.
+    names : tuple of str
+        Patient, or what else is kept whole; empty: not known.
+    whole : str
+        What is kept whole: ``patient``, ``study`` or ``film``.
+    unused : list of (str, str, str)
+        ``path``, ``reason``, ``sentence`` of every film that was named and has no pixels.
+    source : str
+        Where the labels come from.
+    """
+
+    table: pd.DataFrame
+    films: DecodedFilms
+    digests: list[bytes]
+    tasks: tuple[Task, ...]
+    codes: Mapping[str, NDArray[np.int64]]
+    strata: NDArray[np.int64]
+    groups: NDArray[np.int64]
+    names: tuple[str, ...]
+    whole: str
+    unused: list[tuple[str, str, str]]
+    source: str
+
+
+def find(folder: Path | None, options: TrainOptions, progress: Progress) -> Found:
+    """Find films, labels and tasks: all that can be wrong before anything takes long.
+
+    Parameters
+    ----------
+    folder : Path or None
+        Of the films.
+    options : TrainOptions
+    progress : Progress
+
+    Raises
+    ------
+    InputError, UsageError
+        If films, labels or tasks cannot be used.
+    """
+    requests = [parse_task_request(text) for text in options.task] or [TaskRequest(DEFAULT_TASK)]
+    labelled = read_films(folder, options, requests, progress)
+    _tasks(requests, labelled.table, options, None)
+    return Found(requests, labelled)
+
+
+def gather(
+    given: Found,
+    options: TrainOptions,
+    settings: Settings,
+    *,
+    cache: Path | None,
+    progress: Progress,
+) -> Gathered:
+    """Decode films, and read their labels as numbers.
+
+    Parameters
+    ----------
+    given : Found
+    options : TrainOptions
+    settings : Settings
+    cache : Path or None
+        Folder of the cache; None: the user's.
+    progress : Progress
+
+    Raises
+    ------
+    InputError, UsageError
+        If films, labels or tasks cannot be used.
+    """
+    requests, found = given.requests, given.labelled
+    decoded = decode_films(
+        list(found.table[FILE]),
+        settings.rule,
+        progress=progress,
+        folder=cache,
+        workers=options.workers,
+    )
+    if decoded.failed:
+        progress.note(
+            f"Films that cannot be decoded, left out: {len(decoded.failed):,} "
+            f"({by_reason(decoded.failed)}); left-out.csv in the run folder lists them."
+        )
+    readable = np.flatnonzero(decoded.rows >= 0)
+    films, table = decoded.kept(readable), found.table.iloc[readable].reset_index(drop=True)
+    tasks = _tasks(requests, table, options, progress)
+    names, whole = _groups(table, options, progress)
+    digests = films.digests()
+    codes = {
+        t.name: codes_of(t, columns_of(r), table) for t, r in zip(tasks, requests, strict=True)
+    }
+    _tell_contradictions(digests, codes, progress)
+    return Gathered(
+        table=table,
+        films=films,
+        digests=digests,
+        tasks=tasks,
+        codes=codes,
+        strata=_strata(codes),
+        groups=groups_of(names, digests),
+        names=names,
+        whole=whole,
+        unused=_unused(found, decoded),
+        source=found.source,
+    )
+
+
+def columns_of_task(task: Task) -> list[str]:
+    """Columns of the table with a task's truth."""
+    return list(task.classes) if task.kind is TaskKind.MULTILABEL else [task.name]
+
+
+def _tasks(
+    requests: list[TaskRequest],
+    table: pd.DataFrame,
+    options: TrainOptions,
+    progress: Progress | None,
+) -> tuple[Task, ...]:
+    tasks = []
+    for request in requests:
+        task, said = find_task(request, columns_of(request), table, options.positive)
+        if said and progress is not None:
+            progress.note(said)
+        tasks.append(task)
+    check_positive(options.positive, tasks)
+    return tuple(tasks)
+
+
+def _groups(
+    table: pd.DataFrame, options: TrainOptions, progress: Progress
+) -> tuple[tuple[str, ...], str]:
+    for word in ("patient", "study"):
+        if options.group_by == "film" or (options.group_by == "study" and word == "patient"):
+            continue
+        if (table[word] != "").any():
+            if word != options.group_by:
+                progress.note("Patients are not known: films are split by study.")
+            alone = int((table[word] == "").sum())
+            if alone:
+                progress.note(f"Films without a {word}, each taken as one of its own: {alone:,}.")
+            return tuple(table[word]), word
+    if options.group_by != "film":
+        progress.note(
+            "Patients are not known: films are treated as independent, so films of one person may "
+            "stand on two sides of the split and the score may be too good (--patient-column)."
+        )
+    return ("",) * len(table), "film"
+
+
+def _strata(codes: Mapping[str, NDArray[np.int64]]) -> NDArray[np.int64]:
+    """One number a film: its labels in all tasks, or in the first where that were too many."""
+    columns = [values.reshape(len(values), -1) for values in codes.values()]
+    for stacked in (np.concatenate(columns, axis=1), columns[0]):
+        patterns, numbers = np.unique(stacked, axis=0, return_inverse=True)
+        if len(patterns) <= _MANY_STRATA:
+            break
+    strata: NDArray[np.int64] = numbers.reshape(-1).astype(np.int64)
+    return strata
+
+
+def _tell_contradictions(
+    digests: list[bytes], codes: Mapping[str, NDArray[np.int64]], progress: Progress
+) -> None:
+    truths: dict[bytes, set[tuple[bytes, ...]]] = {}
+    for i, digest in enumerate(digests):
+        truths.setdefault(digest, set()).add(tuple(v[i].tobytes() for v in codes.values()))
+    films = sum(len(truths[digest]) > 1 for digest in digests)
+    if films:
+        progress.warn(
+            "Labels that contradict each other",
+            f"{films:,} films have the pixels of another film with another label. They stay in, on "
+            "one side of the split; one of each pair must be wrong.",
+        )
+
+
+def _unused(found: LabelledFilms, decoded: DecodedFilms) -> list[tuple[str, str, str]]:
+    paths = list(found.table["path"])
+    rows = [(path, FilmStatus.MISSING.value, "The file is not there.") for path in found.missing]
+    return rows + [(paths[i], status.value, said) for i, (status, said) in decoded.failed.items()]

@@ -1,0 +1,191 @@
+"""What a leak would have claimed: the same network, judged on films of patients that it knows.
+
+Films are dealt at random, so many as stand in each part and of the same labels; films of one
+patient then stand on both sides. How much better that looks is what splitting by patient is for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xraybatch.core.files import write_text
+from xraybatch.core.progress import SILENT
+from xraybatch.core.tables import read_table
+from xraybatch.evaluation.report import Report
+from xraybatch.reports.cross_validation import main_figure
+from xraybatch.reports.words import title
+from xraybatch.training.labels import TEST
+from xraybatch.training.learn import Workshop, learn
+from xraybatch.training.monitor import figure
+from xraybatch.training.prepare import Prepared
+from xraybatch.training.settings import Settings
+from xraybatch.training.split import Split
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+LEAK = "leak.csv"
+_COMPARED = ("auc", "macro_auc")
+_BATCH = 32
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One task's figure by patient, and what a random split of films would have claimed.
+
+    Attributes
+    ----------
+    task : str
+    figure : str
+    value : float
+    low, high : float or None
+    claimed : float
+    splits : int
+        Of how many random splits `claimed` is the mean.
+    """
+
+    task: str
+    figure: str
+    value: float
+    low: float | None
+    high: float | None
+    claimed: float
+    splits: int = 1
+
+    def __str__(self) -> str:
+        known = self.low is not None and self.high is not None
+        ends = f" [{self.low:.2f}–{self.high:.2f}]" if known else ""
+        split = "a random split" if self.splits == 1 else f"{self.splits} random splits"
+        mean = "" if self.splits == 1 else " on average"
+        return (
+            f"{title(self.figure)} of '{self.task}': by patient {self.value:.2f}{ends}; {split} of "
+            f"films would have claimed {self.claimed:.2f}{mean}."
+        )
+
+
+def leak_claims(
+    shop: Workshop,
+    prepared: Prepared,
+    settings: Settings,
+    report: Report,
+    state: Path,
+    *,
+    frozen: bool,
+) -> list[Claim]:
+    """Train once more on a random split of films, where that is wanted and means anything.
+
+    Parameters
+    ----------
+    shop : Workshop
+    prepared : Prepared
+    settings : Settings
+    report : Report
+        Of the held-back part, by patient.
+    state : Path
+        Folder of where training stands.
+    frozen : bool
+        Whether the backbone was, which makes this cheap.
+    """
+    asked = shop.options.leak_check
+    if asked is False or (asked is None and (not frozen or settings.fine_tune)):
+        return []
+    reason = _reason(prepared)
+    if reason:
+        if asked:
+            shop.progress.note(f"No leak check: {reason}.")
+        return []
+    dealt = at_random(prepared, shop.options.seed)
+    quiet = replace(shop, progress=SILENT)
+    with shop.progress.stage("leak check", None, unit="steps"):
+        learned = learn(quiet, dealt, settings, state / "leak")
+        films = dealt.split.where(TEST)
+        parts = [
+            learned.assembly.inference.predict_on_batch(dealt.films[films[i : i + _BATCH]])
+            for i in range(0, len(films), _BATCH)
+        ]
+    found = []
+    for task, scored in zip(prepared.tasks, report.tasks, strict=True):
+        name = main_figure(scored)
+        given = np.concatenate([np.asarray(part[task.name]) for part in parts])
+        claimed = figure("macro-auc", task, prepared.codes[task.name][films], given)
+        estimate = scored.estimates[name]
+        if claimed is not None and estimate.value is not None and name in _COMPARED:
+            claim = Claim(task.name, name, estimate.value, estimate.low, estimate.high, claimed)
+            shop.progress.note(str(claim))
+            found.append(claim)
+    return found
+
+
+def at_random(prepared: Prepared, seed: int) -> Prepared:
+    """The same films, dealt to parts of the same sizes and labels without regard to patients."""
+    codes = [values.reshape(len(values), -1) for values in prepared.codes.values()]
+    _, stratum = np.unique(np.concatenate(codes, axis=1), axis=0, return_inverse=True)
+    stratum = stratum.reshape(-1)
+    random = np.random.default_rng([seed, 1])
+    part: NDArray[np.str_] = prepared.split.part.copy()
+    for one in np.unique(stratum):
+        films = np.flatnonzero(stratum == one)
+        part[films] = random.permutation(part[films])
+    return replace(prepared, split=Split(part, "films dealt at random", ""))
+
+
+def with_claims(report: Report, claims: Sequence[Claim]) -> Report:
+    """A report that says them."""
+    said = {claim.task: str(claim) for claim in claims}
+    tasks = [
+        replace(task, sentences=(*task.sentences, said[task.task])) if task.task in said else task
+        for task in report.tasks
+    ]
+    return replace(report, tasks=tuple(tasks))
+
+
+def for_card(scores: Mapping[str, Any], claims: Sequence[Claim]) -> dict[str, Any]:
+    """A card's scores, with them."""
+    found = dict(scores)
+    for claim in claims:
+        found[claim.task] = {**found[claim.task], "random_split": str(claim)}
+    return found
+
+
+def write_claims(folder: Path, claims: Sequence[Claim]) -> None:
+    """``leak.csv``, where there is any."""
+    import pandas as pd
+
+    if claims:
+        table = pd.DataFrame([asdict(claim) for claim in claims])
+        write_text(folder / LEAK, table.to_csv(index=False, lineterminator="\n"))
+
+
+def pooled_claims(report: Report, folders: Sequence[Path]) -> list[Claim]:
+    """The pooled figure beside the mean of what the folds' random splits would have claimed."""
+    claimed: dict[str, list[float]] = {}
+    for folder in folders:
+        if (folder / LEAK).exists():
+            table = read_table(folder / LEAK)
+            for task, value in zip(table["task"], table["claimed"], strict=True):
+                claimed.setdefault(task, []).append(float(value))
+    found = []
+    for scored in report.tasks:
+        name, values = main_figure(scored), claimed.get(scored.task, [])
+        estimate = scored.estimates[name]
+        if len(values) == len(folders) and estimate.value is not None and name in _COMPARED:
+            mean = float(np.mean(values))
+            ends = (estimate.low, estimate.high)
+            found.append(Claim(scored.task, name, estimate.value, *ends, mean, len(values)))
+    return found
+
+
+def _reason(prepared: Prepared) -> str:
+    if prepared.whole != "patient":
+        return "patients are not known"
+    if not len(prepared.split.where(TEST)):
+        return "no film was held back"
+    known = [name for name in prepared.names if name]
+    if len(known) == len(set(known)):
+        return "every patient has one film"
+    return ""

@@ -1,0 +1,160 @@
+"""One network, built and taught, from films that are dealt to parts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xraybatch.core.progress import Progress
+from xraybatch.extension.records import Architecture, Network
+from xraybatch.extension.registry import Owned
+from xraybatch.training.augment import augmenter
+from xraybatch.training.backend import precision, set_seed, sharing
+from xraybatch.training.features import Bank
+from xraybatch.training.fit import Material, Stored, Taught, fit
+from xraybatch.training.heads import Head, head_for
+from xraybatch.training.imbalance import oversampled
+from xraybatch.training.labels import TRAIN, VALIDATION
+from xraybatch.training.network import Assembly, assemble
+from xraybatch.training.options import TrainOptions
+from xraybatch.training.prepare import Prepared
+from xraybatch.training.settings import Settings
+from xraybatch.training.weights import LoadedWeights, build_network
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FOCUS = 2.0  # of focal loss, as its authors recommend
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What all networks of a run share.
+
+    Attributes
+    ----------
+    options : TrainOptions
+    architecture : Owned of Architecture
+    bank : Bank
+        Features of frozen backbones.
+    building : Path
+        Where the run is built.
+    name : str
+        Of the run.
+    progress : Progress
+    devices : tuple of str
+        That share each batch; empty: one alone.
+    """
+
+    options: TrainOptions
+    architecture: Owned[Architecture]
+    bank: Bank
+    building: Path
+    name: str
+    progress: Progress
+    devices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A network that has learned."""
+
+    assembly: Assembly
+    weights: LoadedWeights
+    frozen: bool
+    taught: Taught
+
+
+def learn(shop: Workshop, prepared: Prepared, settings: Settings, state: Path | None) -> Learned:
+    """Build and train a network.
+
+    Parameters
+    ----------
+    shop : Workshop
+    prepared : Prepared
+    settings : Settings
+    state : Path or None
+        Folder of where training stands; what lies there is gone on with. None: kept nowhere.
+    """
+    options, progress = shop.options, shop.progress
+    set_seed(options.seed)
+    gamma = FOCUS if settings.imbalance == "focal" else 0.0
+    smoothing = settings.label_smoothing
+
+    def assembled(network: Network, augmentation: Any = None) -> tuple[list[Head], Assembly]:
+        heads = [head_for(task, gamma=gamma, smoothing=smoothing) for task in prepared.tasks]
+        rule, dropout = settings.rule, settings.dropout
+        return heads, assemble(
+            network,
+            heads,
+            height=rule.height,
+            width=rule.width,
+            dropout=dropout,
+            augmentation=augmentation,
+        )
+
+    key = (repr(settings.values), settings.augment, settings.flip, settings.views)
+    with sharing(shop.devices):
+        with precision(mixed=options.mixed_precision):
+            network, weights = build_network(
+                shop.architecture.record, settings, options.weights, progress
+            )
+        augmentation = augmenter(settings.augment, flip=settings.flip, seed=options.seed)
+        _say_views(settings, frozen=network.pretrained, progress=progress)
+        heads, assembly = assembled(network, augmentation)
+        taught = fit(
+            assembly,
+            heads,
+            _material(prepared, heads, settings, augmentation, options.seed),
+            settings,
+            frozen=network.pretrained,
+            seed=options.seed,
+            stored=Stored(shop.bank, key),
+            state=state,
+            progress=progress,
+        )
+    if options.mixed_precision or shop.devices:
+        # the same network once more, in float32 on one device: what is exported
+        plain, _ = build_network(shop.architecture.record, settings, "none", progress)
+        learned = assembly.inference.get_weights()
+        _, assembly = assembled(replace(plain, pretrained=network.pretrained))
+        assembly.inference.set_weights(learned)
+    return Learned(assembly, weights, network.pretrained, taught)
+
+
+def _say_views(settings: Settings, *, frozen: bool, progress: Progress) -> None:
+    if not frozen or (settings.augment == "none" and not settings.flip):
+        return
+    seen = f"{settings.views} views of each film" if settings.views > 1 else "each film as it is"
+    progress.note(
+        f"The backbone is frozen and sees {seen}"
+        + (", one of them as it is." if settings.views > 1 else "; --views N adds augmented views.")
+    )
+
+
+def _material(
+    prepared: Prepared, heads: Sequence[Any], settings: Settings, augmentation: Any, seed: int
+) -> Material:
+    training = prepared.split.part == TRAIN
+    codes = prepared.codes
+
+    def weights(*, balanced: bool) -> dict[str, NDArray[Any]]:
+        return {
+            h.task.name: h.weights(codes[h.task.name], training, balanced=balanced) for h in heads
+        }
+
+    train = prepared.split.where(TRAIN)
+    if settings.imbalance == "oversample":
+        train = oversampled(train, weights(balanced=True), codes, seed)
+    return Material(
+        films=prepared.films,
+        targets={h.task.name: h.targets(codes[h.task.name]) for h in heads},
+        weights=weights(balanced=settings.imbalance == "class-weights"),
+        train=train,
+        val=prepared.split.where(VALIDATION),
+        codes=codes,
+        rows=prepared.films.rows,
+        augmentation=augmentation,
+    )

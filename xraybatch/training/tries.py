@@ -1,0 +1,213 @@
+"""A grid of settings tried on the validation films; the held-back films meet the winner alone."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from xraybatch.core.errors import UsageError
+from xraybatch.core.files import write_text
+from xraybatch.core.names import did_you_mean
+from xraybatch.extension.records import Architecture
+from xraybatch.training.labels import VALIDATION
+from xraybatch.training.learn import Workshop, learn
+from xraybatch.training.options import TrainOptions
+from xraybatch.training.prepare import Prepared
+from xraybatch.training.settings import Settings, settle
+
+TRIES = "tries.csv"
+_WHOLE = ("batch_size", "epochs", "patience", "fine_tune", "views")
+_REAL = ("learning_rate", "weight_decay", "dropout", "label_smoothing")
+_WORDS = ("optimizer", "augment", "imbalance", "schedule")
+# what changes the loss itself, so that losses cannot be compared
+_OTHER_LOSS = ("imbalance", "label_smoothing")
+
+
+@dataclass(frozen=True)
+class Try:
+    """One point of the grid.
+
+    Attributes
+    ----------
+    values : mapping of str to str
+        What was tried, as a person wrote it.
+    options : TrainOptions
+    settings : Settings
+    """
+
+    values: Mapping[str, str]
+    options: TrainOptions
+    settings: Settings
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name} {value}" for name, value in self.values.items())
+
+
+@dataclass(frozen=True)
+class TryLine:
+    """How one point of the grid did.
+
+    Attributes
+    ----------
+    values : mapping of str to str
+    monitor : str
+    best : float or None
+        The best epoch's `monitor`.
+    epochs : int
+    seconds : float
+    chosen : bool
+    """
+
+    values: Mapping[str, str]
+    monitor: str
+    best: float | None
+    epochs: int
+    seconds: float
+    chosen: bool = False
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The winner, where its training stands, and what it won against."""
+
+    options: TrainOptions
+    settings: Settings
+    state: Path
+    lines: tuple[TryLine, ...] = ()
+    how: str = ""
+
+
+def grid(options: TrainOptions, architecture: Architecture) -> list[Try]:
+    """Every combination of what is to be tried; empty where nothing is.
+
+    Raises
+    ------
+    UsageError
+        If a setting is not known, or cannot be compared.
+    """
+    axes: dict[str, list[str]] = {}
+    for text in options.tries:
+        name, equals, values = text.partition("=")
+        found = [value.strip() for value in values.split(",") if value.strip()]
+        if not equals or not found:
+            raise UsageError(
+                f"--try {text} names no values.", "Write --try learning-rate=1e-3,1e-4."
+            )
+        if name in axes:
+            raise UsageError(f"--try {name} is given twice.", "Put all its values into one.")
+        axes[name] = found
+    if not axes:
+        return []
+    if len({field for name in axes if (field := _field(name)) in _OTHER_LOSS}) and (
+        settle(options, architecture).monitor == "loss"
+    ):
+        raise UsageError(
+            "Losses cannot be compared where --try changes how the loss is made.",
+            "Choose by something else: --monitor macro-auc or balanced-accuracy.",
+        )
+    tries = []
+    for point in itertools.product(*axes.values()):
+        named = dict(zip(axes, point, strict=True))
+        asked = _with(options, named, architecture)
+        tries.append(Try(named, asked, settle(asked, architecture)))
+    return tries
+
+
+def choose(shop: Workshop, prepared: Prepared, settings: Settings, state: Path) -> Chosen:
+    """Try all, and choose by the validation films.
+
+    Parameters
+    ----------
+    shop : Workshop
+    prepared : Prepared
+    settings : Settings
+    state : Path
+        Folder of where training stands; of each try in a folder of its own.
+
+    Raises
+    ------
+    UsageError
+        If there is no validation film.
+    """
+    tries = grid(shop.options, shop.architecture.record)
+    if not tries:
+        return Chosen(shop.options, settings, state)
+    films = len(prepared.split.where(VALIDATION))
+    if not films:
+        raise UsageError(
+            "--try chooses by the validation films, and there are none.", "Give a --val-split."
+        )
+    lines, places = [], []
+    for number, one in enumerate(tries, start=1):
+        place = state / f"try-{number}"
+        shop.progress.note(f"Try {number} of {len(tries)}: {one}.")
+        taught = learn(replace(shop, options=one.options), prepared, one.settings, place).taught
+        seconds = sum(float(row["seconds"]) for row in taught.history)
+        lines.append(TryLine(one.values, taught.monitor, taught.best, len(taught.history), seconds))
+        places.append(place)
+    sign = 1 if settings.monitor == "loss" else -1
+    known = [i for i, line in enumerate(lines) if line.best is not None]
+    winner = min(known, key=lambda i: sign * float(lines[i].best or 0.0), default=0)
+    lines[winner] = replace(lines[winner], chosen=True)
+    line = lines[winner]
+    how = (
+        f"{len(tries)} settings were tried; this one, {tries[winner]}, had the best {line.monitor}"
+        f" ({line.best:.4g}) on {films:,} validation films"
+    )
+    shop.progress.note(f"{how[0].upper()}{how[1:]}.")
+    return Chosen(tries[winner].options, tries[winner].settings, places[winner], tuple(lines), how)
+
+
+def write_tries(folder: Path, lines: tuple[TryLine, ...]) -> None:
+    """``tries.csv``."""
+    import pandas as pd
+
+    rows = [
+        {
+            "try": number,
+            **line.values,
+            line.monitor: line.best,
+            "epochs": line.epochs,
+            "seconds": round(line.seconds, 3),
+            "chosen": int(line.chosen),
+        }
+        for number, line in enumerate(lines, start=1)
+    ]
+    write_text(folder / TRIES, pd.DataFrame(rows).to_csv(index=False, lineterminator="\n"))
+
+
+def _field(name: str) -> str:
+    return name.replace("-", "_")
+
+
+def _with(
+    options: TrainOptions, values: Mapping[str, str], architecture: Architecture
+) -> TrainOptions:
+    own = {option.name for option in architecture.options}
+    changed: dict[str, Any] = {
+        entry.name: getattr(options, entry.name) for entry in fields(options)
+    }
+    changed["tries"] = ()
+    for name, value in values.items():
+        field = _field(name)
+        if field in _WHOLE or field in _REAL:
+            kind = int if field in _WHOLE else float
+            try:
+                changed[field] = kind(value)
+            except ValueError:
+                raise UsageError(
+                    f"--try {name}={value} is no number.", "Write --try learning-rate=1e-3,1e-4."
+                ) from None
+        elif field in _WORDS:
+            changed[field] = value
+        elif name in own:
+            changed["option"] = (*changed["option"], f"{name}={value}")
+        else:
+            known = [entry.replace("_", "-") for entry in (*_WHOLE, *_REAL, *_WORDS)]
+            raise UsageError(
+                f"--try {name} is nothing that can be tried.", did_you_mean(name, [*known, *own])
+            )
+    return TrainOptions(**changed)
