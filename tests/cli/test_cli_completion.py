@@ -194,7 +194,7 @@ def test_fish_completes(home: Path) -> None:
     assert ask("xraybatch --de") == ["--debug"]
     assert set(ARCHITECTURES) <= set(ask("xraybatch train --plugin "))
     assert ask("xraybatch train --plugin nar") == ["narrow"]
-    assert set(ask("xraybatch train --device ")) == {"auto", "cpu", "gpu"}
+    assert set(ask("xraybatch train --device ")) == {"auto", "cpu", "gpu", "gpu:all"}
     assert ask("xraybatch train --data fi") == ["films/"]
     assert ask("xraybatch train --data lab") == ["labels.csv"]
     assert ask("xraybatch train --labels lab") == ["labels.csv"]
@@ -260,7 +260,9 @@ def test_what_is_offered_is_what_is_taken() -> None:
     from xraybatch.training.options import GROUPINGS, WEIGHTS
 
     assert ask("train", "--resize") == list(RESIZES)
-    assert ask("train", "--device") == list(DEVICES)
+    assert ask("train", "--device") == [
+        d for d in DEVICES if d != "cpu:all"
+    ]  # that one is for tests
     assert ask("train", "--group-by") == list(GROUPINGS)
     assert ask("train", "--weights") == list(WEIGHTS)
 
@@ -268,7 +270,7 @@ def test_what_is_offered_is_what_is_taken() -> None:
 @pytest.mark.train
 def test_the_optimizers_offered_are_keras(monkeypatch: pytest.MonkeyPatch) -> None:
     from xraybatch.training.backend import load_keras
-    from xraybatch.training.fit import check_optimizer
+    from xraybatch.training.optimizer import check_optimizer
 
     load_keras()
     offered = ask("train", "--optimizer")
