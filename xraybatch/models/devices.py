@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import re
 import sys
 from dataclasses import dataclass
@@ -13,9 +12,9 @@ from typing import Any
 from xraybatch.core.errors import ModelError, UsageError
 
 # onnxruntime's builds write a device number into ~/.cache and queue events about machine and
-# program for Microsoft; it reads this once, when it is imported. Who sets it to 0 keeps that.
+# program for Microsoft; it reads this once, when it is imported. The package sets it to 1 unless
+# somebody has set it.
 TELEMETRY_VARIABLE = "ORT_DISABLE_TELEMETRY"
-os.environ.setdefault(TELEMETRY_VARIABLE, "1")
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
