@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import click
+
+Decorate = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def together(*options: Decorate) -> Decorate:
+    """Options as one decorator; the help has them in the order given."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
 
 
 def _open_log(context: click.Context, _: click.Parameter, path: Path | None) -> None:
