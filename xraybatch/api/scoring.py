@@ -16,14 +16,17 @@ from xraybatch.core.progress import SILENT, Progress
 from xraybatch.core.tables import as_text
 from xraybatch.core.tasks import parse_task_request
 from xraybatch.evaluation import report as evaluation
-from xraybatch.evaluation.columns import parse_label_map
-from xraybatch.evaluation.scoring import ScoreOptions
-from xraybatch.extension.registry import registry
 from xraybatch.reports.console import print_report
 from xraybatch.reports.files import check_report_path, write_report
 from xraybatch.reports.html_text import score_html
 from xraybatch.reports.markdown import to_markdown
-from xraybatch.reports.scoring import Given, read_labels, read_results, score_tables
+from xraybatch.reports.scoring import (
+    Given,
+    read_labels,
+    read_results,
+    score_options,
+    score_tables,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -123,15 +126,14 @@ def score(
         read_labels(labels) if isinstance(labels, str | Path) else Given(as_text(labels), "labels"),
         requests=[parse_task_request(text) for text in ([task] if isinstance(task, str) else task)],
         positive=positive,
-        options=ScoreOptions(
+        options=score_options(
             path_column=path_column,
             label_column=label_column,
             patient_column=patient_column,
-            label_map=parse_label_map(map_text(label_map)) if label_map else {},
+            label_map=map_text(label_map) if label_map else None,
             confidence=confidence,
             resamples=resamples,
             seed=seed,
-            metrics=registry().metrics(),
         ),
         progress=progress or SILENT,
     )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from xraybatch.cli import completion
-from xraybatch.cli.options import log_file
+from xraybatch.cli.options import interval_options, label_options, log_file, report_options
 
 _A_PATH = click.Path(path_type=Path)
 
@@ -23,51 +24,19 @@ _A_PATH = click.Path(path_type=Path)
     help="Table with the truth; needed for results tables, and goes before what runs were scored "
     "by.",
 )
-@click.option(
-    "--path-column", default="path", show_default=True, help="Column of the paths in --labels."
-)
-@click.option(
-    "--label-column",
-    help="Column of the truth in --labels.  [default: the task's name, else 'label']",
-)
-@click.option(
-    "--patient-column", help="Column of the patients in --labels.  [default: patient, if any]"
-)
-@click.option(
-    "--label-map",
-    metavar="VALUE=CLASS,…",
-    help="Classes that the values of --labels mean; nothing after '=': not labelled.",
-)
+@label_options("--labels")
 @click.option("--positive", metavar="CLASS", help="The class, of two, that sensitivity speaks of.")
-@click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON.")
-@click.option(
-    "--report",
-    "reports",
-    type=_A_PATH,
-    multiple=True,
-    metavar="FILE",
-    shell_complete=completion.paths,
-    help="Write the comparison; the suffix decides: .md, .json. Repeatable.",
-)
-@click.option("--overwrite", is_flag=True, help="Replace reports that are there already.")
-@click.option("--confidence", default=0.95, show_default=True, help="Level of the intervals.")
-@click.option("--resamples", default=2000, show_default=True, help="Resamples of the bootstrap.")
-@click.option("--seed", default=0, show_default=True, help="Seed of the bootstrap.")
+@report_options("comparison")
+@interval_options
 @log_file
 def command(
     runs: tuple[Path, ...],
     labels: Path | None,
-    path_column: str,
-    label_column: str | None,
-    patient_column: str | None,
-    label_map: str | None,
     positive: str | None,
     as_json: bool,
     reports: tuple[Path, ...],
     overwrite: bool,
-    confidence: float,
-    resamples: int,
-    seed: int,
+    **values: Any,
 ) -> None:
     """Set models side by side on the same films, with what they cost.
 
@@ -84,13 +53,10 @@ def command(
     """
     from xraybatch.cli.console import ConsoleProgress, stdout
     from xraybatch.comparison.compare import compare_models
-    from xraybatch.evaluation.columns import parse_label_map
-    from xraybatch.evaluation.scoring import ScoreOptions
-    from xraybatch.extension.records import Metric
-    from xraybatch.extension.registry import registry
     from xraybatch.reports.comparison_console import print_comparison
     from xraybatch.reports.files import FORMS_OF_COMPARISON, check_report_path, write_comparison
     from xraybatch.reports.json_text import to_json
+    from xraybatch.reports.scoring import score_options
 
     for path in reports:
         check_report_path(path, overwrite=overwrite, forms=FORMS_OF_COMPARISON)
@@ -98,16 +64,7 @@ def command(
         runs,
         labels,
         positive=positive,
-        options=ScoreOptions(
-            path_column=path_column,
-            label_column=label_column,
-            patient_column=patient_column,
-            label_map=parse_label_map(label_map) if label_map else {},
-            confidence=confidence,
-            resamples=resamples,
-            seed=seed,
-            metrics=[owned.record for owned in registry().records(Metric)],
-        ),
+        options=score_options(**values),
         progress=ConsoleProgress(quiet=as_json),
     )
     if as_json:

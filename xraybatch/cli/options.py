@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from xraybatch.cli import completion
+
 Decorate = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
@@ -45,4 +47,65 @@ log_file = click.option(
     callback=_open_log,
     help="Append what is said, with times, as JSON lines; no film's name is in it, and of an error "
     "only its kind and place.",
+)
+
+
+def label_options(table: str, truth: str = "truth", why_patients: str = "") -> Decorate:
+    """How a table of labels is read.
+
+    Parameters
+    ----------
+    table : str
+        What the help calls it.
+    truth : str
+        What it calls that which the labels say of a film.
+    why_patients : str
+        What patients are good for, put behind their column.
+    """
+    return together(
+        click.option(
+            "--path-column",
+            default="path",
+            show_default=True,
+            help=f"Column of the paths in {table}.",
+        ),
+        click.option(
+            "--label-column",
+            help=f"Column of the {truth} in {table}.  [default: the task's name, else 'label']",
+        ),
+        click.option(
+            "--patient-column",
+            help=f"Column of the patients in {table}{why_patients}.  [default: patient, if any]",
+        ),
+        click.option(
+            "--label-map",
+            metavar="VALUE=CLASS,…",
+            help=f"Classes that the values of {table} mean; nothing after '=': not labelled.",
+        ),
+    )
+
+
+def report_options(report: str) -> Decorate:
+    """Where a report goes; `report` is what the help calls it."""
+    return together(
+        click.option("--json", "as_json", is_flag=True, help=f"Print the {report} as JSON."),
+        click.option(
+            "--report",
+            "reports",
+            type=click.Path(path_type=Path),
+            multiple=True,
+            metavar="FILE",
+            shell_complete=completion.paths,
+            help=f"Write the {report}; the suffix decides: .md, .json. Repeatable.",
+        ),
+        click.option("--overwrite", is_flag=True, help="Replace reports that are there already."),
+    )
+
+
+interval_options = together(
+    click.option("--confidence", default=0.95, show_default=True, help="Level of the intervals."),
+    click.option(
+        "--resamples", default=2000, show_default=True, help="Resamples of the bootstrap."
+    ),
+    click.option("--seed", default=0, show_default=True, help="Seed of the bootstrap."),
 )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from xraybatch.cli.options import log_file
+from xraybatch.cli.options import interval_options, label_options, log_file, report_options
 
 _A_PATH = click.Path(path_type=Path)
 
@@ -14,23 +15,7 @@ _A_PATH = click.Path(path_type=Path)
 @click.command()
 @click.argument("results", type=_A_PATH)
 @click.argument("labels", type=_A_PATH)
-@click.option(
-    "--path-column", default="path", show_default=True, help="Column of the paths in LABELS."
-)
-@click.option(
-    "--label-column",
-    help="Column of the truth in LABELS.  [default: the task's name, else 'label']",
-)
-@click.option(
-    "--patient-column",
-    help="Column of the patients in LABELS; intervals know that films of one patient are alike.  "
-    "[default: patient, if any]",
-)
-@click.option(
-    "--label-map",
-    metavar="VALUE=CLASS,…",
-    help="Classes that the values of LABELS mean; nothing after '=': not labelled.",
-)
+@label_options("LABELS", why_patients="; intervals know that films of one patient are alike")
 @click.option(
     "--task",
     "tasks",
@@ -39,16 +24,7 @@ _A_PATH = click.Path(path_type=Path)
     help="A task of RESULTS, where no run record lies beside them. Repeatable.",
 )
 @click.option("--positive", metavar="CLASS", help="The class, of two, that sensitivity speaks of.")
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-@click.option(
-    "--report",
-    "reports",
-    type=_A_PATH,
-    multiple=True,
-    metavar="FILE",
-    help="Write the report; the suffix decides: .md, .json. Repeatable.",
-)
-@click.option("--overwrite", is_flag=True, help="Replace reports that are there already.")
+@report_options("report")
 @click.option(
     "--fail-under",
     "bars",
@@ -56,26 +32,18 @@ _A_PATH = click.Path(path_type=Path)
     metavar="NAME=VALUE",
     help="Leave with exit code 4 if a number lies below its bar, or is undefined. Repeatable.",
 )
-@click.option("--confidence", default=0.95, show_default=True, help="Level of the intervals.")
-@click.option("--resamples", default=2000, show_default=True, help="Resamples of the bootstrap.")
-@click.option("--seed", default=0, show_default=True, help="Seed of the bootstrap.")
+@interval_options
 @log_file
 def command(
     results: Path,
     labels: Path,
-    path_column: str,
-    label_column: str | None,
-    patient_column: str | None,
-    label_map: str | None,
     tasks: tuple[str, ...],
     positive: str | None,
     as_json: bool,
     reports: tuple[Path, ...],
     overwrite: bool,
     bars: tuple[str, ...],
-    confidence: float,
-    resamples: int,
-    seed: int,
+    **values: Any,
 ) -> None:
     """Compare results with labels: numbers with intervals.
 
@@ -97,14 +65,16 @@ def command(
     from xraybatch.core.errors import UsageError
     from xraybatch.core.tasks import parse_task_request
     from xraybatch.evaluation.bars import check_bars, parse_bar
-    from xraybatch.evaluation.columns import parse_label_map
-    from xraybatch.evaluation.scoring import ScoreOptions
-    from xraybatch.extension.registry import registry
     from xraybatch.prediction.record import record_path
     from xraybatch.reports.console import print_report
     from xraybatch.reports.files import check_report_path, write_report
     from xraybatch.reports.json_text import to_json
-    from xraybatch.reports.scoring import read_labels, read_results, score_tables
+    from xraybatch.reports.scoring import (
+        read_labels,
+        read_results,
+        score_options,
+        score_tables,
+    )
 
     # what is mistyped is said before a million rows are read
     inputs = {p.resolve() for p in (results, labels, record_path(results))}
@@ -122,16 +92,7 @@ def command(
         read_labels(labels),
         requests=[parse_task_request(text) for text in tasks],
         positive=positive,
-        options=ScoreOptions(
-            path_column=path_column,
-            label_column=label_column,
-            patient_column=patient_column,
-            label_map=parse_label_map(label_map) if label_map else {},
-            confidence=confidence,
-            resamples=resamples,
-            seed=seed,
-            metrics=registry().metrics(),
-        ),
+        options=score_options(**values),
         progress=ConsoleProgress(quiet=as_json),
     )
     if as_json:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from xraybatch.cli import completion
-from xraybatch.cli.options import together
+from xraybatch.cli.options import label_options, together
 from xraybatch.cli.train_settings import FROM_PLUGIN, settings_options
 
 _A_PATH = click.Path(path_type=Path)
@@ -79,24 +79,7 @@ train_options = together(
         help="Table of labels: CSV, Parquet or JSON Lines.  [default: labels.csv in --data, else "
         "class folders]",
     ),
-    click.option(
-        "--path-column",
-        default="path",
-        show_default=True,
-        help="Column of the paths in the labels.",
-    ),
-    click.option(
-        "--label-column",
-        help="Column of the classes in the labels.  [default: the task's name, else 'label']",
-    ),
-    click.option(
-        "--patient-column", help="Column of the patients in the labels.  [default: patient, if any]"
-    ),
-    click.option(
-        "--label-map",
-        metavar="VALUE=CLASS,…",
-        help="Classes that the values of the labels mean; nothing after '=': not labelled.",
-    ),
+    label_options("the labels", truth="classes"),
     click.option(
         "--task",
         multiple=True,

@@ -14,10 +14,11 @@ from xraybatch.core.log import log_note, logged
 from xraybatch.core.progress import SILENT, Progress
 from xraybatch.core.tables import read_table
 from xraybatch.core.tasks import Task, TaskKind, TaskRequest
-from xraybatch.evaluation.columns import infer_tasks
+from xraybatch.evaluation.columns import infer_tasks, parse_label_map
 from xraybatch.evaluation.join import Joined, check_order
 from xraybatch.evaluation.report import Report, Source
 from xraybatch.evaluation.scoring import ScoreOptions, evaluate, join_for
+from xraybatch.extension.registry import registry
 from xraybatch.prediction.record import record_path
 
 if TYPE_CHECKING:
@@ -92,6 +93,27 @@ def read_labels(path: Path | str) -> Given:
     """
     path = Path(path)
     return Given(read_table(path), path.name, sha256_of(path), is_file=True)
+
+
+def score_options(*, label_map: str | None = None, **values: Any) -> ScoreOptions:
+    """Options as a person gives them, with the metrics of every plugin.
+
+    Parameters
+    ----------
+    label_map : str, optional
+        As `xraybatch.evaluation.columns.parse_label_map` reads it.
+    **values
+        The other fields of `ScoreOptions`.
+
+    Raises
+    ------
+    UsageError
+        If a value is of no use.
+    PluginError
+        If two plugins register one metric.
+    """
+    classes = parse_label_map(label_map) if label_map else {}
+    return ScoreOptions(label_map=classes, metrics=registry().metrics(), **values)
 
 
 def score_tables(
