@@ -10,16 +10,15 @@ from xraybatch.api.frames import results_frame
 from xraybatch.api.quiet import or_quiet
 from xraybatch.core.errors import UsageError
 from xraybatch.core.progress import Progress
-from xraybatch.core.status import FilmError, FilmStatus
+from xraybatch.core.status import FilmError
 from xraybatch.extension.registry import registry
 from xraybatch.images.decode import decode, decode_path
-from xraybatch.images.film import film_digest
 from xraybatch.models.card import Card
 from xraybatch.models.choice import DEMONSTRATION, DEMONSTRATION_TITLE, choose_model
 from xraybatch.models.model import Model, doubts
-from xraybatch.models.selftest import are_probabilities, check_decoder
+from xraybatch.models.selftest import check_decoder
 from xraybatch.models.session import Session
-from xraybatch.prediction.local import NO_ANSWER
+from xraybatch.prediction.answering import Ready, answered
 from xraybatch.prediction.rows import Columns, Row
 from xraybatch.reports.card_text import card_fragment
 from xraybatch.training.train import Run
@@ -95,30 +94,18 @@ class Classifier:
         UsageError
             If an array is no uint8 film of the rule's size, or something is a folder or pattern.
         """
-        import numpy as np
-
         _check_films(films)
         given = [films] if isinstance(films, str | Path | bytes) else list(films)
-        rows: list[Row] = []
-        pixels: list[NDArray[np.uint8]] = []
-        places: list[int] = []
+        rows: dict[int, Row] = {}
+        ready: list[Ready] = []
         for index, film in enumerate(given):
             try:
-                pixels.append(self._decoded(film, f"#{index}"))
+                ready.append(Ready(index, self._decoded(film, f"#{index}")))
             except FilmError as error:
-                rows.append(Row(index, 0, error.status, error.sentence))
-            else:
-                places.append(index)
-                rows.append(Row(index, 0, FilmStatus.OK))
-        if pixels:
-            answers = self._session.predict(np.stack(pixels))
-            values = np.concatenate([answers[task] for task in self._session.tasks], axis=1)
-            told = zip(places, pixels, values, are_probabilities(values), strict=True)
-            for index, film, row, is_sane in told:
-                rows[index] = self._row(index, film, row, is_sane=bool(is_sane))
+                rows[index] = Row(index, 0, error.status, error.sentence)
+        rows |= {row.item: row for row in answered(self._session, ready, self._seen)}
         cells = [
-            self._columns.cells(_name(film, index), row)
-            for index, (film, row) in enumerate(zip(given, rows, strict=True))
+            self._columns.cells(_name(film, index), rows[index]) for index, film in enumerate(given)
         ]
         record = {
             "tasks": self.card.to_dict()["tasks"],
@@ -151,14 +138,6 @@ class Classifier:
                 "Give the path or the bytes of its file: they are decoded by the model's rule.",
             )
         return np.ascontiguousarray(array)
-
-    def _row(
-        self, index: int, film: NDArray[np.uint8], values: NDArray[np.float32], *, is_sane: bool
-    ) -> Row:
-        if not is_sane:
-            return Row(index, 0, FilmStatus.NO_ANSWER, NO_ANSWER)
-        seen = None if self._seen is None else film_digest(film) in self._seen
-        return Row(index, 0, FilmStatus.OK, "", values.astype("<f4").tobytes(), seen)
 
 
 def load_model(

@@ -5,21 +5,13 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from xraybatch.core.status import FilmStatus
-from xraybatch.images.film import film_digest
 from xraybatch.images.pool import Decoded, DecodingPool, FilmSource
-from xraybatch.models.selftest import are_probabilities
 from xraybatch.models.session import Session
+from xraybatch.prediction.answering import Ready, answered
 from xraybatch.prediction.engine import Chunk, Outcome, Seconds
 from xraybatch.prediction.rows import Row
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-NO_ANSWER = "The model's answer to this film is no probability."
 
 
 class LocalEngine:
@@ -44,7 +36,7 @@ class LocalEngine:
         self._under_way: deque[tuple[int, int]] = deque()  # chunk, item; in the order decoded
         self._open_items: dict[int, int] = {}  # chunk → items without a row
         self._decoded: Iterator[Decoded] | None = None
-        self._batch: list[tuple[int, int, Decoded, NDArray[np.uint8]]] = []
+        self._batch: list[tuple[int, Ready]] = []  # chunk, film
         self.seconds = Seconds()
 
     def submit(self, chunk: Chunk) -> None:
@@ -98,32 +90,17 @@ class LocalEngine:
         chunk, item = self._under_way.popleft()
         self.seconds.decoding += decoded.seconds
         if decoded.status is FilmStatus.OK and decoded.film is not None:
-            self._batch.append((chunk, item, decoded, decoded.film))
+            self._batch.append((chunk, Ready(item, decoded.film, decoded.notes)))
             if len(self._batch) == self._session.batch_size:
                 self._classify(outcome)
         else:
             self._finish(chunk, Row(item, 0, decoded.status, decoded.sentence), outcome)
 
     def _classify(self, outcome: Outcome) -> None:
-        import numpy as np
-
-        if not self._batch:
-            return
         begin = time.perf_counter()
-        films = np.stack([film for *_, film in self._batch])
-        answers = self._session.predict(films)
-        values = np.concatenate([answers[task] for task in self._session.tasks], axis=1)
-        sane = are_probabilities(values)
-        rows = zip(self._batch, values, sane, strict=True)
-        for (chunk, item, decoded, film), row, is_sane in rows:
-            if not is_sane:
-                none = Row(item, 0, FilmStatus.NO_ANSWER, NO_ANSWER, notes=decoded.notes)
-                self._finish(chunk, none, outcome)
-                continue
-            seen = None if self._seen is None else film_digest(film) in self._seen
-            blob = row.astype("<f4").tobytes()
-            done = Row(item, 0, FilmStatus.OK, "", blob, seen, decoded.notes)
-            self._finish(chunk, done, outcome)
+        rows = answered(self._session, [ready for _, ready in self._batch], self._seen)
+        for (chunk, _), row in zip(self._batch, rows, strict=True):
+            self._finish(chunk, row, outcome)
         self._batch.clear()
         self.seconds.classifying += time.perf_counter() - begin
 

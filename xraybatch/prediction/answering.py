@@ -1,0 +1,69 @@
+"""The last step of every prediction: decoded films and a session to rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from xraybatch.core.status import FilmStatus
+from xraybatch.images.film import film_digest
+from xraybatch.models.selftest import are_probabilities
+from xraybatch.models.session import Session
+from xraybatch.prediction.rows import Row
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_NO_ANSWER = "The model's answer to this film is no probability."
+
+
+class Ready(NamedTuple):
+    """A decoded film that waits for its answer.
+
+    Attributes
+    ----------
+    item : int
+        Index of the item, for the row.
+    film : ndarray of uint8, shape (height, width)
+        Of the size that the card's rule says.
+    notes : tuple of str
+        What a person should know of how it was read.
+    """
+
+    item: int
+    film: NDArray[np.uint8]
+    notes: tuple[str, ...] = ()
+
+
+def answered(session: Session, films: Sequence[Ready], seen: frozenset[bytes] | None) -> list[Row]:
+    """The rows of `films`, in their order, one each.
+
+    Parameters
+    ----------
+    session : Session
+    films : sequence of Ready
+    seen : frozenset of bytes or None
+        Digests of the training films; None: the rows do not say.
+
+    Returns
+    -------
+    list of Row
+        With `FilmStatus.NO_ANSWER` where the model's answer is no probability.
+    """
+    import numpy as np
+
+    if not films:
+        return []
+    answers = session.predict(np.stack([ready.film for ready in films]))
+    values = np.concatenate([answers[task] for task in session.tasks], axis=1)
+    rows = []
+    for ready, row, is_sane in zip(films, values, are_probabilities(values), strict=True):
+        item, film, notes = ready
+        if is_sane:
+            was_seen = None if seen is None else film_digest(film) in seen
+            blob = row.astype("<f4").tobytes()
+            rows.append(Row(item, 0, FilmStatus.OK, "", blob, was_seen, notes))
+        else:
+            rows.append(Row(item, 0, FilmStatus.NO_ANSWER, _NO_ANSWER, notes=notes))
+    return rows
