@@ -16,8 +16,9 @@ from rich.terminal_theme import MONOKAI
 
 from xraybatch import score
 from xraybatch.models.choice import choose_model
-from xraybatch.prediction.run import find_films, predict_items
+from xraybatch.prediction.run import predict_items
 from xraybatch.reports.console import print_report
+from xraybatch.sources.films import find_films
 from xraybatch_samples import write
 
 HERE = Path(__file__).parent

@@ -18,7 +18,8 @@ import pytest
 from xraybatch.core.errors import InputError, Interrupted, ModelError, UsageError
 from xraybatch.core.tables import read_table
 from xraybatch.models.model import load_model
-from xraybatch.prediction.run import PredictOptions, find_films, predict_items
+from xraybatch.prediction.run import PredictOptions, predict_items
+from xraybatch.sources.films import find_films
 
 
 def predict(model: Path, films: Path, out: Path, **options: object) -> bytes:
@@ -256,12 +257,6 @@ def test_the_self_test_stops_a_run_before_the_first_film(
     with pytest.raises(ModelError, match="self-test"):
         predict(model, grey_films, tmp_path / "r.csv")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["m.onnx"]
-
-
-def test_no_film_at_all_is_said(tmp_path: Path) -> None:
-    (tmp_path / "notes.txt").write_text("x")
-    with pytest.raises(InputError, match="no film"):
-        find_films([tmp_path])
 
 
 @pytest.mark.parametrize("moment", [1, 2, 3])

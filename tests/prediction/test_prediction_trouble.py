@@ -23,7 +23,8 @@ from xraybatch.core.tasks import Task, TaskKind
 from xraybatch.models.card import TaskCard
 from xraybatch.models.model import load_model
 from xraybatch.prediction import run as use_case
-from xraybatch.prediction.run import PredictOptions, find_films, predict_items
+from xraybatch.prediction.run import PredictOptions, predict_items
+from xraybatch.sources.films import find_films
 
 
 def predict(model: Path, films: Path, out: Path, **options: object) -> list[dict[str, str]]:

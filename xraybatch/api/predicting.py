@@ -16,7 +16,8 @@ from xraybatch.core.errors import Interrupted
 from xraybatch.core.progress import Progress
 from xraybatch.core.tables import read_table
 from xraybatch.prediction.rows import Columns
-from xraybatch.prediction.run import PredictOptions, find_films, predict_items
+from xraybatch.prediction.run import PredictOptions, predict_items
+from xraybatch.sources.films import find_films
 from xraybatch.training.train import Run
 
 if TYPE_CHECKING:

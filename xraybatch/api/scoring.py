@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from xraybatch.api.frames import RECORD, frame_digest
-from xraybatch.api.maps import map_text
+from xraybatch.core.label_maps import map_text
 from xraybatch.core.progress import SILENT, Progress
 from xraybatch.core.tables import as_text
 from xraybatch.core.tasks import parse_task_request

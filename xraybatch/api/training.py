@@ -7,10 +7,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, Unpack
 
-from xraybatch.api.maps import map_text
 from xraybatch.api.quiet import or_quiet
 from xraybatch.api.scoring import shown
 from xraybatch.core.errors import UsageError
+from xraybatch.core.label_maps import map_text
 from xraybatch.core.progress import Progress
 from xraybatch.extension.records import OptionValue
 from xraybatch.reports.card_text import card_fragment

@@ -110,7 +110,8 @@ def command(
     from xraybatch.core.errors import BarMissed
     from xraybatch.core.log import log_result, logged
     from xraybatch.models.choice import DEMONSTRATION, DEMONSTRATION_TITLE, choose_model
-    from xraybatch.prediction.run import PredictOptions, find_films, predict_items
+    from xraybatch.prediction.run import PredictOptions, predict_items
+    from xraybatch.sources.films import find_films
 
     progress = logged(ConsoleProgress(quiet=quiet))
     found = find_films(films)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Mapping, Sequence
 
 from xraybatch.core.errors import InputError, UsageError
@@ -110,28 +109,6 @@ def label_columns(
             _require(has, column)
         homes[task.name] = wanted
     return homes
-
-
-def parse_label_map(text: str) -> dict[str, str]:
-    """Read ``0=normal,1=abnormal``; an empty right side means "not labelled".
-
-    A part with a comma stands in double quotes, as in CSV; the last ``=`` of a part counts.
-
-    Raises
-    ------
-    UsageError
-        If a part has no ``=``, or a value stands twice.
-    """
-    found: dict[str, str] = {}
-    for part in next(csv.reader([text])):
-        value, equals, name = (piece.strip() for piece in part.rpartition("="))
-        if not equals or value in found:
-            problem = f"'{value}' twice" if value in found else f"'{part.strip()}' without '='"
-            raise UsageError(
-                f"--label-map {text} has {problem}.", "Write --label-map 0=normal,1=abnormal."
-            )
-        found[value] = name
-    return found
 
 
 def check_label_map(label_map: Mapping[str, str], tasks: Sequence[Task]) -> None:

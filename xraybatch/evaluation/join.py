@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from xraybatch.core.errors import InputError
 from xraybatch.core.names import did_you_mean
 from xraybatch.core.status import FilmStatus
-from xraybatch.evaluation.matching import Film, match
 from xraybatch.evaluation.report import Estimate, JoinReport
+from xraybatch.sources.matching import Film, match
 
 if TYPE_CHECKING:
     import numpy as np

@@ -14,7 +14,6 @@ from typing import Any
 from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.log import logged
 from xraybatch.core.progress import SILENT, Progress
-from xraybatch.extension.records import ImageReader
 from xraybatch.extension.registry import registry
 from xraybatch.images.pool import DecodingPool
 from xraybatch.models.model import Model, doubts
@@ -33,7 +32,7 @@ from xraybatch.prediction.record import (
 )
 from xraybatch.prediction.resuming import begin_or_go_on, identity_of, resumed_sentences
 from xraybatch.prediction.rows import Columns
-from xraybatch.sources.discover import Discovery, Item, discover
+from xraybatch.sources.discover import Item
 
 
 @dataclass(frozen=True)
@@ -73,30 +72,6 @@ class PredictOptions:
             raise UsageError(
                 f"--timeout {self.timeout:g} is no time limit.", "Give seconds, such as 600."
             )
-
-
-def find_films(arguments: Sequence[str | Path]) -> Discovery:
-    """Everything below `arguments` that is a film for the readers installed here.
-
-    Raises
-    ------
-    InputError
-        If an argument does not exist, two films have the same key, or there is no film at all.
-    """
-    readers = [owned.record for owned in registry().records(ImageReader)]
-    found = discover(
-        arguments,
-        suffixes=frozenset(suffix for reader in readers for suffix in reader.suffixes),
-        sniffers=[reader.sniff for reader in readers],
-    )
-    if not found.items:
-        looked_at = sum(found.skipped.values())
-        raise InputError(
-            f"There is no film in {', '.join(str(a) for a in arguments)}"
-            + (f" ({looked_at:,} other files were skipped)." if looked_at else "."),
-            "Name a folder with PNG, JPEG, TIFF or DICOM files.",
-        )
-    return found
 
 
 def predict_items(

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.files import sha256_of
+from xraybatch.core.label_maps import parse_label_map
 from xraybatch.core.log import log_note, logged
 from xraybatch.core.progress import SILENT, Progress
 from xraybatch.core.tables import read_table
 from xraybatch.core.tasks import Task, TaskKind, TaskRequest
-from xraybatch.evaluation.columns import infer_tasks, parse_label_map
+from xraybatch.evaluation.columns import infer_tasks
 from xraybatch.evaluation.join import Joined, check_order
 from xraybatch.evaluation.report import Report, Source
 from xraybatch.evaluation.scoring import ScoreOptions, evaluate, join_for
@@ -101,7 +102,7 @@ def score_options(*, label_map: str | None = None, **values: Any) -> ScoreOption
     Parameters
     ----------
     label_map : str, optional
-        As `xraybatch.evaluation.columns.parse_label_map` reads it.
+        As `xraybatch.core.label_maps.parse_label_map` reads it.
     **values
         The other fields of `ScoreOptions`.
 

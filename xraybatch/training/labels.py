@@ -8,13 +8,13 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from xraybatch.core.errors import InputError, UsageError
+from xraybatch.core.label_maps import parse_label_map
 from xraybatch.core.progress import Progress
 from xraybatch.core.tables import read_table, require_columns
 from xraybatch.core.tasks import DEFAULT_TASK, TaskKind, TaskRequest
-from xraybatch.evaluation.columns import parse_label_map
-from xraybatch.evaluation.matching import Film, match
-from xraybatch.prediction.run import find_films
+from xraybatch.sources.films import find_films
 from xraybatch.sources.keys import key_of
+from xraybatch.sources.matching import Film, match
 from xraybatch.training.options import TrainOptions
 
 if TYPE_CHECKING:

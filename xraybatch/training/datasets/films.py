@@ -11,9 +11,9 @@ from pathlib import Path
 from xraybatch.core.errors import InputError
 from xraybatch.extension.records import ImageReader
 from xraybatch.extension.registry import registry
-from xraybatch.prediction.run import find_films
 from xraybatch.sources.archives import ARCHIVES, NOT_TEXT, TABLES
 from xraybatch.sources.discover import HEAD, IMAGE_LIKE, NO_FILM
+from xraybatch.sources.films import find_films
 
 EMPTY = "empty file"
 LFS = "Git LFS pointer in place of a film"
