@@ -170,3 +170,17 @@ def trained(striped_films: Path, tmp_path_factory: pytest.TempPathFactory) -> An
         val_split=0.2,
     )
     return train(options, told), told, options
+
+
+@pytest.fixture(scope="session")
+def options_of() -> Callable[[Path], Any]:
+    """What ``xraybatch train --config`` makes of a file."""
+    from xraybatch.cli.train import command
+    from xraybatch.training.options import TrainOptions
+
+    def options_of(config: Path) -> TrainOptions:
+        found = command.make_context("train", ["--config", str(config)]).params
+        of_the_command = ("quiet", "resume", "preview")
+        return TrainOptions(**{k: v for k, v in found.items() if k not in of_the_command})
+
+    return options_of

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from xraybatch.core.errors import InputError, UsageError
 from xraybatch.extension.records import Architecture, Network, Option, TrainingDefaults
-from xraybatch.training.config import KEYS, options_from_config, read_config, write_config
+from xraybatch.training.config import KEYS, read_config, write_config
 from xraybatch.training.options import TrainOptions
 from xraybatch.training.settings import parse_values, settle
 
@@ -83,15 +84,17 @@ options = st.builds(
 )
 
 
-@given(options)
-def test_a_written_config_repeats_the_run(asked: TrainOptions) -> None:
+@given(asked=options)
+def test_a_written_config_repeats_the_run(
+    options_of: Callable[[Path], TrainOptions], asked: TrainOptions
+) -> None:
     import tempfile
 
     settings = settle(asked, ARCHITECTURE)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "config.toml"
         path.write_text(write_config(asked, settings, "none"), encoding="utf-8")
-        again = options_from_config(path)
+        again = options_of(path)
     assert settle(again, ARCHITECTURE) == settings
     for name in ("label_column", "label_map", "task", "test_split", "no_cache", "source"):
         assert getattr(again, name) == getattr(asked, name)

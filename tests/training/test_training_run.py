@@ -26,7 +26,6 @@ from xraybatch.models.session import Session
 pytestmark = pytest.mark.train
 pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
 
-from xraybatch.training.config import options_from_config  # noqa: E402
 from xraybatch.training.options import TrainOptions  # noqa: E402
 from xraybatch.training.train import train  # noqa: E402
 
@@ -126,9 +125,11 @@ def test_history_has_seconds_and_progress_has_epochs(trained: Any) -> None:
     assert any(d.startswith("loss ") and " val " in d for d in told.details)
 
 
-def test_the_config_repeats_the_run(trained: Any, tmp_path: Path) -> None:
+def test_the_config_repeats_the_run(
+    trained: Any, tmp_path: Path, options_of: Callable[[Path], TrainOptions]
+) -> None:
     run, _, _ = trained
-    again = replace(options_from_config(run.folder / "config.toml"), out=tmp_path / "again")
+    again = replace(options_of(run.folder / "config.toml"), out=tmp_path / "again")
     assert (again.epochs, again.batch_size, again.val_split) == (6, 8, 0.2)
     repeated = train(again)
     assert read_table(repeated.folder / "split.csv").equals(read_table(run.folder / "split.csv"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -150,8 +151,8 @@ def test_without_validation_films_nothing_can_be_chosen(
         )
 
 
-def test_the_config_may_call_it_try(tmp_path: Path) -> None:
-    from xraybatch.training.config import options_from_config
-
+def test_the_config_may_call_it_try(
+    tmp_path: Path, options_of: Callable[[Path], TrainOptions]
+) -> None:
     (tmp_path / "c.toml").write_text('plugin = "cnn"\ntry = ["epochs=1,2"]\n')
-    assert options_from_config(tmp_path / "c.toml").tries == ("epochs=1,2",)
+    assert options_of(tmp_path / "c.toml").tries == ("epochs=1,2",)

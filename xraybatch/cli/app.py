@@ -15,6 +15,7 @@ from typing import NoReturn
 import click
 
 from xraybatch.core.errors import (
+    EXIT_DONE,
     EXIT_FAULT,
     EXIT_INTERRUPTED,
     EXIT_USAGE,
@@ -168,7 +169,7 @@ def _run(arguments: list[str], opened: ExitStack, *, debug: bool) -> int:
         code = EXIT_INTERRUPTED
     except BrokenPipeError:  # the reader of a pipe went away: `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
+        code = EXIT_DONE
     except Exception as error:
         log_error(error)
         if debug:
@@ -179,7 +180,7 @@ def _run(arguments: list[str], opened: ExitStack, *, debug: bool) -> int:
             "Run again with `xraybatch --debug …` and report what it shows.",
         )
         code = EXIT_FAULT
-    return code if isinstance(code, int) else 0
+    return code if isinstance(code, int) else EXIT_DONE
 
 
 def _say(message: str, hint: str) -> None:

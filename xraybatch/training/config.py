@@ -49,29 +49,6 @@ def read_config(path: Path) -> dict[str, Any]:
     return {key.replace("-", "_"): value for key, value in data.items()}
 
 
-def options_from_config(path: Path) -> TrainOptions:
-    """The options that a config file holds, as the command line would read them.
-
-    Raises
-    ------
-    InputError, UsageError
-        As `read_config`; if the file names no plugin, or a value is of another type.
-    """
-    data = read_config(path)
-    if "plugin" not in data:
-        raise UsageError(f"{path} names no plugin.", 'Write plugin = "resnet50" into it.')
-    for name in ("data", "labels", "out"):
-        if name in data:
-            data[name] = Path(data[name])
-    for name in ("task", "option", "tries"):
-        if name in data:
-            data[name] = tuple(data[name])
-    try:
-        return TrainOptions(**data)
-    except TypeError as error:
-        raise UsageError(f"{path} has a value of the wrong type: {error}.") from None
-
-
 def write_config(options: TrainOptions, settings: Settings, weights: str) -> str:
     """What repeats a run, as TOML: every setting with the value that it really had.
 
