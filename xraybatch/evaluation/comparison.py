@@ -1,7 +1,7 @@
 """Several models on the same films: every number with its interval, and the paired differences.
 
 A film enters where every model answered it, so that all numbers are of the same films. Differences
-are to the first model and drawn in pairs: each resample takes the same patients for both.
+are to the first model.
 """
 
 from __future__ import annotations
@@ -10,24 +10,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from xraybatch.core.errors import InputError
 from xraybatch.core.status import FilmStatus
-from xraybatch.core.tasks import Task, TaskKind
-from xraybatch.evaluation.answers import MASKED, Answers, answers
-from xraybatch.evaluation.bootstrap import Sample, patient_weights
+from xraybatch.core.tasks import Task
+from xraybatch.evaluation.answers import answers
 from xraybatch.evaluation.columns import label_columns
-from xraybatch.evaluation.ranking import Ranking
+from xraybatch.evaluation.paired import differences
 from xraybatch.evaluation.report import Estimate, JoinReport, Settings, TaskReport, plain
 from xraybatch.evaluation.scoring import ScoreOptions, evaluate, join_for
 
 if TYPE_CHECKING:
     import pandas as pd
-    from numpy.typing import NDArray
 
 SCHEMA_VERSION = "1.0"
-PAIRED = "paired patient bootstrap, percentile"
 _SAME = 1e-12
 _MANY = (
     "Whoever takes the best of several models on these films flatters it: score the chosen one on "
@@ -181,42 +176,6 @@ def compare(
     )
 
 
-def differences(
-    task: Task, first: Answers, other: Answers, options: ScoreOptions
-) -> dict[str, Estimate]:
-    """How much better `other` is than `first` on the same films: accuracy and AUC.
-
-    Parameters
-    ----------
-    task : Task
-    first, other : Answers
-        Of the same films in the same order.
-    options : ScoreOptions
-        Confidence, resamples and seed.
-    """
-    found = {}
-    auc = _auc_of(task, first), _auc_of(task, other)
-    wanted: dict[str, tuple[_Number, _Number]] = {}
-    if auc[0] and auc[1]:
-        wanted["auc" if task.kind is TaskKind.BINARY else "macro_auc"] = auc[0], auc[1]
-    if task.kind is not TaskKind.MULTILABEL:
-        wanted["accuracy"] = _accuracy_of(first), _accuracy_of(other)
-    ones = np.ones(len(first.y_true), np.int64)
-    names, patients = np.unique(first.patients, return_inverse=True)
-    drawn: dict[str, list[float]] = {name: [] for name in wanted}
-    if len(names) > 1:
-        for weights in patient_weights(len(names), options.resamples, options.seed):
-            of_film = weights[patients]
-            for name, (mine, theirs) in wanted.items():
-                drawn[name].append(theirs(of_film) - mine(of_film))
-    for name, (mine, theirs) in wanted.items():
-        sample = Sample(theirs(ones) - mine(ones), np.array(drawn[name]))
-        reason = "it is undefined for one of the two"
-        estimate = sample.estimate(reason, len(ones), options.confidence)
-        found[name] = replace(estimate, method=PAIRED) if estimate.method else estimate
-    return found
-
-
 def _common(
     candidates: Sequence[Candidate],
 ) -> tuple[list[pd.DataFrame], bool, list[str]]:
@@ -261,48 +220,6 @@ def _keys(table: pd.DataFrame, framed: bool) -> list[tuple[str, str]]:
     paths = table["path"].str.removeprefix("./").tolist()
     frames = table["frame"].tolist() if framed else [""] * len(paths)
     return list(zip(paths, frames, strict=True))
-
-
-# ── numbers of weighted films ──────────────────────────────────────────────────────────────────
-
-
-class _Number:
-    """A number of films that count as often as their weights say."""
-
-    def __init__(self, compute: Any) -> None:
-        self._compute = compute
-
-    def __call__(self, weights: NDArray[np.int64]) -> float:
-        return float(self._compute(weights))
-
-
-def _accuracy_of(given: Answers) -> _Number:
-    right = given.y_true == given.y_pred
-    return _Number(lambda w: w @ right / w.sum() if w.sum() else np.nan)
-
-
-def _auc_of(task: Task, given: Answers) -> _Number | None:
-    """The AUC of the positive class, else its mean over classes or findings."""
-    if given.y_prob is None:
-        return None
-    columns = range(len(task.classes))
-    if task.kind is TaskKind.BINARY:
-        columns = range(task.positive_index, task.positive_index + 1)
-    parts = []
-    for k in columns:
-        if task.kind is TaskKind.MULTILABEL:
-            labelled = given.y_true[:, k] != MASKED
-            positive = given.y_true[labelled, k] == 1
-        else:
-            labelled = np.ones(len(given.y_true), bool)
-            positive = given.y_true == k
-        if positive.all() or not positive.any():
-            return _Number(lambda _: np.nan)
-        parts.append((labelled, Ranking(positive, given.y_prob[labelled, k])))
-    return _Number(lambda w: np.mean([ranking.auc(w[some]) for some, ranking in parts]))
-
-
-# ── the best ───────────────────────────────────────────────────────────────────────────────────
 
 
 def _best(

@@ -14,7 +14,7 @@ from xraybatch.core.tables import read_table, require_columns
 from xraybatch.core.tasks import DEFAULT_TASK, TaskKind, TaskRequest
 from xraybatch.sources.films import find_films
 from xraybatch.sources.keys import key_of
-from xraybatch.sources.matching import Film, match
+from xraybatch.training.label_files import find_files, nothing_there, tell_unlabelled
 from xraybatch.training.options import TrainOptions
 
 if TYPE_CHECKING:
@@ -155,13 +155,11 @@ def _from_table(
     if unlabelled.any():
         progress.note(f"Without any label, left out: {int(unlabelled.sum()):,} films.")
         kept = kept[~unlabelled]
-    kept[FILE] = [_place(path, folder, labels.parent) for path in kept["path"]]
-    if folder is not None and not (kept[FILE] != "").any():
-        kept = _by_name(kept, labels, folder, progress)
+    kept["path"], kept[FILE] = find_files(kept["path"].tolist(), labels, folder, progress)
     missing = tuple(kept.loc[kept[FILE] == "", "path"])
     kept = kept[kept[FILE] != ""].reset_index(drop=True)
     if not len(kept):
-        raise _nothing_there(labels, len(missing))
+        raise nothing_there(labels, len(missing))
     if missing:
         progress.warn(
             "Films left out",
@@ -171,21 +169,10 @@ def _from_table(
         )
     kept["path"] = [key_of(path) for path in kept["path"]]
     if folder is not None:
-        _tell_unlabelled(kept, folder, labels, progress)
+        tell_unlabelled(kept[FILE], folder, labels, progress)
     for column in homes:
         _tell_spellings(column, kept[column], progress)
     return LabelledFilms(kept, f"table {labels.name}", missing)
-
-
-def _tell_unlabelled(table: pd.DataFrame, folder: Path, labels: Path, progress: Progress) -> None:
-    known = {Path(file).resolve() for file in table[FILE]}
-    try:
-        items = find_films([folder]).items
-    except InputError:  # it holds the table alone
-        return
-    others = sum(Path(item.path).resolve() not in known for item in items)
-    if others:
-        progress.note(f"In the folder but not in {labels.name}, left out: {others:,} films.")
 
 
 def _tell_spellings(task: str, column: pd.Series[str], progress: Progress) -> None:
@@ -200,33 +187,6 @@ def _tell_spellings(task: str, column: pd.Series[str], progress: Progress) -> No
                 f"'{one}' and '{other}' of '{task}' are taken as two classes; "
                 f"--label-map {one}={other} makes them one.",
             )
-
-
-def _by_name(table: pd.DataFrame, labels: Path, folder: Path, progress: Progress) -> pd.DataFrame:
-    """Paths that are no paths here, found as `score` finds them: by other folders, name or stem."""
-    items = find_films([folder]).items
-    try:
-        rows, compared, _ = match(
-            [Film(item.key, "") for item in items], [Film(path, "") for path in table["path"]]
-        )
-    except InputError as error:
-        ambiguous = error.message.partition(". ")[2]
-        raise _nothing_there(labels, len(table), ambiguous) from None
-    words = compared.replace("the results'", "the files'")
-    progress.note(f"No path of {labels.name} is there, so films were matched by {words}.")
-    paths, files = table["path"].tolist(), table[FILE].tolist()
-    for item, row in zip(items, rows, strict=True):
-        if row >= 0:
-            paths[row], files[row] = item.key, item.path
-    return table.assign(path=paths, **{FILE: files})
-
-
-def _nothing_there(labels: Path, count: int, ambiguous: str = "") -> InputError:
-    return InputError(
-        f"None of the {count:,} films that {labels} names is there. {ambiguous}".strip(),
-        "Paths are looked for in --data and in the folder of the table, then by file names, each "
-        "of which must stand for one film. --path-column names another column.",
-    )
 
 
 def _from_folders(folder: Path, requests: list[TaskRequest], progress: Progress) -> LabelledFilms:
@@ -318,12 +278,3 @@ def _once(table: pd.DataFrame, labels: Path, progress: Progress) -> pd.DataFrame
     if len(once) < len(table):
         progress.note(f"Rows of {labels.name} that stand twice: {len(table) - len(once):,}.")
     return once
-
-
-def _place(path: str, *folders: Path | None) -> str:
-    if not path:
-        return ""
-    for folder in folders:
-        if folder is not None and (found := folder / path).is_file():
-            return str(found)
-    return ""
