@@ -8,7 +8,13 @@ from typing import Any
 import click
 
 from xraybatch.cli import completion
-from xraybatch.cli.options import interval_options, label_options, log_file, report_options
+from xraybatch.cli.options import (
+    interval_options,
+    label_options,
+    log_file,
+    positive_option,
+    report_options,
+)
 
 _A_PATH = click.Path(path_type=Path)
 
@@ -25,7 +31,7 @@ _A_PATH = click.Path(path_type=Path)
     "by.",
 )
 @label_options("--labels")
-@click.option("--positive", metavar="CLASS", help="The class, of two, that sensitivity speaks of.")
+@positive_option
 @report_options("comparison")
 @interval_options
 @log_file

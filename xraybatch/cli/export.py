@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from xraybatch.cli import completion
+from xraybatch.cli.options import quiet_option
 
 _A_PATH = click.Path(path_type=Path)
 
@@ -37,7 +38,7 @@ _A_PATH = click.Path(path_type=Path)
     metavar="KEY=VALUE",
     help="Option of the exporter, listed by `xraybatch plugins exporter`. Repeatable.",
 )
-@click.option("-q", "--quiet", is_flag=True, help="No progress and no summary; warnings stay.")
+@quiet_option
 def command(
     run: Path, to: str, out: Path | None, tolerance: float, option: tuple[str, ...], quiet: bool
 ) -> None:

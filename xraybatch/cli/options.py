@@ -50,6 +50,33 @@ log_file = click.option(
 )
 
 
+quiet_option = click.option(
+    "-q", "--quiet", is_flag=True, help="No progress and no summary; warnings stay."
+)
+
+model_option = click.option(
+    "-m",
+    "--model",
+    type=click.Path(path_type=Path),
+    shell_complete=completion.models,
+    help="Model file or run folder.  [default: $XRAYBATCH_MODEL, else the newest run in ./runs, "
+    "else the bundled demonstration model]",
+)
+
+device_option = click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    metavar="auto|cpu|cuda|cuda:N",
+    shell_complete=completion.words("auto", "cpu", "cuda"),
+    help="Where to compute; a device asked for by name and not there is an error.",
+)
+
+positive_option = click.option(
+    "--positive", metavar="CLASS", help="The class, of two, that sensitivity speaks of."
+)
+
+
 def label_options(table: str, truth: str = "truth", why_patients: str = "") -> Decorate:
     """How a table of labels is read.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from xraybatch.cli import completion
-from xraybatch.cli.options import log_file
+from xraybatch.cli.options import device_option, log_file, model_option, quiet_option
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,22 +26,8 @@ if TYPE_CHECKING:
     required=True,
     help="Results: .csv, .parquet or .jsonl.",
 )
-@click.option(
-    "-m",
-    "--model",
-    type=click.Path(path_type=Path),
-    shell_complete=completion.models,
-    help="Model file or run folder.  [default: $XRAYBATCH_MODEL, else the newest run in ./runs, "
-    "else the bundled demonstration model]",
-)
-@click.option(
-    "--device",
-    default="auto",
-    show_default=True,
-    metavar="auto|cpu|cuda|cuda:N",
-    shell_complete=completion.words("auto", "cpu", "cuda"),
-    help="Where to compute; a device asked for by name and not there is an error.",
-)
+@model_option
+@device_option
 @click.option("--batch-size", type=int, help="Films a batch, 2 or more.  [default: 16, GPU 32]")
 @click.option(
     "--workers",
@@ -76,7 +62,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Run a model file that was changed since it was made; the run record says so.",
 )
-@click.option("-q", "--quiet", is_flag=True, help="No progress and no summary; warnings stay.")
+@quiet_option
 @log_file
 def command(
     films: tuple[str, ...],

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from xraybatch.cli import completion
-from xraybatch.cli.options import log_file
+from xraybatch.cli.options import log_file, quiet_option
 
 if TYPE_CHECKING:
     from xraybatch.training.datasets.record import PreparedData
@@ -111,7 +111,7 @@ _FORMS = ("class-folders", "split-folders", "split-in-class-folders", "mura", "t
 @click.option("--source-name", default="", help="Where the films come from.  [default: asked]")
 @click.option("--licence", default="", help="Licence of the films.  [default: asked]")
 @click.option("--citation", default="", help="What to cite for the films.  [default: asked]")
-@click.option("-q", "--quiet", is_flag=True, help="No progress and no summary; warnings stay.")
+@quiet_option
 @log_file
 def command(
     source: str,

@@ -7,7 +7,13 @@ from typing import Any
 
 import click
 
-from xraybatch.cli.options import interval_options, label_options, log_file, report_options
+from xraybatch.cli.options import (
+    interval_options,
+    label_options,
+    log_file,
+    positive_option,
+    report_options,
+)
 
 _A_PATH = click.Path(path_type=Path)
 
@@ -23,7 +29,7 @@ _A_PATH = click.Path(path_type=Path)
     metavar="NAME[:KIND[=CLASS,…]]",
     help="A task of RESULTS, where no run record lies beside them. Repeatable.",
 )
-@click.option("--positive", metavar="CLASS", help="The class, of two, that sensitivity speaks of.")
+@positive_option
 @report_options("report")
 @click.option(
     "--fail-under",

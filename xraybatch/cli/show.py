@@ -7,21 +7,14 @@ from pathlib import Path
 import click
 
 from xraybatch.cli import completion
-from xraybatch.cli.options import log_file
+from xraybatch.cli.options import device_option, log_file, model_option
 
 _A_PATH = click.Path(path_type=Path)
 
 
 @click.command()
 @click.argument("film", type=_A_PATH, shell_complete=completion.paths)
-@click.option(
-    "-m",
-    "--model",
-    type=_A_PATH,
-    shell_complete=completion.models,
-    help="Model file or run folder.  [default: $XRAYBATCH_MODEL, else the newest run in ./runs, "
-    "else the bundled demonstration model]",
-)
+@model_option
 @click.option(
     "--heatmap",
     is_flag=True,
@@ -48,14 +41,7 @@ _A_PATH = click.Path(path_type=Path)
 )
 @click.option("-o", "--out", type=_A_PATH, shell_complete=completion.paths, help="Picture: .png.")
 @click.option("--overwrite", is_flag=True, help="Replace a picture that is there already.")
-@click.option(
-    "--device",
-    default="auto",
-    show_default=True,
-    metavar="auto|cpu|cuda|cuda:N",
-    shell_complete=completion.words("auto", "cpu", "cuda"),
-    help="Where to compute; a device asked for by name and not there is an error.",
-)
+@device_option
 @click.option(
     "--allow-broken-seal", is_flag=True, help="Run a model file that was changed since it was made."
 )

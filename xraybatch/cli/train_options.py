@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from xraybatch.cli import completion
-from xraybatch.cli.options import label_options, together
+from xraybatch.cli.options import label_options, quiet_option, together
 from xraybatch.cli.train_settings import FROM_PLUGIN, settings_options
 
 _A_PATH = click.Path(path_type=Path)
@@ -214,5 +214,5 @@ train_options = together(
         metavar="FILE.png",
         help="Train nothing; draw what augmentation makes of training films.",
     ),
-    click.option("-q", "--quiet", is_flag=True, help="No progress and no summary; warnings stay."),
+    quiet_option,
 )
