@@ -42,7 +42,7 @@ def test_class_folders_are_the_labels(tmp_path: Path, said: Any) -> None:
         "well/c.png": "well",
     }
     assert set(found.table["split"]) == {""}
-    assert "In no class folder, left out: 1" in said.text
+    assert "Left out (film in no class folder): 1" in said.text
 
 
 def test_train_and_test_folders_are_taken_as_distributed(tmp_path: Path, said: Any) -> None:
@@ -59,9 +59,9 @@ def test_train_and_test_folders_are_taken_as_distributed(tmp_path: Path, said: A
         "one/TEST/ill/b.png": "test",
         "one/train/ill/a.png": "train",
         "one/valid/well/c.png": "val",
-        "x/well/d.png": "",
     }
     assert by_path["label"]["one/TEST/ill/b.png"] == "ill"
+    assert "Left out (film in no train, val or test folder): 1" in said.text
     assert "taken as the split" in said.text
 
 

@@ -16,9 +16,9 @@ from xraybatch.training.features import Bank
 from xraybatch.training.fit import Material, Stored, Taught, fit
 from xraybatch.training.heads import Head, head_for
 from xraybatch.training.imbalance import oversampled
-from xraybatch.training.labels import TRAIN, VALIDATION
 from xraybatch.training.network import Assembly, assemble
 from xraybatch.training.options import TrainOptions
+from xraybatch.training.part_names import TRAIN, VALIDATION
 from xraybatch.training.prepare import Prepared
 from xraybatch.training.settings import Settings
 from xraybatch.training.weights import LoadedWeights, build_network

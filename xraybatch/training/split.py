@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xraybatch.core.errors import InputError
-from xraybatch.training.labels import PARTS, TEST, TRAIN, VALIDATION
+from xraybatch.training.part_names import PARTS, TEST, TRAIN, VALIDATION
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
