@@ -70,6 +70,17 @@ def with_folder(
     return _of_preset(_with_origin(replace(options, data=place), place), progress)
 
 
+def how_prepared(options: TrainOptions) -> str:
+    """How `prepare` dealt the films of a folder that it made, a sentence; empty: it did not."""
+    if options.data is None or options.labels is not None:
+        return ""
+    try:
+        stored = json.loads((options.data / DATASET).read_text(encoding="utf-8"))
+        return str(stored["split"]["how"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
 def is_address(data: Path) -> bool:
     """Whether a person typed an address, which became a path."""
     return str(data).startswith(_ADDRESS)

@@ -7,7 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from xraybatch.core.progress import Progress
+from xraybatch.core.tasks import TaskKind
 from xraybatch.extension.records import Architecture, Network
 from xraybatch.extension.registry import Owned
 from xraybatch.training.augment import augmenter
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FOCUS = 2.0  # of focal loss, as its authors recommend
+_LISTED = 12  # classes
 
 
 @dataclass(frozen=True)
@@ -104,10 +108,12 @@ def learn(shop: Workshop, prepared: Prepared, settings: Settings, state: Path | 
         augmentation = augmenter(settings.augment, flip=settings.flip, seed=options.seed)
         _say_views(settings, frozen=network.pretrained, progress=progress)
         heads, assembly = assembled(network, augmentation)
+        material = _material(prepared, heads, settings, augmentation, options.seed)
+        _say_balance(settings, prepared, material, progress)
         taught = fit(
             assembly,
             heads,
-            _material(prepared, heads, settings, augmentation, options.seed),
+            material,
             settings,
             frozen=network.pretrained,
             seed=options.seed,
@@ -132,6 +138,36 @@ def _say_views(settings: Settings, *, frozen: bool, progress: Progress) -> None:
         f"The backbone is frozen and sees {seen}"
         + (", one of them as it is." if settings.views > 1 else "; --views N adds augmented views.")
     )
+
+
+def _say_balance(
+    settings: Settings, prepared: Prepared, material: Material, progress: Progress
+) -> None:
+    """What is done about rare classes, in figures of the training films."""
+    films = prepared.split.where(TRAIN)
+    for task in prepared.tasks:
+        if task.kind is TaskKind.MULTILABEL:
+            continue
+        codes, weights = prepared.codes[task.name], material.weights[task.name]
+        if settings.imbalance == "oversample":
+            shown = np.bincount(codes[material.train][codes[material.train] >= 0])
+            had = np.bincount(codes[films][codes[films] >= 0], minlength=len(shown))
+            by_class = [
+                f"{name} {before:,} → {after:,}"
+                for name, before, after in zip(task.classes, had, shown, strict=False)
+            ]
+            what = f"Oversampled in training only, films an epoch of '{task.name}'"
+        elif settings.imbalance == "class-weights":
+            by_class = [
+                f"{name} {weights[films[codes[films] == k][0]].max():.2f}"
+                for k, name in enumerate(task.classes)
+                if (codes[films] == k).any()
+            ]
+            what = f"Class weights of '{task.name}'"
+        else:
+            continue
+        more = " …" if len(by_class) > _LISTED else ""
+        progress.note(f"{what}: {', '.join(by_class[:_LISTED])}{more}.")
 
 
 def _material(

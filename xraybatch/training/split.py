@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LEFT_OUT = ""
+AS_DISTRIBUTED = "parts as distributed"
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def make_split(
     test_split: float,
     seed: int,
     whole: str = "patient",
-    told: str = "parts as distributed",
+    told: str = AS_DISTRIBUTED,
 ) -> Split:
     """Deal films to parts.
 

@@ -21,7 +21,7 @@ from xraybatch.models.card import Card
 from xraybatch.models.runs import MODEL_FILE
 from xraybatch.reports.cross_validation import FoldLine
 from xraybatch.training.backend import Device, be_deterministic, check_installed, choose_device
-from xraybatch.training.data_source import with_folder
+from xraybatch.training.data_source import how_prepared, with_folder
 from xraybatch.training.features import Bank
 from xraybatch.training.folder import LOG, STATE, reopened, run_folder
 from xraybatch.training.folds import cross_validate
@@ -40,7 +40,7 @@ from xraybatch.training.resume import (
     write_about,
 )
 from xraybatch.training.settings import Settings, settle
-from xraybatch.training.split import make_split
+from xraybatch.training.split import AS_DISTRIBUTED, make_split
 from xraybatch.training.tries import TryLine, grid
 
 SAMPLES = "No --data: the synthetic sample films are used. This is a demonstration."
@@ -223,6 +223,7 @@ def _divided(
         test_split=options.test_split,
         seed=options.seed,
         whole=given.whole,
+        told=how_prepared(options) or AS_DISTRIBUTED,
     )
     if split.left_out:
         progress.note(
