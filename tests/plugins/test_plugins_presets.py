@@ -66,6 +66,7 @@ def check_origin(made: Any, preset: str) -> None:
     assert made.card["data"]["source"].startswith(record.source)
     assert made.card["data"]["licence"] == record.licence
     assert f"| preset | {preset} |" in text
+    assert f"Score of the held-back test films (preset {preset}, " in made.said
     assert record.licence in text
     assert record.licence in made.said
 
