@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 FOCUS = 2.0  # of focal loss, as its authors recommend
 _LISTED = 12  # classes
+_ALIKE = 0.01  # between class weights of which nothing need be said
 
 
 @dataclass(frozen=True)
@@ -158,11 +159,11 @@ def _say_balance(
             ]
             what = f"Oversampled in training only, films an epoch of '{task.name}'"
         elif settings.imbalance == "class-weights":
-            by_class = [
-                f"{name} {weights[films[codes[films] == k][0]].max():.2f}"
-                for k, name in enumerate(task.classes)
-                if (codes[films] == k).any()
-            ]
+            present = [k for k in range(len(task.classes)) if (codes[films] == k).any()]
+            weight = {k: float(weights[films[codes[films] == k][0]].max()) for k in present}
+            if max(weight.values(), default=1.0) - min(weight.values(), default=1.0) < _ALIKE:
+                continue
+            by_class = [f"{task.classes[k]} {weight[k]:.2f}" for k in present]
             what = f"Class weights of '{task.name}'"
         else:
             continue
