@@ -39,7 +39,12 @@ _OA: dict[str, Any] = {
     "imbalance": "oversample",
     "option": "attention=se,cbam",
 }
-_BROKEN: dict[str, Any] = {"batch-size": 32, "optimizer": "adam", "augment": "scale-rotate"}
+_BROKEN: dict[str, Any] = {
+    "task": "label:binary",
+    "batch-size": 32,
+    "optimizer": "adam",
+    "augment": "scale-rotate",
+}
 
 
 @hookimpl

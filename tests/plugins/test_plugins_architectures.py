@@ -150,7 +150,7 @@ def test_every_preset_is_made_of_options_that_exist() -> None:
 
     from xraybatch.extension.records import Preset
     from xraybatch.training.options import TrainOptions
-    from xraybatch.training.presets import preset_values
+    from xraybatch.training.presets import preset_options, preset_values
     from xraybatch.training.settings import settle
 
     names = {owned.record.name for owned in registry().records(Preset)}
@@ -160,7 +160,9 @@ def test_every_preset_is_made_of_options_that_exist() -> None:
     }
     for name in names:
         values = preset_values(name)
-        options = TrainOptions(**values)
+        chosen, left_out = preset_options(name, values["plugin"], ())
+        assert not left_out
+        options = TrainOptions(**values, option=chosen)
         settled = settle(options, record(options.plugin))
         assert settled.epochs == values["epochs"]
         assert set(values) <= {entry.name for entry in fields(TrainOptions)}

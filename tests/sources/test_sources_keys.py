@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xraybatch.sources.keys import joined, key_of, order_key
+from xraybatch.sources.keys import joined, key_of, order_key, same_key
 
 
 @pytest.mark.parametrize(
@@ -58,6 +58,11 @@ def test_order_is_that_of_bytes():
     assert sorted(keys, key=order_key) == [
         *("Z.png", "a.png", "a/b.png", "z.png", "é.png", "\ufb01.png", "\U0001f9b4.png")
     ]
+
+
+def test_joins_ignore_a_leading_dot():
+    assert same_key("./-rf.png") == same_key("-rf.png") == "-rf.png"
+    assert same_key("././a/./b") == "a/./b"
 
 
 def test_joined():

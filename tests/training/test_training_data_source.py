@@ -16,8 +16,9 @@ from PIL import Image
 
 from xraybatch.core.errors import InputError
 from xraybatch.core.tables import read_table
-from xraybatch.training.data_source import with_folder
+from xraybatch.training.data_source import how_prepared, with_folder
 from xraybatch.training.options import TrainOptions
+from xraybatch.training.resume import find_unfinished, write_about
 
 
 @pytest.fixture
@@ -78,6 +79,49 @@ def test_an_address_is_fetched(
     found = with_folder(TrainOptions("cnn", data=Path(address), task=CLASSES), said)
     assert found.data is not None
     assert len(read_table(found.data / "labels.csv")) == 30
+
+
+def test_a_share_for_validation_holds_for_an_archive(
+    nested_zip: Path, said: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XRAYBATCH_CACHE", str(tmp_path / "cache"))
+    options = TrainOptions("cnn", data=nested_zip, task=CLASSES)
+    for share, films in ((0.1, 3), (0.3, 9)):
+        found = with_folder(options, said, val_split=share)
+        assert found.data is not None
+        table = read_table(found.data / "labels.csv")
+        assert abs((table["split"] == "val").sum() - films) <= 1
+        assert "drawn by single films and stratified by class" in how_prepared(found)
+    assert how_prepared(options) == ""
+
+
+def test_a_tree_of_mura_may_lie_in_a_folder_of_its_name(
+    said: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XRAYBATCH_CACHE", str(tmp_path / "cache"))
+    rng = np.random.default_rng(0)
+    for number in range(12):
+        part, answer = ("train", "valid")[number % 2], ("positive", "negative")[number // 2 % 2]
+        study = f"MURA-v1.1/{part}/XR_HAND/patient{number:05}/study1_{answer}"
+        (tmp_path / "m" / study).mkdir(parents=True)
+        pixels = rng.integers(0, 256, (24, 20)).astype(np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "m" / study / "image1.png")
+    elbow = tmp_path / "m/MURA-v1.1/train/XR_ELBOW/patient99999/study1_positive/image1.png"
+    elbow.parent.mkdir(parents=True)
+    Image.fromarray(rng.integers(0, 256, (24, 20)).astype(np.uint8)).save(elbow)
+    found = with_folder(TrainOptions("cnn", data=tmp_path / "m"), said)
+    assert found.data is not None
+    table = read_table(found.data / "labels.csv")
+    assert set(table["abnormality"]) == {"positive", "negative"}
+    assert len(table) == 13
+
+
+def test_a_stopped_run_remembers_its_address(address: str, tmp_path: Path) -> None:
+    options = TrainOptions("cnn", data=Path(address))
+    building = tmp_path / ".run.partial"
+    building.mkdir()
+    write_about(building, tmp_path / "run", options)
+    assert find_unfinished(tmp_path / "run").options.data == Path(address)
 
 
 def test_what_prepare_wrote_down_reaches_the_card(

@@ -42,7 +42,7 @@ def test_class_folders_are_the_labels(tmp_path: Path, said: Any) -> None:
         "well/c.png": "well",
     }
     assert set(found.table["split"]) == {""}
-    assert "In no class folder, left out: 1" in said.text
+    assert "Left out (film in no class folder): 1" in said.text
 
 
 def test_train_and_test_folders_are_taken_as_distributed(tmp_path: Path, said: Any) -> None:
@@ -59,10 +59,31 @@ def test_train_and_test_folders_are_taken_as_distributed(tmp_path: Path, said: A
         "one/TEST/ill/b.png": "test",
         "one/train/ill/a.png": "train",
         "one/valid/well/c.png": "val",
-        "x/well/d.png": "",
     }
     assert by_path["label"]["one/TEST/ill/b.png"] == "ill"
+    assert "Left out (film in no train, val or test folder): 1" in said.text
     assert "taken as the split" in said.text
+
+
+def test_folders_that_wrap_the_classes_are_seen_through(tmp_path: Path, said: Any) -> None:
+    folder = films(tmp_path, "Data/Set/Ill/a.png", "Data/Set/well/p1/b.png", "Data/Set/well/c.png")
+    found = read_films(folder, TrainOptions("a", data=folder), LABEL, said).table
+    assert list(found["label"]) == ["Ill", "well", "well"]
+    asked = [parse_task_request("label:multiclass=ill,well")]
+    found = read_films(folder, TrainOptions("a", data=folder), asked, said).table
+    assert list(found["label"]) == ["ill", "well", "well"]
+    for names, missing in (("ill,well,odd", "'odd'"), ("ill,odd", "'odd'")):
+        asked = [parse_task_request(f"label:multiclass={names}")]
+        with pytest.raises(InputError, match=f"no class folder {missing}"):
+            read_films(folder, TrainOptions("a", data=folder), asked, said)
+
+
+def test_folders_of_parts_may_lie_in_the_classes(tmp_path: Path, said: Any) -> None:
+    folder = films(tmp_path, "ill/train/a.png", "ill/test/b.png", "well/train/c.png", "=x/d.png")
+    found = read_films(folder, TrainOptions("a", data=folder), LABEL, said).table
+    assert list(found["label"]) == ["ill", "ill", "well"]
+    assert list(found["split"]) == ["test", "train", "train"]
+    assert "Left out (film in no train, val or test folder): 1" in said.text
 
 
 def test_a_table_in_the_folder_is_used_and_named(tmp_path: Path, said: Any) -> None:

@@ -17,7 +17,7 @@ from xraybatch.reports.card_text import card_fragment
 from xraybatch.reports.html_text import score_html, text
 from xraybatch.training import train as training
 from xraybatch.training.options import TrainKeywords, TrainOptions
-from xraybatch.training.presets import place_of, preset_values
+from xraybatch.training.presets import place_of, preset_options, preset_values
 
 
 class Run(training.Run):
@@ -113,6 +113,10 @@ def train(
         values = {**preset_values(preset), **values}
         if data is None and labels is None:
             values["data"] = place_of(preset)
+        given_options = values.get("option", ())
+        values["option"], left_out = preset_options(preset, values["plugin"], given_options)
+        if left_out:
+            or_quiet(progress).note(left_out)
     return _shown(training.train(TrainOptions(**{**values, **more}), or_quiet(progress)))
 
 

@@ -83,7 +83,8 @@ class ConsoleProgress:
             bar = _BarStage(bars, task)
             yield bar
         seconds = time.monotonic() - begin
-        self._console.print(f"[green]✓[/] {escape(label)}: {bar.done:,} {unit} in {seconds:.1f} s")
+        counted = f": {bar.done:,} {unit} in" if bar.done or total is not None else ","
+        self._console.print(f"[green]✓[/] {escape(label)}{counted} {seconds:.1f} s")
 
     def note(self, sentence: str) -> None:
         """One line."""
@@ -140,7 +141,9 @@ class _PlainStage:
             return
         of = f" of {self._total:,}" if self._total is not None else ""
         tail = f", {detail}" if detail else ""
-        line = f"{self._label}: {self.done:,}{of} {self._unit}, {now - self._begin:.0f} s{tail}"
+        # what has no number of steps, and took none, is told by its time alone
+        counted = f": {self.done:,}{of} {self._unit}" if self.done or of else ""
+        line = f"{self._label}{counted}, {now - self._begin:.0f} s{tail}"
         self._console.print(escape(line), soft_wrap=True)
 
 

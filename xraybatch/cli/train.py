@@ -50,10 +50,16 @@ def command(
         _check_alone(context)
         run = training.resume(resume, progress)
     else:
-        if values["preset"] and not (values["data"] or values["labels"]):
-            from xraybatch.training.presets import place_of
+        if values["preset"]:
+            from xraybatch.training.presets import place_of, preset_options
 
-            values["data"] = place_of(values["preset"])
+            if not (values["data"] or values["labels"]):
+                values["data"] = place_of(values["preset"])
+            values["option"], left_out = preset_options(
+                values["preset"], values["plugin"], values["option"]
+            )
+            if left_out:
+                progress.note(left_out)
         options = TrainOptions(**values)
         if preview is not None:
             training.preview(options, preview, progress)

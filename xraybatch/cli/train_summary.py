@@ -20,6 +20,7 @@ def show_run(run: Run) -> None:
 
     console = stdout()
     if run.report is not None:
+        console.print(escape(_whose_score(run)), style="bold")
         print_report(run.report, console)
         if run.tries:
             console.print()
@@ -41,6 +42,15 @@ def show_run(run: Run) -> None:
     else:
         console.print(f"[bold]Model:[/]      {escape(str(run.model))}", soft_wrap=True)
     console.print(f"[dim]Next:[/] {following}", soft_wrap=True)
+
+
+def _whose_score(run: Run) -> str:
+    """Which films the figures are of, and which preset or network answered them."""
+    if run.card is None or run.folds:
+        return "Score of every film by the fold that held it back"
+    preset = run.card.settings.get("preset")
+    made = f"preset {preset}, {run.card.plugin['name']}" if preset else run.card.plugin["name"]
+    return f"Score of the {run.card.scores['part']} ({made})"
 
 
 def _tries(run: Run) -> Table:

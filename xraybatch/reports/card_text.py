@@ -91,6 +91,7 @@ def _sections(card: Card) -> Iterator[tuple[str, Row, list[Row]]]:
         _named(
             {
                 "made": card.created,
+                "preset": card.settings.get("preset"),
                 "plugin": card.plugin,
                 "weights": card.weights,
                 "probabilities": card.probabilities,
@@ -117,6 +118,8 @@ def _counts(data: Mapping[str, Any]) -> Iterator[Row]:
 
 def _scores(found: Mapping[str, Any]) -> Iterator[Row]:
     for name, value in found.items():
+        if value is None:  # patients that are not known
+            continue
         if not isinstance(value, Mapping):
             yield name, _text(value), ""
         elif "undefined" in value:

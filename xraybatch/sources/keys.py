@@ -50,3 +50,10 @@ def joined(base: str, name: str) -> str:
 def order_key(key: str) -> bytes:
     """What keys are sorted by, everywhere: their UTF-8 bytes."""
     return key.encode()
+
+
+def same_key(key: str) -> str:
+    """What keys are compared by in joins: without a leading ``./``."""
+    while key.startswith(SAME):
+        key = key[len(SAME) :]
+    return key

@@ -14,7 +14,7 @@ from xraybatch.models.card import Card
 from xraybatch.reports import plots
 from xraybatch.reports.card_text import card_html, card_markdown
 from xraybatch.reports.json_text import to_json
-from xraybatch.training.labels import TRAIN
+from xraybatch.training.part_names import TRAIN
 from xraybatch.training.prepare import Prepared
 from xraybatch.training.state import History
 

@@ -17,8 +17,8 @@ from xraybatch.extension.registry import Owned
 from xraybatch.images.fingerprint import decoder_fingerprint
 from xraybatch.models.card import Card, TaskCard, pack_hashes
 from xraybatch.training.gate import Parity
-from xraybatch.training.labels import PARTS, TRAIN, VALIDATION
 from xraybatch.training.options import TrainOptions
+from xraybatch.training.part_names import PARTS, TRAIN, VALIDATION
 from xraybatch.training.prepare import Prepared
 from xraybatch.training.settings import Settings
 from xraybatch.training.weights import LoadedWeights

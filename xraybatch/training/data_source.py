@@ -11,8 +11,10 @@ from typing import Any
 
 from xraybatch.core.progress import Progress
 from xraybatch.core.tasks import parse_task_request
+from xraybatch.extension.records import Preset
+from xraybatch.extension.registry import registry
 from xraybatch.training.datasets.fetch import kind_of_source
-from xraybatch.training.datasets.options import PrepareOptions
+from xraybatch.training.datasets.options import VAL_SPLIT, PrepareOptions
 from xraybatch.training.datasets.prepare import prepare_data
 from xraybatch.training.datasets.record import DATASET, NOT_STATED
 from xraybatch.training.labels import TABLE
@@ -23,12 +25,21 @@ _ADDRESS = ("http:/", "https:/")
 _MURA_PARTS = ("train", "valid")
 
 
-def with_folder(options: TrainOptions, progress: Progress) -> TrainOptions:
+def with_folder(
+    options: TrainOptions, progress: Progress, *, val_split: float = VAL_SPLIT
+) -> TrainOptions:
     """Options whose `data` is a folder with labels, and that say where its films come from.
 
     An archive, an address or a tree of MURA is prepared into the user's cache at first, and taken
     from there afterwards; `xraybatch prepare` does the same into a folder of one's own and has
     more options.
+
+    Parameters
+    ----------
+    options : TrainOptions
+    progress : Progress
+    val_split : float
+        Share of the films for validation, where the data are prepared and come without that part.
 
     Raises
     ------
@@ -39,11 +50,12 @@ def with_folder(options: TrainOptions, progress: Progress) -> TrainOptions:
         return options
     source = _as_typed(options.data)
     if options.data.is_dir() and not _is_mura(options.data):
-        return _with_origin(options, options.data)
+        return _of_preset(_with_origin(options, options.data), progress)
     if not options.data.is_dir() and kind_of_source(source, PrepareOptions()) == "folder":
         return options  # which is not there: told where it is read
     asked = PrepareOptions(
         classes=_classes(options),
+        val_split=val_split,
         test_split=options.test_split,
         seed=options.seed,
         source_name=options.source,
@@ -55,7 +67,23 @@ def with_folder(options: TrainOptions, progress: Progress) -> TrainOptions:
         progress.note(f"{source} was prepared before, in {place}.")
     else:
         prepare_data(source, place, asked, progress=progress)
-    return _with_origin(replace(options, data=place), place)
+    return _of_preset(_with_origin(replace(options, data=place), place), progress)
+
+
+def how_prepared(options: TrainOptions) -> str:
+    """How `prepare` dealt the films of a folder that it made, a sentence; empty: it did not."""
+    if options.data is None or options.labels is not None:
+        return ""
+    try:
+        stored = json.loads((options.data / DATASET).read_text(encoding="utf-8"))
+        return str(stored["split"]["how"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+def is_address(data: Path) -> bool:
+    """Whether a person typed an address, which became a path."""
+    return str(data).startswith(_ADDRESS)
 
 
 def _as_typed(data: Path) -> str:
@@ -67,7 +95,10 @@ def _as_typed(data: Path) -> str:
 
 
 def _is_mura(folder: Path) -> bool:
-    return all(any((folder / part).glob("XR_*")) for part in _MURA_PARTS)
+    # unpacked into a folder of its name, the tree has that name twice
+    return any(
+        any(folder.glob(f"{above}{part}/XR_*")) for above in ("", "*/") for part in _MURA_PARTS
+    )
 
 
 def _classes(options: TrainOptions) -> tuple[str, ...]:
@@ -77,7 +108,7 @@ def _classes(options: TrainOptions) -> tuple[str, ...]:
 
 
 def _name(source: str, data: Path, asked: PrepareOptions) -> str:
-    known: list[Any] = [source, asked.classes, asked.test_split, asked.seed]
+    known: list[Any] = [source, asked.classes, asked.val_split, asked.test_split, asked.seed]
     with suppress(OSError):
         status = data.stat()
         known += [str(data.resolve()), status.st_size, status.st_mtime_ns]
@@ -97,4 +128,20 @@ def _with_origin(options: TrainOptions, folder: Path) -> TrainOptions:
         source=options.source or said["name"],
         licence=options.licence or said["licence"],
         citation=options.citation or said["citation"],
+    )
+
+
+def _of_preset(options: TrainOptions, progress: Progress) -> TrainOptions:
+    """Source and licence as the preset has them, where neither a person nor the data say them."""
+    if not options.preset or options.source or options.licence:
+        return options
+    preset = registry().get(Preset, options.preset).record
+    progress.note(
+        f"Taken for the data of the preset '{preset.name}': {preset.source} (licence: "
+        f"{preset.licence}). If it is other data, say so with --source and --licence."
+    )
+    return replace(
+        options,
+        source=f"{preset.source} (so the preset '{preset.name}' says)",
+        licence=preset.licence,
     )

@@ -27,11 +27,12 @@ from xraybatch.training.card_of_run import scores_for_card
 from xraybatch.training.folder import STATE
 from xraybatch.training.gather import Gathered
 from xraybatch.training.held_back import score_answers, truth_of
-from xraybatch.training.labels import FOLD, TEST
+from xraybatch.training.labels import FOLD
 from xraybatch.training.leak import for_card, pooled_claims, with_claims
 from xraybatch.training.learn import Workshop
 from xraybatch.training.one_run import make_run, recard
 from xraybatch.training.options import TrainOptions
+from xraybatch.training.part_names import TEST
 from xraybatch.training.prepare import Prepared, divide, is_demonstration
 from xraybatch.training.settings import Settings
 from xraybatch.training.split import deal_folds, make_split

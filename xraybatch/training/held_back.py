@@ -21,7 +21,8 @@ from xraybatch.reports.scoring import DEMONSTRATION
 from xraybatch.sources.discover import Item
 from xraybatch.sources.keys import order_key
 from xraybatch.training.gather import Gathered, columns_of_task
-from xraybatch.training.labels import FILE, TEST, VALIDATION
+from xraybatch.training.labels import FILE
+from xraybatch.training.part_names import TEST, VALIDATION
 from xraybatch.training.prepare import Prepared
 
 if TYPE_CHECKING:

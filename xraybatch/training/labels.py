@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xraybatch.core.errors import InputError, UsageError
@@ -12,23 +12,18 @@ from xraybatch.core.label_maps import parse_label_map
 from xraybatch.core.progress import Progress
 from xraybatch.core.tables import read_table, require_columns
 from xraybatch.core.tasks import DEFAULT_TASK, TaskKind, TaskRequest
-from xraybatch.sources.films import find_films
-from xraybatch.sources.keys import key_of
+from xraybatch.sources.keys import key_of, same_key
+from xraybatch.training.datasets.films import FilmFile, films_in
+from xraybatch.training.datasets.forms import arrange_folders
 from xraybatch.training.label_files import find_files, nothing_there, tell_unlabelled
 from xraybatch.training.options import TrainOptions
+from xraybatch.training.part_names import part_called
 
 if TYPE_CHECKING:
     import pandas as pd
 
 TABLE = "labels.csv"
-TRAIN, VALIDATION, TEST = PARTS = ("train", "val", "test")
 FILE, FOLD = "_file", "_fold"  # no task can be called that
-
-_PART_NAMES = {
-    **dict.fromkeys(("train", "training"), TRAIN),
-    **dict.fromkeys(("val", "valid", "validation", "dev"), VALIDATION),
-    **dict.fromkeys(("test", "testing", "holdout"), TEST),
-}
 
 
 @dataclass(frozen=True)
@@ -196,35 +191,25 @@ def _from_folders(folder: Path, requests: list[TaskRequest], progress: Progress)
         raise UsageError(
             "Class folders hold one label a film.", "Several tasks or findings need --labels."
         )
-    rows, alone = [], 0
-    for item in find_films([folder]).items:
-        parts = PurePosixPath(item.key).parts[:-1]
-        split = ""
-        for depth, name in enumerate(parts):
-            if name.lower() in _PART_NAMES:
-                split, parts = _PART_NAMES[name.lower()], parts[depth + 1 :]
-                break
-        if parts:
-            rows.append((item.key, item.path, parts[0], split))
-        else:
-            alone += 1
-    if not rows:
-        raise InputError(
-            f"{folder} has no class folders and no {TABLE}.",
-            "Put the films of each class into a folder of its name, or give --labels.",
-        )
-    names = sorted({row[2] for row in rows})
+    items = films_in(folder).items
+    keys = {item.path: item.key for item in items}
+    films = [FilmFile(item.path, same_key(item.key)) for item in items]
+    arranged = arrange_folders(films, None, requests[0].classes)
+    task = requests[0].name
+    rows = [(keys[row.film.file], row.film.file, row.labels[0], row.split) for row in arranged.rows]
+    table = pd.DataFrame(rows, columns=["path", FILE, task, "split"], dtype=str)
+    table["patient"] = table["study"] = table[FOLD] = ""
+    names = sorted(set(table[task]))
     progress.note(
         f"No table of labels: the folders are the classes, {', '.join(names[:8])}"
         + (" …" if len(names) > 8 else "")
         + ". --labels names a table."
     )
-    if alone:
-        progress.note(f"In no class folder, left out: {alone:,} films.")
-    table = pd.DataFrame(rows, columns=["path", FILE, requests[0].name, "split"], dtype=str)
-    table["patient"] = table["study"] = table[FOLD] = ""
     if (table["split"] != "").any():
         progress.note("The folders train, val and test are taken as the split.")
+    for why, count in arranged.skipped.items():
+        progress.note(f"Left out ({why}): {count:,}.")
+    _tell_spellings(task, table[task], progress)
     return LabelledFilms(table, "class folders")
 
 
@@ -257,12 +242,12 @@ def _check_used(label_map: Mapping[str, str], columns: pd.DataFrame) -> None:
 def _parts(column: pd.Series[str], labels: Path) -> list[str]:
     found = []
     for value in column.str.strip().str.lower():
-        if value and value not in _PART_NAMES:
+        if value and not part_called(value):
             raise InputError(
                 f"The column 'split' of {labels} says '{value}'.",
                 "Use train, val and test, or rename the column.",
             )
-        found.append(_PART_NAMES.get(value, ""))
+        found.append(part_called(value))
     return found
 
 

@@ -19,9 +19,9 @@ from xraybatch.core.tables import read_table
 from xraybatch.evaluation.report import Report
 from xraybatch.reports.cross_validation import main_figure
 from xraybatch.reports.words import title
-from xraybatch.training.labels import TEST
 from xraybatch.training.learn import Workshop, learn
 from xraybatch.training.monitor import figure
+from xraybatch.training.part_names import TEST
 from xraybatch.training.prepare import Prepared
 from xraybatch.training.settings import Settings
 from xraybatch.training.split import Split

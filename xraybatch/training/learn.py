@@ -7,7 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from xraybatch.core.progress import Progress
+from xraybatch.core.tasks import TaskKind
 from xraybatch.extension.records import Architecture, Network
 from xraybatch.extension.registry import Owned
 from xraybatch.training.augment import augmenter
@@ -16,9 +19,9 @@ from xraybatch.training.features import Bank
 from xraybatch.training.fit import Material, Stored, Taught, fit
 from xraybatch.training.heads import Head, head_for
 from xraybatch.training.imbalance import oversampled
-from xraybatch.training.labels import TRAIN, VALIDATION
 from xraybatch.training.network import Assembly, assemble
 from xraybatch.training.options import TrainOptions
+from xraybatch.training.part_names import TRAIN, VALIDATION
 from xraybatch.training.prepare import Prepared
 from xraybatch.training.settings import Settings
 from xraybatch.training.weights import LoadedWeights, build_network
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FOCUS = 2.0  # of focal loss, as its authors recommend
+_LISTED = 12  # classes
+_ALIKE = 0.01  # between class weights of which nothing need be said
 
 
 @dataclass(frozen=True)
@@ -104,10 +109,12 @@ def learn(shop: Workshop, prepared: Prepared, settings: Settings, state: Path | 
         augmentation = augmenter(settings.augment, flip=settings.flip, seed=options.seed)
         _say_views(settings, frozen=network.pretrained, progress=progress)
         heads, assembly = assembled(network, augmentation)
+        material = _material(prepared, heads, settings, augmentation, options.seed)
+        _say_balance(settings, prepared, material, progress)
         taught = fit(
             assembly,
             heads,
-            _material(prepared, heads, settings, augmentation, options.seed),
+            material,
             settings,
             frozen=network.pretrained,
             seed=options.seed,
@@ -132,6 +139,36 @@ def _say_views(settings: Settings, *, frozen: bool, progress: Progress) -> None:
         f"The backbone is frozen and sees {seen}"
         + (", one of them as it is." if settings.views > 1 else "; --views N adds augmented views.")
     )
+
+
+def _say_balance(
+    settings: Settings, prepared: Prepared, material: Material, progress: Progress
+) -> None:
+    """What is done about rare classes, in figures of the training films."""
+    films = prepared.split.where(TRAIN)
+    for task in prepared.tasks:
+        if task.kind is TaskKind.MULTILABEL:
+            continue
+        codes, weights = prepared.codes[task.name], material.weights[task.name]
+        if settings.imbalance == "oversample":
+            shown = np.bincount(codes[material.train][codes[material.train] >= 0])
+            had = np.bincount(codes[films][codes[films] >= 0], minlength=len(shown))
+            by_class = [
+                f"{name} {before:,} → {after:,}"
+                for name, before, after in zip(task.classes, had, shown, strict=False)
+            ]
+            what = f"Oversampled in training only, films an epoch of '{task.name}'"
+        elif settings.imbalance == "class-weights":
+            present = [k for k in range(len(task.classes)) if (codes[films] == k).any()]
+            weight = {k: float(weights[films[codes[films] == k][0]].max()) for k in present}
+            if max(weight.values(), default=1.0) - min(weight.values(), default=1.0) < _ALIKE:
+                continue
+            by_class = [f"{task.classes[k]} {weight[k]:.2f}" for k in present]
+            what = f"Class weights of '{task.name}'"
+        else:
+            continue
+        more = " …" if len(by_class) > _LISTED else ""
+        progress.note(f"{what}: {', '.join(by_class[:_LISTED])}{more}.")
 
 
 def _material(

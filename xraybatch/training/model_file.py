@@ -22,8 +22,9 @@ from xraybatch.models.session import Session
 from xraybatch.training import artefacts
 from xraybatch.training.card_of_run import card_of_run
 from xraybatch.training.gate import FILMS, check_parity, keras_answers
-from xraybatch.training.labels import FILE, TRAIN, VALIDATION
+from xraybatch.training.labels import FILE
 from xraybatch.training.options import TrainOptions
+from xraybatch.training.part_names import TRAIN, VALIDATION
 from xraybatch.training.prepare import Prepared, is_demonstration
 from xraybatch.training.settings import Settings
 from xraybatch.training.weights import LoadedWeights

@@ -15,10 +15,10 @@ from xraybatch.training import artefacts
 from xraybatch.training.card_of_run import scores_for_card
 from xraybatch.training.config import write_config
 from xraybatch.training.held_back import CHOSEN_ON, HELD_BACK, judged_part, score_part
-from xraybatch.training.labels import PARTS, TEST
 from xraybatch.training.leak import for_card, leak_claims, with_claims, write_claims
 from xraybatch.training.learn import Workshop, learn
 from xraybatch.training.model_file import Trained, write_model_file
+from xraybatch.training.part_names import PARTS, TEST
 from xraybatch.training.prepare import Prepared
 from xraybatch.training.preview import PREVIEW, write_preview
 from xraybatch.training.settings import Settings

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from xraybatch.core.errors import PluginError, UsageError
 from xraybatch.core.names import did_you_mean
-from xraybatch.extension.records import Preset
+from xraybatch.extension.records import Architecture, Preset
 from xraybatch.extension.registry import registry
+from xraybatch.sources.archives import ARCHIVES
 from xraybatch.training.options import TrainOptions
 
-_SEVERAL = ("task", "option", "tries")
+_SEVERAL = ("task", "tries")
+_OPTION = "option"
 
 
 def preset_values(name: str) -> dict[str, Any]:
     """What a preset says, as fields of `TrainOptions`; whatever a person gives goes before it.
+
+    All but its options of the architecture, which `preset_options` puts together with a person's.
 
     Raises
     ------
@@ -29,6 +34,8 @@ def preset_values(name: str) -> dict[str, Any]:
     known = {entry.name for entry in fields(TrainOptions)}
     found: dict[str, Any] = {"plugin": owned.record.architecture, "preset": name}
     for key, value in owned.record.settings.items():
+        if key == _OPTION:
+            continue
         field = key.replace("-", "_")
         if field not in known:
             raise PluginError(
@@ -40,8 +47,42 @@ def preset_values(name: str) -> dict[str, Any]:
     return found
 
 
+def preset_options(name: str, plugin: str, given: Sequence[str]) -> tuple[tuple[str, ...], str]:
+    """A preset's options of the architecture with a person's, which go before them.
+
+    Parameters
+    ----------
+    name : str
+    plugin : str
+        The architecture; where a person took another than the preset's, what that does not know is
+        left out.
+    given : sequence of str
+        ``key=value``.
+
+    Returns
+    -------
+    tuple of str
+        ``key=value``, each key once.
+    str
+        What was left out, a sentence; empty: nothing.
+    """
+    stored = registry().get(Preset, name).record.settings.get(_OPTION, ())
+    known = {option.name for option in registry().get(Architecture, plugin).record.options}
+    own = [str(text) for text in (stored if isinstance(stored, tuple) else (stored,))]
+    fits = [text for text in own if _key(text) in known]
+    others = [text for text in own if text not in fits]
+    said = f"{plugin} has no such option, left out of the preset: {', '.join(others)}."
+    together = {_key(text): text for text in (*fits, *given)}
+    return tuple(together.values()), said if others else ""
+
+
 def place_of(name: str) -> Path:
-    """The folder in which a preset's data is looked for when nobody names one.
+    """What a preset's data is looked for in when nobody names it.
+
+    Returns
+    -------
+    Path
+        The folder; or an archive called like it, or the only thing in it.
 
     Raises
     ------
@@ -50,10 +91,23 @@ def place_of(name: str) -> Path:
     """
     preset = registry().get(Preset, name).record
     place = Path(preset.default_place)
-    if not place.exists():
-        raise UsageError(
-            f"The data of the preset '{name}' is not in {place}, and no --data is given.",
-            f"Get it from: {preset.source} (licence: {preset.licence}). It comes as "
-            f"{preset.data_form}. Then name it with --data.",
-        )
-    return place
+    if place.is_dir():
+        inside = [path for path in place.iterdir() if not path.name.startswith(".")]
+        alone = len(inside) == 1 and _is_archive(inside[0])
+        return inside[0] if alone else place
+    for suffix in ARCHIVES:
+        if (archive := place.with_name(place.name + suffix)).is_file():
+            return archive
+    raise UsageError(
+        f"The data of the preset '{name}' is not in {place}, and no --data is given.",
+        f"Get it from: {preset.source} (licence: {preset.licence}). It comes as "
+        f"{preset.data_form}. Put it there, or name it with --data.",
+    )
+
+
+def _is_archive(path: Path) -> bool:
+    return path.name.lower().endswith(ARCHIVES) and path.is_file()
+
+
+def _key(text: str) -> str:
+    return text.partition("=")[0]

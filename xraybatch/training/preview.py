@@ -11,7 +11,7 @@ import numpy as np
 from xraybatch.core.errors import UsageError
 from xraybatch.core.files import atomic_path
 from xraybatch.training.augment import augmenter, views_of
-from xraybatch.training.labels import TRAIN
+from xraybatch.training.part_names import TRAIN
 from xraybatch.training.prepare import Prepared
 from xraybatch.training.settings import Settings
 

@@ -13,6 +13,7 @@ from xraybatch.core.files import write_text
 from xraybatch.core.progress import Progress
 from xraybatch.core.versions import versions_of
 from xraybatch.models.runs import RUNS
+from xraybatch.training.data_source import is_address
 from xraybatch.training.folder import ABOUT, STATE, partial
 from xraybatch.training.gather import Gathered
 from xraybatch.training.options import WEIGHTS, TrainOptions
@@ -47,7 +48,7 @@ def write_about(building: Path, final: Path, options: TrainOptions) -> None:
     asked = asdict(replace(options, out=final))
     for name in _PATHS:
         if asked[name] is not None:
-            asked[name] = str(Path(asked[name]).absolute())
+            asked[name] = str(_absolute(Path(asked[name])))
     if options.weights not in WEIGHTS:
         asked["weights"] = str(Path(options.weights).absolute())
     about = {"schema": 1, "options": asked, "versions": dict(versions_of(_LIBRARIES))}
@@ -139,7 +140,7 @@ def check_films(building: Path, given: Gathered, settings: Settings) -> None:
 
 def _comparable(options: TrainOptions) -> TrainOptions:
     def absolute(path: Path | None) -> Path | None:
-        return None if path is None else Path(path).absolute()
+        return None if path is None else _absolute(Path(path))
 
     weights = options.weights
     return replace(
@@ -149,6 +150,10 @@ def _comparable(options: TrainOptions) -> TrainOptions:
         labels=absolute(options.labels),
         weights=weights if weights in WEIGHTS else str(Path(weights).absolute()),
     )
+
+
+def _absolute(path: Path) -> Path:
+    return path if is_address(path) else path.absolute()
 
 
 def _options(given: dict[str, Any]) -> TrainOptions:

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xraybatch.core.errors import InputError
-from xraybatch.training.labels import PARTS, TEST, TRAIN, VALIDATION
+from xraybatch.training.part_names import PARTS, TEST, TRAIN, VALIDATION
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LEFT_OUT = ""
+AS_DISTRIBUTED = "parts as distributed"
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def make_split(
     test_split: float,
     seed: int,
     whole: str = "patient",
-    told: str = "parts as distributed",
+    told: str = AS_DISTRIBUTED,
 ) -> Split:
     """Deal films to parts.
 

@@ -21,7 +21,7 @@ from xraybatch.models.card import Card
 from xraybatch.models.runs import MODEL_FILE
 from xraybatch.reports.cross_validation import FoldLine
 from xraybatch.training.backend import Device, be_deterministic, check_installed, choose_device
-from xraybatch.training.data_source import with_folder
+from xraybatch.training.data_source import how_prepared, with_folder
 from xraybatch.training.features import Bank
 from xraybatch.training.folder import LOG, STATE, reopened, run_folder
 from xraybatch.training.folds import cross_validate
@@ -40,7 +40,7 @@ from xraybatch.training.resume import (
     write_about,
 )
 from xraybatch.training.settings import Settings, settle
-from xraybatch.training.split import make_split
+from xraybatch.training.split import AS_DISTRIBUTED, make_split
 from xraybatch.training.tries import TryLine, grid
 
 SAMPLES = "No --data: the synthetic sample films are used. This is a demonstration."
@@ -159,7 +159,7 @@ def preview(options: TrainOptions, path: Path, progress: Progress = SILENT) -> N
     check_installed()
     settings = settle(options, architecture.record)
     with ExitStack() as stack:
-        options = with_folder(options, progress)
+        options = with_folder(options, progress, val_split=settings.val_split)
         folder = stack.enter_context(_films_folder(options, progress))
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         found = find(folder, options, progress)
@@ -185,7 +185,7 @@ def _train(
     with ExitStack() as stack:
         stack.enter_context(log_to(building / LOG))
         told = logged(progress)
-        options = with_folder(options, told)
+        options = with_folder(options, told, val_split=settings.val_split)
         folder = stack.enter_context(_films_folder(options, told))
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=building)))
         found = find(folder, options, told)  # what is mistyped is told before TensorFlow starts
@@ -223,6 +223,7 @@ def _divided(
         test_split=options.test_split,
         seed=options.seed,
         whole=given.whole,
+        told=how_prepared(options) or AS_DISTRIBUTED,
     )
     if split.left_out:
         progress.note(

@@ -12,9 +12,9 @@ from xraybatch.core.errors import UsageError
 from xraybatch.core.files import write_text
 from xraybatch.core.names import did_you_mean
 from xraybatch.extension.records import Architecture
-from xraybatch.training.labels import VALIDATION
 from xraybatch.training.learn import Workshop, learn
 from xraybatch.training.options import TrainOptions
+from xraybatch.training.part_names import VALIDATION
 from xraybatch.training.prepare import Prepared
 from xraybatch.training.settings import Settings, settle
 

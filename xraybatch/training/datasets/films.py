@@ -12,7 +12,7 @@ from xraybatch.core.errors import InputError
 from xraybatch.extension.records import ImageReader
 from xraybatch.extension.registry import registry
 from xraybatch.sources.archives import ARCHIVES, NOT_TEXT, TABLES
-from xraybatch.sources.discover import HEAD, IMAGE_LIKE, NO_FILM
+from xraybatch.sources.discover import HEAD, IMAGE_LIKE, NO_FILM, Discovery
 from xraybatch.sources.films import find_films
 
 EMPTY = "empty file"
@@ -120,15 +120,7 @@ def look_into(folder: Path) -> FilmFolder:
     InputError
         If there is no film at all, or the folder cannot be read.
     """
-    try:
-        found = find_films([folder])
-    except InputError as error:
-        if not (archives := _archives(folder)):
-            raise
-        raise InputError(
-            error.message,
-            f"There are {archives:,} archives: give one of them, or the archive they came in.",
-        ) from None
+    found = films_in(folder)
     skipped = Counter(found.skipped)
     why_not = why_no_film()
     films = []
@@ -141,6 +133,25 @@ def look_into(folder: Path) -> FilmFolder:
     tables = _tables(folder, _WRAPPERS)
     skipped[NO_FILM] -= len(tables)
     return FilmFolder(folder, tuple(films), tables, +skipped)
+
+
+def films_in(folder: Path) -> Discovery:
+    """What a folder holds, as `find_films` finds it.
+
+    Raises
+    ------
+    InputError
+        If there is no film; archives in place of films are told.
+    """
+    try:
+        return find_films([folder])
+    except InputError as error:
+        if not (archives := _archives(folder)):
+            raise
+        raise InputError(
+            error.message,
+            f"There are {archives:,} archives: give one of them, or the archive they came in.",
+        ) from None
 
 
 def why_no_film() -> Callable[[str, bytes], str]:

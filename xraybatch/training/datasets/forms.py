@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -13,16 +12,11 @@ from xraybatch.core.tasks import DEFAULT_TASK
 from xraybatch.sources.member_names import quoted
 from xraybatch.training.datasets.films import Arrangement, FilmFile, Row
 from xraybatch.training.datasets.options import CLASS_FOLDERS, SPLIT_FOLDERS, SPLIT_IN_CLASSES
-from xraybatch.training.labels import PARTS, TEST, TRAIN, VALIDATION
+from xraybatch.training.part_names import TEST, TRAIN, VALIDATION, part_called
 
 NO_CLASS = "film in no class folder"
 NO_PART = "film in no train, val or test folder"
 
-_PART = re.compile(
-    r"(?:(train|training)|(val|valid|validation|dev)|(test|testing|holdout))"
-    r"(?:[ _.-]?(?:set|data|dataset|images|imgs|films|folder|split))?\Z",
-    re.IGNORECASE,
-)
 _LISTED = 12
 
 
@@ -33,12 +27,6 @@ class _Place(NamedTuple):
     before: tuple[str, ...]
     part: str
     after: tuple[str, ...]
-
-
-def part_called(name: str) -> str:
-    """``train``, ``val`` or ``test`` for a folder of one of their usual names; else empty."""
-    found = _PART.match(name)
-    return PARTS[(found.lastindex or 1) - 1] if found else ""
 
 
 def part_of(folders: Sequence[str]) -> str:
@@ -166,13 +154,13 @@ def _demanded(found: Mapping[str, int], classes: Sequence[str]) -> dict[str, str
     if missing := [name for plain, name in wanted.items() if plain not in there]:
         raise InputError(
             f"There is no class folder {listed(missing)}; there is {listed(sorted(found))}.",
-            "Look at the folders, or at how --classes spells them.",
+            "Look at the folders, or at how the classes are spelled that were asked for.",
         )
     if more := [name for name in sorted(found) if _plain(name) not in wanted]:
         films = sum(found[name] for name in more)
         raise InputError(
-            f"Beside the folders of --classes there is {listed(more)} with {films:,} films.",
-            "Add it to --classes, or move it away.",
+            f"Beside the class folders asked for there is {listed(more)} with {films:,} films.",
+            "Ask for it too (train --task, prepare --classes), or move it away.",
         )
     return {name: wanted[_plain(name)] for name in found}
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from xraybatch.core.errors import InputError
 from xraybatch.training.datasets.films import Arrangement, FilmFile, Row
 from xraybatch.training.datasets.options import MURA
-from xraybatch.training.labels import TEST, TRAIN
+from xraybatch.training.part_names import TEST, TRAIN
 
 TASKS = ("abnormality", "region")
 NOT_MURA = "film outside MURA's tree"

@@ -18,7 +18,7 @@ from xraybatch.core.files import sha256_of
 from xraybatch.core.progress import Progress
 from xraybatch.training.datasets.films import Row
 from xraybatch.training.datasets.options import PrepareOptions
-from xraybatch.training.labels import TEST, VALIDATION
+from xraybatch.training.part_names import TEST, VALIDATION
 from xraybatch.training.split import LEFT_OUT, groups_of, make_split
 
 if TYPE_CHECKING:

@@ -40,7 +40,7 @@ from xraybatch.training.datasets.record import (
 )
 from xraybatch.training.datasets.spellings import one_spelling
 from xraybatch.training.folder import run_folder
-from xraybatch.training.labels import PARTS
+from xraybatch.training.part_names import PARTS
 
 
 def prepare_data(

@@ -17,7 +17,8 @@ from xraybatch.core.versions import versions_of
 from xraybatch.training.datasets.films import Arrangement, Row
 from xraybatch.training.datasets.options import PrepareOptions
 from xraybatch.training.datasets.parts import Copies, Dealt
-from xraybatch.training.labels import PARTS, TABLE
+from xraybatch.training.labels import TABLE
+from xraybatch.training.part_names import PARTS
 from xraybatch.training.split import LEFT_OUT
 
 DATASET = "dataset.json"
