@@ -71,6 +71,31 @@ def test_an_archive_is_prepared_once(
         with_folder(other, said)
 
 
+def test_a_folder_of_archives_is_prepared_once_until_one_changes(
+    nested_zip: Path, said: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XRAYBATCH_CACHE", str(tmp_path / "cache"))
+    options = TrainOptions("cnn", data=tmp_path / "inner", task=CLASSES)
+    found = with_folder(options, said)
+    assert found.data is not None
+    assert len(read_table(found.data / "labels.csv")) == 30
+    assert with_folder(options, said).data == found.data
+    shutil.copy(tmp_path / "inner" / "normal.zip", tmp_path / "inner" / "osteopenia.zip")
+    again = with_folder(options, said)
+    assert again.data != found.data
+    assert again.data is not None
+    assert len(read_table(again.data / "labels.csv")) == 30
+
+
+def test_archives_beside_films_are_told_and_not_opened(
+    tmp_path: Path, nested_zip: Path, said: Any
+) -> None:
+    shutil.copy(nested_zip, tmp_path / "classes")
+    options = TrainOptions("cnn", data=tmp_path / "classes")
+    assert with_folder(options, said).data == tmp_path / "classes"
+    assert "1 archive beside films" in said.text
+
+
 def test_an_address_is_fetched(
     address: str, said: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -128,11 +128,11 @@ def command(
 ) -> None:
     """Make data as they are distributed ready for train.
 
-    SOURCE is the address of an archive, an archive (ZIP, TAR; archives inside archives), a folder,
-    or a table of labels. Class folders, train and test folders with classes below or above them,
-    the tree of MURA, and a table beside the films are recognised. Parts as distributed are kept;
-    what is missing is drawn, stratified and with patients whole. A folder's films stay where they
-    are.
+    SOURCE is the address of an archive, an archive (ZIP, TAR; archives inside archives), a folder
+    of films or of archives, or a table of labels. Class folders, train and test folders with
+    classes below or above them, the tree of MURA, and a table beside the films are recognised.
+    Parts as distributed are kept; what is missing is drawn, stratified and with patients whole. A
+    folder's films stay where they are.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""``--data``: a folder as it is, or an archive or address that is prepared once and kept."""
+"""``--data``: a folder as it is, or archives or an address, prepared once and kept."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Any
 
 from xraybatch.core.progress import Progress
 from xraybatch.core.tasks import parse_task_request
-from xraybatch.training.datasets.fetch import kind_of_source
+from xraybatch.sources.archive_folder import find_archives
+from xraybatch.training.datasets.fetch import holds_archives_alone, kind_of_source
 from xraybatch.training.datasets.options import PrepareOptions
 from xraybatch.training.datasets.prepare import prepare_data
 from xraybatch.training.datasets.record import DATASET, NOT_STATED
@@ -26,9 +27,9 @@ _MURA_PARTS = ("train", "valid")
 def with_folder(options: TrainOptions, progress: Progress) -> TrainOptions:
     """Options whose `data` is a folder with labels, and that say where its films come from.
 
-    An archive, an address or a tree of MURA is prepared into the user's cache at first, and taken
-    from there afterwards; `xraybatch prepare` does the same into a folder of one's own and has
-    more options.
+    An archive, an address, a folder of archives or a tree of MURA is prepared into the user's cache
+    at first, and taken from there afterwards; `xraybatch prepare` does the same into a folder of
+    one's own and has more options.
 
     Raises
     ------
@@ -38,9 +39,14 @@ def with_folder(options: TrainOptions, progress: Progress) -> TrainOptions:
     if options.data is None or options.labels is not None:
         return options
     source = _as_typed(options.data)
-    if options.data.is_dir() and not _is_mura(options.data):
+    is_folder = options.data.is_dir()
+    if (
+        is_folder
+        and not _is_mura(options.data)
+        and not holds_archives_alone(options.data, progress)
+    ):
         return _with_origin(options, options.data)
-    if not options.data.is_dir() and kind_of_source(source, PrepareOptions()) == "folder":
+    if not is_folder and kind_of_source(source, PrepareOptions()) == "folder":
         return options  # which is not there: told where it is read
     asked = PrepareOptions(
         classes=_classes(options),
@@ -81,6 +87,11 @@ def _name(source: str, data: Path, asked: PrepareOptions) -> str:
     with suppress(OSError):
         status = data.stat()
         known += [str(data.resolve()), status.st_size, status.st_mtime_ns]
+        if data.is_dir():  # one that is replaced does not change the folder
+            inside = find_archives(data)
+            for name in (*inside.archives, *inside.tables):
+                status = (data / name).stat()
+                known += [name, status.st_size, status.st_mtime_ns]
     return hashlib.sha256(json.dumps(known).encode()).hexdigest()[:16]
 
 

@@ -8,11 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from xraybatch.core.errors import InputError
 from xraybatch.extension.records import ImageReader
 from xraybatch.extension.registry import registry
 from xraybatch.prediction.run import find_films
-from xraybatch.sources.archives import ARCHIVES, NOT_TEXT, TABLES
+from xraybatch.sources.archives import NOT_TEXT, TABLES
 from xraybatch.sources.discover import HEAD, IMAGE_LIKE, NO_FILM
 
 EMPTY = "empty file"
@@ -120,15 +119,7 @@ def look_into(folder: Path) -> FilmFolder:
     InputError
         If there is no film at all, or the folder cannot be read.
     """
-    try:
-        found = find_films([folder])
-    except InputError as error:
-        if not (archives := _archives(folder)):
-            raise
-        raise InputError(
-            error.message,
-            f"There are {archives:,} archives: give one of them, or the archive they came in.",
-        ) from None
+    found = find_films([folder])
     skipped = Counter(found.skipped)
     why_not = why_no_film()
     films = []
@@ -175,10 +166,6 @@ def _sniffs(sniff: Callable[[bytes], bool], head: bytes) -> bool:
         return sniff(head)
     except Exception:  # a stranger's reader that fails knows nothing of the file
         return False
-
-
-def _archives(folder: Path) -> int:
-    return sum(path.name.lower().endswith(ARCHIVES) for path in folder.rglob("*"))
 
 
 def _tables(folder: Path, depth: int) -> tuple[Path, ...]:

@@ -17,6 +17,7 @@ from xraybatch.core.tasks import Task, TaskKind
 from xraybatch.sources.download import forget
 from xraybatch.sources.member_names import quoted
 from xraybatch.training.datasets.fetch import (
+    as_it_lies,
     check_apart,
     check_sha256,
     downloaded,
@@ -25,7 +26,7 @@ from xraybatch.training.datasets.fetch import (
     unpacked,
     unpacked_once,
 )
-from xraybatch.training.datasets.films import Arrangement, FilmFolder, look_into
+from xraybatch.training.datasets.films import Arrangement, FilmFolder
 from xraybatch.training.datasets.options import MURA, PrepareOptions
 from xraybatch.training.datasets.parts import check_sides, deal, find_copies
 from xraybatch.training.datasets.patients import patient_hint, patients_from
@@ -93,9 +94,9 @@ def prepare_data(
             check_sha256(source, origin.sha256, options)
             place = unpacked(Path(source), "", building, options, progress)
         else:
-            place, origin = look_into(folder), Origin(source, kind)
+            place, origin = as_it_lies(folder, building, options, progress), Origin(source, kind)
         table = Path(source) if kind == "table" else None
-        came_out = kind in ("url", "archive")
+        came_out = place.folder.is_relative_to(building)
         try:
             arranged = recognise(place, table, options, progress, confined=came_out)
             if came_out:
