@@ -87,6 +87,54 @@ def test_a_folder_of_archives_is_prepared_once_until_one_changes(
     assert len(read_table(again.data / "labels.csv")) == 30
 
 
+def test_two_runs_at_once_prepare_once(
+    nested_zip: Path, said: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from xraybatch.training import data_source
+
+    monkeypatch.setenv("XRAYBATCH_CACHE", str(tmp_path / "cache"))
+    options = TrainOptions("cnn", data=nested_zip, task=CLASSES)
+    begun, waits = threading.Event(), threading.Event()
+    prepare_data, made = data_source.prepare_data, []
+
+    def slowly(*given: Any, **more: Any) -> Any:
+        made.append(given)
+        begun.set()
+        assert waits.wait(60), "the other one does not wait"
+        return prepare_data(*given, **more)
+
+    class Waiting(type(said)):  # type: ignore[misc]
+        def note(self, sentence: str) -> None:
+            super().note(sentence)
+            if "waiting until it is done" in sentence:
+                waits.set()
+
+    monkeypatch.setattr(data_source, "prepare_data", slowly)
+    thread = threading.Thread(target=with_folder, args=(options, said))
+    thread.start()
+    assert begun.wait(60)
+    other = Waiting()
+    found = with_folder(options, other)
+    thread.join()
+    assert len(made) == 1
+    assert "was prepared before" in other.text
+    assert found.data is not None
+    assert len(read_table(found.data / "labels.csv")) == 30
+
+
+def test_what_a_killed_run_left_is_no_hindrance(
+    nested_zip: Path, said: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XRAYBATCH_CACHE", str(tmp_path / "cache"))
+    options = TrainOptions("cnn", data=nested_zip, task=CLASSES)
+    found = with_folder(options, said)
+    assert found.data is not None
+    found.data.rename(found.data.with_name(f".{found.data.name}.partial"))
+    assert with_folder(options, said).data == found.data
+    assert (found.data / "labels.csv").is_file()
+    assert [p.name for p in found.data.parent.glob(".*")] == []
+
+
 def test_archives_beside_films_are_told_and_not_opened(
     tmp_path: Path, nested_zip: Path, said: Any
 ) -> None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from xraybatch.core.lock import exclusive
 from xraybatch.core.progress import Progress
 from xraybatch.core.tasks import parse_task_request
 from xraybatch.sources.archive_folder import find_archives
@@ -16,6 +17,7 @@ from xraybatch.training.datasets.fetch import holds_archives_alone, kind_of_sour
 from xraybatch.training.datasets.options import PrepareOptions
 from xraybatch.training.datasets.prepare import prepare_data
 from xraybatch.training.datasets.record import DATASET, NOT_STATED
+from xraybatch.training.folder import partial, remove
 from xraybatch.training.labels import TABLE
 from xraybatch.training.options import TrainOptions
 from xraybatch.training.store import cache_folder
@@ -57,11 +59,24 @@ def with_folder(options: TrainOptions, progress: Progress) -> TrainOptions:
         citation=options.citation,
     )
     place = cache_folder() / "data" / _name(source, options.data, asked)
-    if (place / TABLE).is_file():
-        progress.note(f"{source} was prepared before, in {place}.")
-    else:
-        prepare_data(source, place, asked, progress=progress)
+    _prepared_once(source, place, asked, progress)
     return _with_origin(replace(options, data=place), place)
+
+
+def _prepared_once(source: str, place: Path, asked: PrepareOptions, progress: Progress) -> None:
+    """Prepare into the cache, unless it is there, or another run makes it at this moment."""
+
+    def waiting() -> None:
+        progress.note("Another run prepares the same data: waiting until it is done.")
+
+    with suppress(OSError):  # told by what follows
+        place.parent.mkdir(parents=True, exist_ok=True)
+    with exclusive(place.with_suffix(".lock"), waiting):
+        if (place / TABLE).is_file():
+            progress.note(f"{source} was prepared before, in {place}.")
+            return
+        remove(partial(place))  # of a run that was killed: a living one would hold the lock
+        prepare_data(source, place, asked, progress=progress)
 
 
 def _as_typed(data: Path) -> str:

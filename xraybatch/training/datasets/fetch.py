@@ -90,6 +90,11 @@ def check_sha256(source: str, digest: str, options: PrepareOptions) -> None:
         )
 
 
+def downloads_of(options: PrepareOptions) -> Path:
+    """Where downloads are kept until they are unpacked."""
+    return options.downloads or cache_folder() / DOWNLOADS
+
+
 def downloaded(url: str, options: PrepareOptions, progress: Progress) -> Downloaded:
     """Fetch an archive.
 
@@ -100,7 +105,7 @@ def downloaded(url: str, options: PrepareOptions, progress: Progress) -> Downloa
     """
     found = download(
         url,
-        options.downloads or cache_folder() / DOWNLOADS,
+        downloads_of(options),
         sha256=options.sha256,
         limit=options.limits.total,
         progress=progress,

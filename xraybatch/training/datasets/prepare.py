@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ from xraybatch.core.errors import InputError, XraybatchError
 from xraybatch.core.files import sha256_of
 from xraybatch.core.progress import SILENT, Progress
 from xraybatch.core.tasks import Task, TaskKind
+from xraybatch.sources.alone import alone
 from xraybatch.sources.download import forget
 from xraybatch.sources.member_names import quoted
 from xraybatch.training.datasets.fetch import (
@@ -21,6 +22,7 @@ from xraybatch.training.datasets.fetch import (
     check_apart,
     check_sha256,
     downloaded,
+    downloads_of,
     kind_of_source,
     remove_tables,
     unpacked,
@@ -83,6 +85,7 @@ def prepare_data(
     with (
         _parents_of(out),
         run_folder(out, "", datetime.now(UTC).date()) as (building, _),
+        alone(source, downloads_of(options), progress) if kind == "url" else nullcontext(),
     ):
         fetched = None
         if kind == "url":
