@@ -342,6 +342,39 @@ def test_a_table_with_its_films_elsewhere_and_columns_named(tmp_path: Path, said
         prepare_data(table, tmp_path / "x", PrepareOptions(data=tmp_path / "films"))
 
 
+def test_further_columns_of_a_table_are_kept(tmp_path: Path, said: Any) -> None:
+    source = put(tmp_path / "src", [f"{i}.png" for i in range(40)])
+    head = "image;Diagnosis;label;Split;PatientID;age;sex;view;site code;comment"
+    lines = [
+        f"{i}.png;{'ab'[i % 2]};old;x;00{i // 2};{20 + i};{'mf'[i // 2 % 2]};"
+        f'{"" if i == 3 else "AP"};0{i % 3};"says ""=1+1"", twice"'
+        for i in range(40)
+    ]
+    table = write_table(tmp_path / "hospital.csv", [head, *reversed(lines)])
+    found, out = prepare(table, said, data=source, label_column="Diagnosis")
+    rows = {Path(row["path"]).stem: row for row in table_of(out)}
+    assert list(rows["0"]) == [
+        *("path", "label", "patient", "study", "split"),
+        *("age", "sex", "view", "site code", "comment"),
+    ]
+    for i in range(40):
+        row = rows[str(i)]
+        assert (row["label"], row["patient"]) == ("ab"[i % 2], f"00{i // 2}")
+        assert (row["age"], row["site code"]) == (str(20 + i), f"0{i % 3}")
+        assert row["sex"] == "mf"[i // 2 % 2]
+        assert row["comment"] == 'says "=1+1", twice'
+    assert rows["3"]["view"] == ""
+    assert {row["split"] for row in rows.values()} == {"train", "val", "test"}
+    assert "kept as they are: age, sex, view, site code, comment." in said.text
+    assert "for something else: label, Split." in said.text
+    assert found.columns == ("age", "sex", "view", "site code", "comment")
+    assert json.loads((out / "dataset.json").read_text())["columns"] == list(found.columns)
+    more = read_films(
+        out, TrainOptions("cnn", data=out), [TaskRequest("sex"), TaskRequest("label")], said
+    )
+    assert set(more.table["sex"]) == {"m", "f"}
+
+
 def test_a_table_without_split_whose_paths_go_through_train_and_test(
     tmp_path: Path, said: Any
 ) -> None:

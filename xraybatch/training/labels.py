@@ -45,12 +45,15 @@ class LabelledFilms:
     source : str
         Where the labels come from, in words.
     missing : tuple of str
-        Paths of the table whose file is not there.
+        Paths of the labels table whose file is not there.
+    rows : tuple of int
+        Of the labels table, from 0, one a film; empty for class folders.
     """
 
     table: pd.DataFrame
     source: str
     missing: tuple[str, ...] = ()
+    rows: tuple[int, ...] = ()
 
 
 def read_films(
@@ -159,7 +162,9 @@ def _from_table(
     if folder is not None and not (kept[FILE] != "").any():
         kept = _by_name(kept, labels, folder, progress)
     missing = tuple(kept.loc[kept[FILE] == "", "path"])
-    kept = kept[kept[FILE] != ""].reset_index(drop=True)
+    kept = kept[kept[FILE] != ""]
+    rows = tuple(kept.index)
+    kept = kept.reset_index(drop=True)
     if not len(kept):
         raise _nothing_there(labels, len(missing))
     if missing:
@@ -174,7 +179,7 @@ def _from_table(
         _tell_unlabelled(kept, folder, labels, progress)
     for column in homes:
         _tell_spellings(column, kept[column], progress)
-    return LabelledFilms(kept, f"table {labels.name}", missing)
+    return LabelledFilms(kept, f"table {labels.name}", missing, rows)
 
 
 def _tell_unlabelled(table: pd.DataFrame, folder: Path, labels: Path, progress: Progress) -> None:

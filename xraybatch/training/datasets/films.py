@@ -76,6 +76,8 @@ class Row:
     split : str
         ``train``, ``val`` or ``test``, as distributed.
     patient, study : str
+    more : tuple of str
+        What else the source says, one of each of `Arrangement.columns`.
     """
 
     film: FilmFile
@@ -83,6 +85,7 @@ class Row:
     split: str = ""
     patient: str = ""
     study: str = ""
+    more: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,8 @@ class Arrangement:
         Films that are in no row, by reason.
     notes : tuple of str
         What else a person should know.
+    columns : tuple of str
+        Names of what else the source says of each film.
     """
 
     form: str
@@ -109,6 +114,7 @@ class Arrangement:
     rows: tuple[Row, ...]
     skipped: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
 
 
 def look_into(folder: Path) -> FilmFolder:

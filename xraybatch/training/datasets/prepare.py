@@ -178,7 +178,7 @@ def _finished(
         )
     _tell_gaps(prepared, progress)
     column = "split" if options.folds is None else "fold"
-    write_labels(building, arranged.tasks, rows, dealt.side, column)
+    write_labels(building, arranged, dealt.side, column)
     write_dataset(building, prepared, options)
     return prepared
 
