@@ -16,7 +16,11 @@ from PIL import Image
 
 from xraybatch.core.errors import InputError
 from xraybatch.core.tables import read_table
+from xraybatch.core.tasks import TaskRequest
 from xraybatch.training.data_source import with_folder
+from xraybatch.training.datasets.options import PrepareOptions
+from xraybatch.training.datasets.prepare import prepare_data
+from xraybatch.training.labels import read_films
 from xraybatch.training.options import TrainOptions
 
 
@@ -172,3 +176,48 @@ def test_a_folder_stays_as_it_is(tmp_path: Path, said: Any) -> None:
     assert with_folder(TrainOptions("cnn"), said).data is None
     with pytest.raises(InputError, match="There is no"):
         with_folder(TrainOptions("cnn", data=tmp_path / "none"), said)
+
+
+def test_contradicting_labels_are_told_once_by_training(
+    tmp_path: Path, said: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XRAYBATCH_CACHE", str(tmp_path / "cache"))
+    rng = np.random.default_rng(3)
+    for name in ("a", "b"):
+        (tmp_path / "films" / name).mkdir(parents=True)
+        for i in range(10):
+            pixels = rng.integers(0, 256, (24, 20)).astype(np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "films" / name / f"{name}{i}.png")
+    shutil.copy(tmp_path / "films" / "a" / "a0.png", tmp_path / "films" / "b")
+    archive = Path(shutil.make_archive(str(tmp_path / "films"), "zip", tmp_path / "films"))
+    with_folder(TrainOptions("cnn", data=archive), said)
+    assert [title for title, _ in said.warnings] == []
+    prepare_data(archive, tmp_path / "out", progress=said)
+    assert [title for title, _ in said.warnings] == ["Contradicting labels"]
+
+
+@pytest.mark.parametrize("spellings", ["merge", "keep"])
+def test_spellings_that_a_person_decided_on_are_not_told_again(
+    tmp_path: Path, said: Any, spellings: str
+) -> None:
+    rng = np.random.default_rng(3)
+    (tmp_path / "films").mkdir()
+    lines = ["path,label"]
+    for i in range(30):
+        pixels = rng.integers(0, 256, (24, 20)).astype(np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "films" / f"{i}.png")
+        lines.append(f"{i}.png,{['Normal', 'normal', 'fracture'][i % 3]}")
+    table = tmp_path / "films" / "t.csv"
+    table.write_text("\n".join([*lines, "", "29.png,fracture"]) + "\n")
+    read_films(None, TrainOptions("cnn", labels=table), [TaskRequest("label")], said)
+    assert [title for title, _ in said.warnings] == ["Classes"]
+    assert "stand twice: 1" in said.text
+    said.warnings.clear()
+    said.notes.clear()
+    prepare_data(table, tmp_path / "out", PrepareOptions(spellings=spellings), progress=said)
+    out = tmp_path / "out"
+    read_films(out, TrainOptions("cnn", data=out), [TaskRequest("label")], said)
+    assert said.warnings == []
+    assert "stand twice" not in said.text
+    word = "Taken as one class" if spellings == "merge" else "Kept as classes of their own"
+    assert said.text.count(word) == 1

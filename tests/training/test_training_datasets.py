@@ -311,7 +311,7 @@ def test_a_table_beside_a_folder_its_columns_guessed(tmp_path: Path, said: Any) 
     assert labels(out) == {"normal": 20, "abnormal": 18}
     assert {row["patient"] for row in table_of(out)} == {f"007{i}" for i in range(19)}
     assert found.skipped == {
-        "film that the table does not name": 2,
+        "film that the table does not label": 2,
         "row of the table without a label, or twice": 1,
     }
 

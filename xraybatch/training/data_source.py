@@ -16,9 +16,9 @@ from xraybatch.sources.archive_folder import find_archives
 from xraybatch.training.datasets.fetch import holds_archives_alone, kind_of_source
 from xraybatch.training.datasets.options import PrepareOptions
 from xraybatch.training.datasets.prepare import prepare_data
-from xraybatch.training.datasets.record import DATASET, NOT_STATED
+from xraybatch.training.datasets.record import NOT_STATED
 from xraybatch.training.folder import partial, remove
-from xraybatch.training.labels import TABLE
+from xraybatch.training.labels import DATASET, TABLE
 from xraybatch.training.options import TrainOptions
 from xraybatch.training.store import cache_folder
 
@@ -76,7 +76,7 @@ def _prepared_once(source: str, place: Path, asked: PrepareOptions, progress: Pr
             progress.note(f"{source} was prepared before, in {place}.")
             return
         remove(partial(place))  # of a run that was killed: a living one would hold the lock
-        prepare_data(source, place, asked, progress=progress)
+        prepare_data(source, place, asked, progress=progress, trained_next=True)
 
 
 def _as_typed(data: Path) -> str:

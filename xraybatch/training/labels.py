@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from xraybatch.core.errors import InputError, UsageError
-from xraybatch.core.progress import Progress
+from xraybatch.core.progress import SILENT, Progress
 from xraybatch.core.tables import read_table, require_columns
 from xraybatch.core.tasks import DEFAULT_TASK, TaskKind, TaskRequest
 from xraybatch.evaluation.columns import parse_label_map
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TABLE = "labels.csv"
+DATASET = "dataset.json"  # beside a table that `prepare` wrote
 TRAIN, VALIDATION, TEST = PARTS = ("train", "val", "test")
 FILE, FOLD = "_file", "_fold"  # no task can be called that
 
@@ -57,7 +58,12 @@ class LabelledFilms:
 
 
 def read_films(
-    folder: Path | None, options: TrainOptions, requests: list[TaskRequest], progress: Progress
+    folder: Path | None,
+    options: TrainOptions,
+    requests: list[TaskRequest],
+    progress: Progress,
+    *,
+    counted: bool = False,
 ) -> LabelledFilms:
     """Find the films and their labels.
 
@@ -70,6 +76,8 @@ def read_films(
         Tasks that a person named; their columns are kept.
     progress : Progress
         Is told where the labels come from and what is left out.
+    counted : bool
+        Whether the caller counts what a table does not label, and asks about spellings, itself.
 
     Raises
     ------
@@ -83,7 +91,7 @@ def read_films(
         labels = folder / TABLE
         progress.note(f"Labels come from {labels}.")
     if labels is not None:
-        return _from_table(labels, folder, options, requests, progress)
+        return _from_table(labels, folder, options, requests, progress, counted=counted)
     if folder is None:
         raise UsageError("There are neither --data nor --labels.", "Name the folder of the films.")
     return _from_folders(folder, requests, progress)
@@ -130,7 +138,10 @@ def _from_table(
     options: TrainOptions,
     requests: list[TaskRequest],
     progress: Progress,
+    *,
+    counted: bool,
 ) -> LabelledFilms:
+    counts = SILENT if counted else progress
     table = read_table(labels)
     has = [str(column) for column in table.columns]
     homes = _homes(requests, options, has)
@@ -153,10 +164,10 @@ def _from_table(
     kept["split"] = _parts(kept["split"], labels)
     given = "fold" in has and "fold" not in homes.values()
     kept[FOLD] = table["fold"].str.strip() if given else ""
-    kept = _once(kept, labels, progress)
+    kept = _once(kept, labels, counts)
     unlabelled = (kept[list(homes)] == "").all(axis=1)
     if unlabelled.any():
-        progress.note(f"Without any label, left out: {int(unlabelled.sum()):,} films.")
+        counts.note(f"Without any label, left out: {int(unlabelled.sum()):,} films.")
         kept = kept[~unlabelled]
     kept[FILE] = [_place(path, folder, labels.parent) for path in kept["path"]]
     if folder is not None and not (kept[FILE] != "").any():
@@ -176,9 +187,10 @@ def _from_table(
         )
     kept["path"] = [key_of(path) for path in kept["path"]]
     if folder is not None:
-        _tell_unlabelled(kept, folder, labels, progress)
-    for column in homes:
-        _tell_spellings(column, kept[column], progress)
+        _tell_unlabelled(kept, folder, labels, counts)
+    if not (labels.parent / DATASET).is_file():  # else a person was asked
+        for column in homes:
+            _tell_spellings(column, kept[column], counts)
     return LabelledFilms(kept, f"table {labels.name}", missing, rows)
 
 
@@ -190,7 +202,9 @@ def _tell_unlabelled(table: pd.DataFrame, folder: Path, labels: Path, progress: 
         return
     others = sum(Path(item.path).resolve() not in known for item in items)
     if others:
-        progress.note(f"In the folder but not in {labels.name}, left out: {others:,} films.")
+        progress.note(
+            f"In the folder but not labelled in {labels.name}, left out: {others:,} films."
+        )
 
 
 def _tell_spellings(task: str, column: pd.Series[str], progress: Progress) -> None:

@@ -53,6 +53,7 @@ def prepare_data(
     *,
     progress: Progress = SILENT,
     ask: Callable[[str], bool] | None = None,
+    trained_next: bool = False,
 ) -> PreparedData:
     """Make a folder that ``xraybatch train --data`` takes.
 
@@ -67,6 +68,8 @@ def prepare_data(
     progress : Progress
     ask : callable, optional
         Answers a question by yes or no.
+    trained_next : bool
+        Whether contradicting labels are left to training, which compares pixels and tells them too.
 
     Raises
     ------
@@ -104,7 +107,10 @@ def prepare_data(
             arranged = recognise(place, table, options, progress, confined=came_out)
             if came_out:
                 remove_tables(place.folder)
-            found = _finished(arranged, place, origin, (building, out), options, progress, ask)
+            found = _finished(
+                *(arranged, place, origin, (building, out), options, progress, ask),
+                contradictions=not trained_next,
+            )
         except XraybatchError:
             if fetched is not None:
                 progress.note("The download is kept: with other options it does not come again.")
@@ -135,6 +141,8 @@ def _finished(
     options: PrepareOptions,
     progress: Progress,
     ask: Callable[[str], bool] | None,
+    *,
+    contradictions: bool,
 ) -> PreparedData:
     building, out = folders
     if not arranged.rows:
@@ -160,7 +168,7 @@ def _finished(
             f"Byte for byte the same: {copies.films:,} films are {copies.groups:,} different "
             "files; copies stay on one side."
         )
-    if copies.contradicting_groups:
+    if copies.contradicting_groups and contradictions:
         progress.warn(
             "Contradicting labels",
             f"{copies.contradicting_groups:,} files stand more than once with different labels, "

@@ -17,10 +17,9 @@ from xraybatch.core.versions import versions_of
 from xraybatch.training.datasets.films import Arrangement
 from xraybatch.training.datasets.options import PrepareOptions
 from xraybatch.training.datasets.parts import Copies, Dealt
-from xraybatch.training.labels import PARTS, TABLE
+from xraybatch.training.labels import DATASET, PARTS, TABLE
 from xraybatch.training.split import LEFT_OUT
 
-DATASET = "dataset.json"
 NOT_STATED = "not stated"
 OVERLAP = "film of a patient, or copy of a film, of a part that judges"
 _SCHEMA = 1

@@ -26,7 +26,7 @@ from xraybatch.training.datasets.options import TABLE_FORM, PrepareOptions
 from xraybatch.training.labels import FILE, TABLE, read_films
 from xraybatch.training.options import TrainOptions
 
-NOT_NAMED = "film that the table does not name"
+NOT_NAMED = "film that the table does not label"
 MISSING = "row of the table without its film"
 UNLABELLED = "row of the table without a label, or twice"
 # columns that the written table has already
@@ -105,6 +105,7 @@ def arrange_table(
         ),
         [TaskRequest(DEFAULT_TASK)],
         progress,
+        counted=True,
     )
     films = found.table
     skipped = Counter({MISSING: len(found.missing)})
