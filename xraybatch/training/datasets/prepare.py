@@ -69,7 +69,8 @@ def prepare_data(
     ask : callable, optional
         Answers a question by yes or no.
     trained_next : bool
-        Whether contradicting labels are left to training, which compares pixels and tells them too.
+        Whether contradicting labels are left to training, which compares pixels and tells them too;
+        nobody is shown the figures that are returned.
 
     Raises
     ------
@@ -109,7 +110,7 @@ def prepare_data(
                 remove_tables(place.folder)
             found = _finished(
                 *(arranged, place, origin, (building, out), options, progress, ask),
-                contradictions=not trained_next,
+                trained_next=trained_next,
             )
         except XraybatchError:
             if fetched is not None:
@@ -142,7 +143,7 @@ def _finished(
     progress: Progress,
     ask: Callable[[str], bool] | None,
     *,
-    contradictions: bool,
+    trained_next: bool,
 ) -> PreparedData:
     building, out = folders
     if not arranged.rows:
@@ -163,12 +164,12 @@ def _finished(
     for number, task in enumerate(arranged.tasks):
         _check_classes(task, Counter(row.labels[number] for row in rows), skipped, progress)
     copies = find_copies(rows, progress)
-    if copies.groups:
+    if copies.groups and trained_next:  # else the figures say so
         progress.note(
-            f"Byte for byte the same: {copies.films:,} films are {copies.groups:,} different "
-            "files; copies stay on one side."
+            f"Byte for byte the same: {copies.films:,} films are copies of {copies.groups:,} "
+            "files; they stay on one side."
         )
-    if copies.contradicting_groups and contradictions:
+    if copies.contradicting_groups and not trained_next:
         progress.warn(
             "Contradicting labels",
             f"{copies.contradicting_groups:,} files stand more than once with different labels, "
