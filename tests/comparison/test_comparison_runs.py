@@ -319,3 +319,33 @@ def test_one_run_without_tries_says_what_to_name(make_run: Callable[..., Path]) 
     with pytest.raises(UsageError, match="no settings were tried") as caught:
         CliRunner().invoke(command, [str(make_run("run", 1, 1))], catch_exceptions=False)
     assert "--try" in caught.value.hint
+
+
+def test_of_two_classes_the_names_of_papers_are_said(tmp_path: Path) -> None:
+    from sklearn import metrics
+
+    from xraybatch.core.tables import read_table
+
+    classes = ("normal", "fracture")
+    task = {"name": "label", "kind": "binary", "classes": classes, "positive": "fracture"}
+    truth = [classes[i % 2] for i in range(40)]
+    for name, seed in (("one", 1), ("other", 2)):
+        p = np.random.default_rng(seed).uniform(size=40)
+        rows = [[f"{i}.png", "ok", classes[int(p[i] >= 0.5)], 1 - p[i], p[i]] for i in range(40)]
+        head = ["path", "status", "label", "prob.normal", "prob.fracture"]
+        write_csv(tmp_path / f"{name}.csv", head, rows)
+        (tmp_path / f"{name}.csv.run.json").write_text(json.dumps({"tasks": [task]}))
+    rows = [[f"{i}.png", name] for i, name in enumerate(truth)]
+    write_csv(tmp_path / "labels.csv", ["path", "label"], rows)
+    paths = [tmp_path / "one.csv", tmp_path / "other.csv"]
+    found = compare_models(paths, tmp_path / "labels.csv")
+    for path, model in zip(paths, found.models, strict=True):
+        given = read_table(path)["label"]
+        of = {"pos_label": "fracture"}
+        numbers = model.tasks[0].estimates
+        assert numbers["ppv"].value == pytest.approx(metrics.precision_score(truth, given, **of))
+        recall = metrics.recall_score(truth, given, **of)
+        assert numbers["sensitivity"].value == pytest.approx(recall)
+        assert numbers["f1"].value == pytest.approx(metrics.f1_score(truth, given, **of))
+    text = " ".join(render_comparison(found).split())
+    assert "Sensitivity is the recall of 'fracture', PPV its precision." in text

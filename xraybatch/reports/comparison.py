@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from xraybatch.core.tasks import TaskKind
 from xraybatch.evaluation.comparison import ComparedModel, Comparison, Cost
 from xraybatch.evaluation.report import Estimate
 from xraybatch.reports import words
@@ -29,12 +30,7 @@ def comparison_sections(found: Comparison) -> Iterator[Section]:
             (words.title(name), *(_cell(found, t, name, i) for i in range(len(found.models))))
             for name in task.estimates
         )
-        missing = tuple(
-            f"{model.name}: {sentence}"
-            for model in found.models
-            for sentence in missing_in(model, t)
-        )
-        blocks: tuple[Block, ...] = (Table(head, rows), *_bullets((LEGEND, *missing)))
+        blocks: tuple[Block, ...] = (Table(head, rows), *_bullets(task_notes(found, t)))
         yield Section(words.task_title(task), blocks)
         yield from _differences(found, task.task)
     costs = tuple(cost_rows(found))
@@ -78,6 +74,18 @@ def cost_notes(found: Comparison) -> tuple[str, ...]:
         if model.cost.tries
     ]
     return tuple(said)
+
+
+def task_notes(found: Comparison, t: int) -> tuple[str, ...]:
+    """How to read the numbers of a task, and why some have no value or interval."""
+    task = found.models[0].tasks[t]
+    binary = (
+        (f"Sensitivity is the recall of '{task.positive}', PPV its precision.",)
+        if task.kind == TaskKind.BINARY
+        else ()
+    )
+    missing = (f"{model.name}: {s}" for model in found.models for s in missing_in(model, t))
+    return (LEGEND, *binary, *missing)
 
 
 def difference_rows(found: Comparison, task: str) -> Iterator[tuple[str, tuple[Estimate, ...]]]:
