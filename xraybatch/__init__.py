@@ -16,9 +16,14 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 if TYPE_CHECKING:
     from xraybatch.api.classifier import Classifier as Classifier
     from xraybatch.api.classifier import load_model as load_model
+    from xraybatch.api.comparing import Comparison as Comparison
+    from xraybatch.api.comparing import Tries as Tries
+    from xraybatch.api.comparing import compare as compare
     from xraybatch.api.predicting import predict as predict
     from xraybatch.api.scoring import Report as Report
     from xraybatch.api.scoring import score as score
+    from xraybatch.api.showing import View as View
+    from xraybatch.api.showing import show as show
     from xraybatch.api.training import Run as Run
     from xraybatch.api.training import train as train
     from xraybatch.cli.console import ConsoleProgress as ConsoleProgress
@@ -63,10 +68,15 @@ _HOMES = {
     "train": "xraybatch.api.training",
     "predict": "xraybatch.api.predicting",
     "score": "xraybatch.api.scoring",
+    "compare": "xraybatch.api.comparing",
+    "show": "xraybatch.api.showing",
     "load_model": "xraybatch.api.classifier",
     "Classifier": "xraybatch.api.classifier",
     "Run": "xraybatch.api.training",
     "Report": "xraybatch.api.scoring",
+    "Comparison": "xraybatch.api.comparing",
+    "Tries": "xraybatch.api.comparing",
+    "View": "xraybatch.api.showing",
     "Card": "xraybatch.models.card",
     "TrainOptions": "xraybatch.training.options",
     "ConsoleProgress": "xraybatch.cli.console",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import shutil
 import subprocess
 import sys
 import warnings
@@ -253,6 +255,85 @@ def test_a_report_shows_and_saves_itself(
     assert (tmp_path / "score.md").read_text() == report.to_markdown()
     with pytest.raises(xraybatch.InputError, match="not overwritten"):
         report.save(tmp_path / "score.md")
+
+
+@pytest.fixture
+def two_runs(tiny_model: Path, grey_films: Path, tmp_path: Path) -> tuple[Path, Path]:
+    """Runs as training leaves them, as far as they are compared; one of them tried settings."""
+    folders = (tmp_path / "one", tmp_path / "<b>other")
+    for folder in folders:
+        folder.mkdir()
+        shutil.copy(tiny_model, folder / "model.onnx")
+        results = xraybatch.predict(
+            grey_films, model=tiny_model, out=folder / "predictions-test.csv"
+        )
+        truth = results[["path", "label"]].assign(split="test", patient="")
+        truth["patient"] = [str(i) for i in range(len(truth))]
+        truth.to_csv(folder / "split.csv", index=False)
+    (folders[1] / "tries.csv").write_text(
+        "try,dropout,val_loss,epochs,seconds,chosen\n1,0.1,0.5,3,1.0,1\n2,0.2,0.6,3,1.5,0\n"
+    )
+    return folders
+
+
+def test_compare_is_the_commands_comparison(two_runs: tuple[Path, Path], tmp_path: Path) -> None:
+    from click.testing import CliRunner
+
+    from xraybatch.cli.compare import command
+
+    found: Any = xraybatch.compare(*two_runs, resamples=200)
+    assert isinstance(found, xraybatch.Comparison)
+    told = CliRunner().invoke(
+        command, [*map(str, two_runs), "--json", "--resamples", "200"], catch_exceptions=False
+    )
+    assert json.loads(told.stdout) == found.to_dict()
+    assert repr(found) == "<Comparison of one, <b>other>"
+    assert "What they cost" in str(found)
+    assert "&lt;b&gt;other" in found._repr_html_()
+    assert "<b>" not in found._repr_html_()
+    found.save(tmp_path / "models.md")
+    assert (tmp_path / "models.md").read_text() == found.to_markdown()
+    with pytest.raises(xraybatch.InputError, match="not overwritten"):
+        found.save(tmp_path / "models.md")
+    with pytest.raises(xraybatch.UsageError, match="no settings were tried"):
+        xraybatch.compare(two_runs[0])
+
+
+def test_compare_of_one_run_shows_its_tries(two_runs: tuple[Path, Path], tmp_path: Path) -> None:
+    found: Any = xraybatch.compare(two_runs[1])
+    assert isinstance(found, xraybatch.Tries)
+    assert [one.chosen for one in found.grids[0].settings] == [(0,), ()]
+    assert "2 settings tried" in str(found)
+    assert "<table>" in found._repr_html_()
+    found.save(tmp_path / "tries.json")
+    assert json.loads((tmp_path / "tries.json").read_text()) == found.to_dict()
+
+
+@pytest.mark.parametrize("heatmap", [False, True])
+def test_show_gives_the_picture(
+    tiny_model: Path, grey_films: Path, tmp_path: Path, heatmap: bool
+) -> None:
+    film = next(path for path in sorted(grey_films.rglob("*.png")))
+    model = xraybatch.load_model(tiny_model)
+    view: Any = xraybatch.show(film, model, heatmap=heatmap)
+    (answer,) = view.answers
+    assert answer.found == (model.classify(film)["label"][0],)
+    colours = view.image
+    assert colours.dtype == np.uint8
+    assert colours.shape == (*view.pixels.shape, 3)
+    assert (view.heat is not None) == heatmap
+    if not heatmap:
+        assert (colours == view.pixels[..., None]).all(), "a film without heat map stays grey"
+    view.save(tmp_path / "film.png")
+    assert (tmp_path / "film.png").read_bytes() == view.to_png()
+    assert base64.b64encode(view.to_png()).decode() in view._repr_html_()
+    assert answer.found[0] in str(view)
+    with pytest.raises(xraybatch.InputError, match="not overwritten"):
+        view.save(tmp_path / "film.png")
+    with pytest.raises(xraybatch.UsageError, match="png"):
+        view.save(tmp_path / "film.jpg")
+    with pytest.raises(xraybatch.UsageError, match="heat map"):
+        xraybatch.show(film, model, of_class="normal")
 
 
 def test_what_goes_on_tells_the_films_that_are_new(

@@ -123,7 +123,7 @@ def test_a_zip_of_zips_behind_an_address(
     assert record["source"]["sha256"] == digest
     assert record["source"]["licence"] == "CC BY 4.0"
     assert record["source"]["citation"] == "not stated"
-    assert list((tmp_path / "cache" / "downloads").iterdir()) == []
+    assert kept_in(tmp_path / "cache") == []
     assert f"Next: xraybatch train --plugin narrow --data {tmp_path / 'data' / 'knee'}" in out
 
 
@@ -149,7 +149,7 @@ def test_an_address_that_gives_nothing_usable_leaves_nothing(
     expected = {"404": "404", "page": "no archive", "hash": "SHA-256", "hostile": "outside"}
     assert expected[what] in err
     assert {p.name for p in tmp_path.iterdir()} <= {"served", "cache"}
-    assert [p for p in (tmp_path / "cache").rglob("*") if p.is_file()] == []
+    assert kept_in(tmp_path / "cache") == []
 
 
 def test_a_download_is_kept_for_the_next_try(
@@ -167,7 +167,55 @@ def test_a_download_is_kept_for_the_next_try(
     assert "The download is kept" in err
     assert not (tmp_path / "o").exists()
     assert run(capsys, f"{served[0]}/a.zip", "--out", tmp_path / "o")[0] == 0
-    assert [p for p in (tmp_path / "cache").rglob("*") if p.is_file()] == []
+    assert kept_in(tmp_path / "cache") == []
+
+
+def test_two_at_once_do_not_tread_on_each_other(
+    tmp_path: Path,
+    served: tuple[str, list[str]],
+    nested: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from xraybatch.core.progress import SILENT
+    from xraybatch.training.datasets import prepare
+
+    monkeypatch.setenv("XRAYBATCH_CACHE", str(tmp_path / "cache"))
+    nested.rename(tmp_path / "served" / "a.zip")
+    fetched, waits = threading.Event(), threading.Event()
+    unpacked_once = prepare.unpacked_once
+
+    def slowly(*given: Any) -> Any:
+        fetched.set()
+        assert waits.wait(60), "the other one does not wait"
+        return unpacked_once(*given)
+
+    monkeypatch.setattr(prepare, "unpacked_once", slowly)
+
+    class Waiting:
+        stage = SILENT.stage
+
+        def note(self, sentence: str) -> None:
+            if sentence.startswith("Another process fetches 'http://127.0.0.1"):
+                waits.set()
+
+        warn = print
+
+    def first() -> None:
+        prepare.prepare_data(f"{served[0]}/a.zip", tmp_path / "one")
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    assert fetched.wait(60)
+    prepare.prepare_data(f"{served[0]}/a.zip", tmp_path / "two", progress=Waiting())
+    thread.join()
+    assert labels(tmp_path / "one") == labels(tmp_path / "two") == dict.fromkeys(CLASSES, 10)
+    assert kept_in(tmp_path / "cache") == []
+    assert len(served[1]) == 2
+
+
+def kept_in(cache: Path) -> list[Path]:
+    """Files in it, but for those that only say who may write."""
+    return [p for p in cache.rglob("*") if p.is_file() and p.suffix != ".lock"]
 
 
 def hostile(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -255,7 +303,7 @@ def test_what_is_printed_fits(
     words = " ".join(out.split())
     assert re.search(r"class train val test all normal \d+ \d+ \d+ 11 ", words)
     assert re.search(r"all \d+ \d+ \d+ 31", words)
-    assert "2 films are 1 byte for byte" in words
+    assert "2 films are copies of 1 files, byte for byte" in words
     assert "empty file: 1" in words
     assert "Patients not known" in words
     assert "Next: xraybatch train --plugin narrow --data knee" in out

@@ -72,6 +72,7 @@ def test_runs_stand_side_by_side_with_what_they_cost(make_run: Callable[..., Pat
     cost = strong.cost
     assert (cost.epochs, cost.best_epoch, cost.training_seconds) == (3, 2, 5.0)
     assert (cost.parameters, cost.films_per_second) == (36, 46.8)
+    assert (cost.network_films_per_second, cost.tries) == (None, 0)
     text = render_comparison(found)
     assert max(map(len, text.splitlines())) <= 80
     for words in ("2 of 3", "46.8", "* 0.", "Difference to weak, 95 % interval, paired"):
@@ -202,3 +203,149 @@ def test_parameters_are_the_numbers_in_the_weights(tiny_model: Path) -> None:
     assert count_parameters(content) == sum(a.size for a in sizes if a.ndim) == 36
     with pytest.raises(ValueError, match="record"):
         count_parameters(b"no graph")
+
+
+def test_numbers_that_papers_compare_stand_side_by_side(make_run: Callable[..., Path]) -> None:
+    from sklearn import metrics
+
+    from xraybatch.core.tables import read_table
+
+    runs = [make_run("weak", 0.2, 1), make_run("strong", 2.0, 2)]
+    found = compare_models(runs)
+    for run, model in zip(runs, found.models, strict=True):
+        given = read_table(run / "predictions-test.csv")["label"]
+        truth = [CLASSES[i % 3] for i in range(60)]
+        expected = {"accuracy": metrics.accuracy_score(truth, given)}
+        for name in ("precision", "recall", "f1"):
+            score = getattr(metrics, f"{name}_score")
+            for average in ("macro", "weighted"):
+                expected[f"{average}_{name}"] = score(truth, given, average=average)
+        values = {name: model.tasks[0].estimates[name].value for name in expected}
+        assert values == pytest.approx(expected)
+    lines = render_comparison(found).splitlines()
+    rows = [line.split("  ")[0].strip() for line in lines]
+    at = rows.index("Accuracy")
+    for name in ("Macro precision", "Macro recall", "Macro F1"):
+        assert name in rows[at : at + 10]
+        (line,) = [line for line in lines if line.startswith(f" {name} ")]
+        assert line.count("0.") == 2
+        assert line.count("*") == 1
+
+
+def test_speed_is_what_was_measured(make_run: Callable[..., Path]) -> None:
+    measured = {
+        "films_per_second": 8.6,
+        "seconds": {"total": 7.0, "decoding": 4.0, "classifying": 0.25},
+        "by_status": {"ok": 50, "corrupt": 10},
+    }
+    went_on = {**measured, "resumed": {"done": 30}}
+    runs = [make_run("whole", 1, 1, **measured), make_run("resumed", 1, 2, **went_on)]
+    for run in runs:
+        record = run / "predictions-test.csv.run.json"
+        record.write_text(json.dumps({**json.loads(record.read_text()), "films": 60}))
+    whole, resumed = (model.cost for model in compare_models(runs).models)
+    assert (whole.films_per_second, whole.network_films_per_second) == (8.6, 200.0)
+    assert resumed.network_films_per_second is None, "its seconds are not of all its films"
+    text = render_comparison(compare_models(runs))
+    (line,) = [line for line in text.splitlines() if line.startswith(" Films/s, network")]
+    assert line.split()[-2:] == ["200.0", "–"]
+    assert "Of fewer than 500 films" in text
+
+
+def tried(folder: Path, chosen: int, best: tuple[str, ...] = ("0.61", "0.5", "", "0.7")) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    grid = [("1e-3", "8"), ("1e-3", "16"), ("1e-4", "8"), ("1e-4", "16")]
+    rows = [[i + 1, *point, best[i], 4 + i, 1.5, int(i == chosen)] for i, point in enumerate(grid)]
+    head = ["try", "learning-rate", "batch-size", "val_loss", "epochs", "seconds", "chosen"]
+    write_csv(folder / "tries.csv", head, rows)
+    return folder
+
+
+def test_one_run_shows_the_settings_that_were_tried(
+    make_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    run = tried(make_run("run", 1, 1), 1)
+    done = CliRunner().invoke(command, [str(run)], catch_exceptions=False)
+    assert done.exit_code == 0
+    lines = done.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    (line,) = [line for line in lines if "*" in line and "•" not in line]
+    assert line.split() == ["1e-3", "16", "*", "0.5", "5", "1.5"]
+    assert "by val_loss of the best epoch: lower is better" in done.stdout
+    assert "22 epochs, 6.0 seconds" in done.stdout
+    assert [line.split()[2] for line in lines if line.startswith(" 1e-4")] == ["–", "0.7"]
+    told = json.loads(CliRunner().invoke(command, [str(run), "--json"]).stdout)
+    assert told["grids"][0]["settings"][1] == {
+        "values": {"learning-rate": "1e-3", "batch-size": "16"},
+        "best": [0.5],
+        "epochs": 5,
+        "seconds": 1.5,
+        "chosen": [0],
+    }
+    report = tmp_path / "tries.md"
+    CliRunner().invoke(command, [str(run / "model.onnx"), "--report", str(report)])
+    assert "| 1e-3 | 16 | \\* 0.5 | 5 | 1.5 |" in report.read_text()
+
+
+def test_each_fold_chose_for_itself(tmp_path: Path) -> None:
+    for k, chosen in enumerate((1, 1, 0)):
+        tried(tmp_path / "run" / "folds" / str(k), chosen, (f"0.{k + 4}", "0.5", "0.8", "0.7"))
+    done = CliRunner().invoke(command, [str(tmp_path / "run")], catch_exceptions=False)
+    assert "run: 4 settings tried in each of 3 folds" in done.stdout
+    rows = [line.split() for line in done.stdout.splitlines() if line.startswith(" 1e-")]
+    assert rows[0] == ["1e-3", "8", "0.5", "0.4–0.6", "2", "12", "4.5"]
+    assert rows[1] == ["1e-3", "16", "0.5", "0.5–0.5", "0,", "1", "15", "4.5"]
+    assert rows[2][4] == "–"
+    tried(tmp_path / "run", 0)  # of the model of all films
+    both = CliRunner().invoke(command, [str(tmp_path / "run")], catch_exceptions=False)
+    assert "run: 4 settings tried for the model of all films" in both.stdout
+    tried(tmp_path / "run" / "folds" / "1", 0)
+    other = tmp_path / "run" / "folds" / "1" / "tries.csv"
+    other.write_text(other.read_text().replace("1e-4", "1e-5"))
+    with pytest.raises(InputError, match="not what a training run writes"):
+        CliRunner().invoke(command, [str(tmp_path / "run")], catch_exceptions=False)
+
+
+def test_of_several_runs_the_tries_are_counted(make_run: Callable[..., Path]) -> None:
+    runs = [tried(make_run("one", 1, 1), 1), make_run("other", 1, 2)]
+    found = compare_models(runs)
+    assert [model.cost.tries for model in found.models] == [4, 0]
+    text = " ".join(render_comparison(found).split())
+    assert "one: the best of 4 settings, whose epochs took 6.0 seconds in all" in text
+    assert "1e-4" not in text
+
+
+def test_one_run_without_tries_says_what_to_name(make_run: Callable[..., Path]) -> None:
+    with pytest.raises(UsageError, match="no settings were tried") as caught:
+        CliRunner().invoke(command, [str(make_run("run", 1, 1))], catch_exceptions=False)
+    assert "--try" in caught.value.hint
+
+
+def test_of_two_classes_the_names_of_papers_are_said(tmp_path: Path) -> None:
+    from sklearn import metrics
+
+    from xraybatch.core.tables import read_table
+
+    classes = ("normal", "fracture")
+    task = {"name": "label", "kind": "binary", "classes": classes, "positive": "fracture"}
+    truth = [classes[i % 2] for i in range(40)]
+    for name, seed in (("one", 1), ("other", 2)):
+        p = np.random.default_rng(seed).uniform(size=40)
+        rows = [[f"{i}.png", "ok", classes[int(p[i] >= 0.5)], 1 - p[i], p[i]] for i in range(40)]
+        head = ["path", "status", "label", "prob.normal", "prob.fracture"]
+        write_csv(tmp_path / f"{name}.csv", head, rows)
+        (tmp_path / f"{name}.csv.run.json").write_text(json.dumps({"tasks": [task]}))
+    rows = [[f"{i}.png", name] for i, name in enumerate(truth)]
+    write_csv(tmp_path / "labels.csv", ["path", "label"], rows)
+    paths = [tmp_path / "one.csv", tmp_path / "other.csv"]
+    found = compare_models(paths, tmp_path / "labels.csv")
+    for path, model in zip(paths, found.models, strict=True):
+        given = read_table(path)["label"]
+        of = {"pos_label": "fracture"}
+        numbers = model.tasks[0].estimates
+        assert numbers["ppv"].value == pytest.approx(metrics.precision_score(truth, given, **of))
+        recall = metrics.recall_score(truth, given, **of)
+        assert numbers["sensitivity"].value == pytest.approx(recall)
+        assert numbers["f1"].value == pytest.approx(metrics.f1_score(truth, given, **of))
+    text = " ".join(render_comparison(found).split())
+    assert "Sensitivity is the recall of 'fracture', PPV its precision." in text

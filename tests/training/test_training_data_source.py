@@ -16,7 +16,11 @@ from PIL import Image
 
 from xraybatch.core.errors import InputError
 from xraybatch.core.tables import read_table
+from xraybatch.core.tasks import TaskRequest
 from xraybatch.training.data_source import how_prepared, with_folder
+from xraybatch.training.datasets.options import PrepareOptions
+from xraybatch.training.datasets.prepare import prepare_data
+from xraybatch.training.labels import read_films
 from xraybatch.training.options import TrainOptions
 from xraybatch.training.resume import find_unfinished, write_about
 
@@ -70,6 +74,79 @@ def test_an_archive_is_prepared_once(
     other = TrainOptions("cnn", data=nested_zip, task=("label:multiclass=normal,broken",))
     with pytest.raises(InputError, match="broken"):
         with_folder(other, said)
+
+
+def test_a_folder_of_archives_is_prepared_once_until_one_changes(
+    nested_zip: Path, said: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XRAYBATCH_CACHE", str(tmp_path / "cache"))
+    options = TrainOptions("cnn", data=tmp_path / "inner", task=CLASSES)
+    found = with_folder(options, said)
+    assert found.data is not None
+    assert len(read_table(found.data / "labels.csv")) == 30
+    assert with_folder(options, said).data == found.data
+    shutil.copy(tmp_path / "inner" / "normal.zip", tmp_path / "inner" / "osteopenia.zip")
+    again = with_folder(options, said)
+    assert again.data != found.data
+    assert again.data is not None
+    assert len(read_table(again.data / "labels.csv")) == 30
+
+
+def test_two_runs_at_once_prepare_once(
+    nested_zip: Path, said: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from xraybatch.training import data_source
+
+    monkeypatch.setenv("XRAYBATCH_CACHE", str(tmp_path / "cache"))
+    options = TrainOptions("cnn", data=nested_zip, task=CLASSES)
+    begun, waits = threading.Event(), threading.Event()
+    prepare_data, made = data_source.prepare_data, []
+
+    def slowly(*given: Any, **more: Any) -> Any:
+        made.append(given)
+        begun.set()
+        assert waits.wait(60), "the other one does not wait"
+        return prepare_data(*given, **more)
+
+    class Waiting(type(said)):  # type: ignore[misc]
+        def note(self, sentence: str) -> None:
+            super().note(sentence)
+            if "waiting until it is done" in sentence:
+                waits.set()
+
+    monkeypatch.setattr(data_source, "prepare_data", slowly)
+    thread = threading.Thread(target=with_folder, args=(options, said))
+    thread.start()
+    assert begun.wait(60)
+    other = Waiting()
+    found = with_folder(options, other)
+    thread.join()
+    assert len(made) == 1
+    assert "was prepared before" in other.text
+    assert found.data is not None
+    assert len(read_table(found.data / "labels.csv")) == 30
+
+
+def test_what_a_killed_run_left_is_no_hindrance(
+    nested_zip: Path, said: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XRAYBATCH_CACHE", str(tmp_path / "cache"))
+    options = TrainOptions("cnn", data=nested_zip, task=CLASSES)
+    found = with_folder(options, said)
+    assert found.data is not None
+    found.data.rename(found.data.with_name(f".{found.data.name}.partial"))
+    assert with_folder(options, said).data == found.data
+    assert (found.data / "labels.csv").is_file()
+    assert [p.name for p in found.data.parent.glob(".*")] == []
+
+
+def test_archives_beside_films_are_told_and_not_opened(
+    tmp_path: Path, nested_zip: Path, said: Any
+) -> None:
+    shutil.copy(nested_zip, tmp_path / "classes")
+    options = TrainOptions("cnn", data=tmp_path / "classes")
+    assert with_folder(options, said).data == tmp_path / "classes"
+    assert "1 archive beside films" in said.text
 
 
 def test_an_address_is_fetched(
@@ -143,3 +220,48 @@ def test_a_folder_stays_as_it_is(tmp_path: Path, said: Any) -> None:
     assert with_folder(TrainOptions("cnn"), said).data is None
     with pytest.raises(InputError, match="There is no"):
         with_folder(TrainOptions("cnn", data=tmp_path / "none"), said)
+
+
+def test_contradicting_labels_are_told_once_by_training(
+    tmp_path: Path, said: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XRAYBATCH_CACHE", str(tmp_path / "cache"))
+    rng = np.random.default_rng(3)
+    for name in ("a", "b"):
+        (tmp_path / "films" / name).mkdir(parents=True)
+        for i in range(10):
+            pixels = rng.integers(0, 256, (24, 20)).astype(np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "films" / name / f"{name}{i}.png")
+    shutil.copy(tmp_path / "films" / "a" / "a0.png", tmp_path / "films" / "b")
+    archive = Path(shutil.make_archive(str(tmp_path / "films"), "zip", tmp_path / "films"))
+    with_folder(TrainOptions("cnn", data=archive), said)
+    assert [title for title, _ in said.warnings] == []
+    prepare_data(archive, tmp_path / "out", progress=said)
+    assert [title for title, _ in said.warnings] == ["Contradicting labels"]
+
+
+@pytest.mark.parametrize("spellings", ["merge", "keep"])
+def test_spellings_that_a_person_decided_on_are_not_told_again(
+    tmp_path: Path, said: Any, spellings: str
+) -> None:
+    rng = np.random.default_rng(3)
+    (tmp_path / "films").mkdir()
+    lines = ["path,label"]
+    for i in range(30):
+        pixels = rng.integers(0, 256, (24, 20)).astype(np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "films" / f"{i}.png")
+        lines.append(f"{i}.png,{['Normal', 'normal', 'fracture'][i % 3]}")
+    table = tmp_path / "films" / "t.csv"
+    table.write_text("\n".join([*lines, "", "29.png,fracture"]) + "\n")
+    read_films(None, TrainOptions("cnn", labels=table), [TaskRequest("label")], said)
+    assert [title for title, _ in said.warnings] == ["Classes"]
+    assert "stand twice: 1" in said.text
+    said.warnings.clear()
+    said.notes.clear()
+    prepare_data(table, tmp_path / "out", PrepareOptions(spellings=spellings), progress=said)
+    out = tmp_path / "out"
+    read_films(out, TrainOptions("cnn", data=out), [TaskRequest("label")], said)
+    assert said.warnings == []
+    assert "stand twice" not in said.text
+    word = "Taken as one class" if spellings == "merge" else "Kept as classes of their own"
+    assert said.text.count(word) == 1

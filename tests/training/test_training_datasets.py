@@ -311,7 +311,7 @@ def test_a_table_beside_a_folder_its_columns_guessed(tmp_path: Path, said: Any) 
     assert labels(out) == {"normal": 20, "abnormal": 18}
     assert {row["patient"] for row in table_of(out)} == {f"007{i}" for i in range(19)}
     assert found.skipped == {
-        "film that the table does not name": 2,
+        "film that the table does not label": 2,
         "row of the table without a label, or twice": 1,
     }
 
@@ -340,6 +340,39 @@ def test_a_table_with_its_films_elsewhere_and_columns_named(tmp_path: Path, said
     }
     with pytest.raises(InputError, match="--path-column"):
         prepare_data(table, tmp_path / "x", PrepareOptions(data=tmp_path / "films"))
+
+
+def test_further_columns_of_a_table_are_kept(tmp_path: Path, said: Any) -> None:
+    source = put(tmp_path / "src", [f"{i}.png" for i in range(40)])
+    head = "image;Diagnosis;label;Split;PatientID;age;sex;view;site code;comment"
+    lines = [
+        f"{i}.png;{'ab'[i % 2]};old;x;00{i // 2};{20 + i};{'mf'[i // 2 % 2]};"
+        f'{"" if i == 3 else "AP"};0{i % 3};"says ""=1+1"", twice"'
+        for i in range(40)
+    ]
+    table = write_table(tmp_path / "hospital.csv", [head, *reversed(lines)])
+    found, out = prepare(table, said, data=source, label_column="Diagnosis")
+    rows = {Path(row["path"]).stem: row for row in table_of(out)}
+    assert list(rows["0"]) == [
+        *("path", "label", "patient", "study", "split"),
+        *("age", "sex", "view", "site code", "comment"),
+    ]
+    for i in range(40):
+        row = rows[str(i)]
+        assert (row["label"], row["patient"]) == ("ab"[i % 2], f"00{i // 2}")
+        assert (row["age"], row["site code"]) == (str(20 + i), f"0{i % 3}")
+        assert row["sex"] == "mf"[i // 2 % 2]
+        assert row["comment"] == 'says "=1+1", twice'
+    assert rows["3"]["view"] == ""
+    assert {row["split"] for row in rows.values()} == {"train", "val", "test"}
+    assert "kept as they are: age, sex, view, site code, comment." in said.text
+    assert "for something else: label, Split." in said.text
+    assert found.columns == ("age", "sex", "view", "site code", "comment")
+    assert json.loads((out / "dataset.json").read_text())["columns"] == list(found.columns)
+    more = read_films(
+        out, TrainOptions("cnn", data=out), [TaskRequest("sex"), TaskRequest("label")], said
+    )
+    assert set(more.table["sex"]) == {"m", "f"}
 
 
 def test_a_table_without_split_whose_paths_go_through_train_and_test(
@@ -453,7 +486,7 @@ def test_a_distributed_split_that_leaks_loses_the_train_side(tmp_path: Path, sai
     source = put(tmp_path / "src", paths)
     put(source, [f"train/a/new{i}_train.png" for i in range(8)])
     put(source, ["train/b/new_train.png", "test/b/newer_test.png"], lambda _: "copy")
-    with pytest.raises(InputError, match="Every patient or film of train"):
+    with pytest.raises(InputError, match="every patient or film of train"):
         prepare(put(tmp_path / "leak", paths), said, patient_from=r"/([ab]\d+)_")
     found, out = prepare(source, said, patient_from=r"/([ab]\d+)_")
     assert found.skipped[OVERLAP] == 41  # every patient of train but eight, and the copy
@@ -649,13 +682,64 @@ def test_sources_that_cannot_be_used(
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_a_folder_of_archives_says_what_to_give(tmp_path: Path) -> None:
-    zipped(put(tmp_path / "src", FLAT), tmp_path / "a.zip")
-    (tmp_path / "half").mkdir()
-    (tmp_path / "a.zip").rename(tmp_path / "half" / "images.zip")
+def class_archives(folder: Path, below: str = "") -> Path:
+    """A ZIP or TAR for each class, as they were downloaded."""
+    (folder / below).mkdir(parents=True)
+    films = put(folder.parent / "films", FLAT)
+    for name in CLASSES[1:]:
+        zipped(films / name, folder / below / f"{name}.zip")
+    with tarfile.open(folder / below / f"{CLASSES[0]}.tar.gz", "w:gz") as archive:
+        archive.add(films / CLASSES[0], CLASSES[0])
+    return folder
+
+
+@pytest.mark.parametrize("below", ["", "Knee X-ray/archives"])
+def test_a_folder_of_archives_is_opened(tmp_path: Path, said: Any, below: str) -> None:
+    source = class_archives(tmp_path / "half", below)
+    (source / below / "readme.txt").write_text("from a web page")
+    before = {path: path.stat().st_mtime_ns for path in source.rglob("*")}
+    found, out = prepare(source, said)
+    assert found.form == "class-folders"
+    assert labels(out) == dict.fromkeys(CLASSES, 20)
+    assert found.skipped == {"not a film": 1}
+    assert found.origin.kind == "folder"
+    assert "its 3 archives are opened" in said.text
+    assert all(row["path"].startswith("films/") for row in table_of(out))
+    assert {path: path.stat().st_mtime_ns for path in source.rglob("*")} == before
+
+
+def test_a_folder_with_one_archive_and_a_table_beside_it(tmp_path: Path, said: Any) -> None:
+    source = tmp_path / "src"
+    zipped(put(tmp_path / "films", [f"x/{i}.png" for i in range(20)]), tmp_path / "data.zip")
+    lines = ["image,diagnosis,patient", *(f"{i}.png,{'ab'[i % 2]},{i:03}" for i in range(20))]
+    source.mkdir()
+    write_table(source / "metadata.csv", lines)
+    (tmp_path / "data.zip").rename(source / "data.zip")
+    found, out = prepare(source, said)
+    assert found.form == "table"
+    assert found.films == found.patients == 20
+    assert labels(out) == {"a": 10, "b": 10}
+    assert "'data.zip' is opened" in said.text
+    assert sorted(path.name for path in out.iterdir()) == ["dataset.json", "films", "labels.csv"]
+    assert not list(out.rglob("metadata.csv")), "it may hold names"
+
+
+def test_archives_beside_films_stay_closed_and_are_told(tmp_path: Path, said: Any) -> None:
+    source = put(tmp_path / "src", FLAT)
+    zipped(source, tmp_path / "again.zip").rename(source / "again.zip")
+    found, _ = prepare(source, said)
+    assert found.films == 60
+    ((title, sentence),) = said.warnings
+    assert title == "Archives not opened"
+    assert "1 archive beside films" in sentence
+
+
+def test_archives_that_are_not_read_are_named(tmp_path: Path) -> None:
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "films.7z").write_bytes(b"7z\xbc\xaf\x27\x1c")
     with pytest.raises(InputError, match="no film") as error:
-        prepare_data(tmp_path / "half", tmp_path / "out")
-    assert "1 archives: give one of them" in error.value.hint
+        prepare_data(tmp_path / "src", tmp_path / "out")
+    assert "1 archive of a kind that is not read" in error.value.hint
 
 
 def test_a_person_who_stops_it_finds_nothing(tmp_path: Path) -> None:
@@ -717,18 +801,35 @@ def hostile(tmp_path: Path) -> dict[str, Path]:
     "name",
     ["traversal", "absolute", "drive", "clash", "bomb", "depth", "symlink", "hardlink", "cut"],
 )
-def test_hostile_archives_end_in_one_sentence_and_leave_nothing(tmp_path: Path, name: str) -> None:
-    archives = hostile(tmp_path)
+@pytest.mark.parametrize("in_folder", [False, True])
+def test_hostile_archives_end_in_one_sentence_and_leave_nothing(
+    tmp_path: Path, name: str, in_folder: bool
+) -> None:
+    source = hostile(tmp_path)[name]
+    if in_folder:
+        folder = tmp_path / "downloads"
+        zipped(put(tmp_path / "good", FLAT), tmp_path / "good.zip")
+        for archive in (source, tmp_path / "good.zip"):
+            folder.mkdir(exist_ok=True)
+            source = archive.rename(folder / archive.name).parent
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(InputError) as error:
-        prepare_data(
-            archives[name], tmp_path / "out", PrepareOptions(limits=ArchiveLimits(depth=0))
-        )
+        prepare_data(source, tmp_path / "out", PrepareOptions(limits=ArchiveLimits(depth=0)))
+    assert name in error.value.message
     assert error.value.message.endswith(".")
     assert "\n" not in error.value.message + error.value.hint
     assert error.value.hint
     assert error.value.exit_code == 3
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_limits_hold_for_all_archives_of_a_folder_together(tmp_path: Path, said: Any) -> None:
+    source = class_archives(tmp_path / "half")
+    for limits, word in ((ArchiveLimits(entries=50), "entries"), (ArchiveLimits(4000), "holds")):
+        with pytest.raises(InputError, match=word):
+            prepare(source, said, limits=limits)
+    # what one may unpack to is measured by its own size
+    prepare(source, said, limits=ArchiveLimits(entries=70))
 
 
 @pytest.mark.parametrize(

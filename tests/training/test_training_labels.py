@@ -194,7 +194,7 @@ def test_nothing_is_left_out_or_taken_apart_in_silence(tmp_path: Path, said: Any
     warned = " ".join(sentence for _, sentence in said.warnings)
     assert "left out: 1 of 3 films" in warned
     assert "'Normal' and 'normal' of 'label' are taken as two classes" in warned
-    assert "In the folder but not in labels.csv, left out: 2 films" in said.text
+    assert "In the folder but not labelled in labels.csv, left out: 2 films" in said.text
 
 
 def test_rows_that_repeat_word_for_word_count_once(tmp_path: Path, said: Any) -> None:

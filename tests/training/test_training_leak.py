@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from PIL import Image
 pytestmark = pytest.mark.train
 pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
 
+from xraybatch.training.leak import Claim  # noqa: E402
 from xraybatch.training.options import TrainOptions  # noqa: E402
 from xraybatch.training.train import train  # noqa: E402
 
@@ -54,6 +56,12 @@ def asked(data: Path, out: Path, **more: Any) -> TrainOptions:
     )
 
 
+def claim_of(run: Any) -> str:
+    """The sentence in a run's report, empty where there is none."""
+    said = [s for s in run.report.tasks[0].sentences if "would have claimed" in s]
+    return said[0] if said else ""
+
+
 def test_films_are_dealt_in_the_same_shares(striped_films: Path, tmp_path: Path) -> None:
     from dataclasses import dataclass
 
@@ -76,7 +84,7 @@ def test_films_are_dealt_in_the_same_shares(striped_films: Path, tmp_path: Path)
 
 def test_the_claim_is_printed_and_kept(striped_films: Path, tmp_path: Path, said: Any) -> None:
     run = train(asked(striped_films, tmp_path / "run"), said)
-    (sentence,) = [note for note in said.notes if "random split of films" in note]
+    sentence = claim_of(run)
     assert sentence.startswith("AUC of 'label': by patient ")
     kept = json.loads((run.folder / "score.json").read_text())
     assert sentence in kept["tasks"][0]["sentences"]
@@ -84,7 +92,9 @@ def test_the_claim_is_printed_and_kept(striped_films: Path, tmp_path: Path, said
     assert "would have claimed" in (run.folder / "card.md").read_text()
     table = pd.read_csv(run.folder / "leak.csv")
     assert table["value"].item() == run.report.tasks[0].estimates["auc"].value
-    assert f"claimed {table['claimed'].item():.2f}." in sentence
+    assert f"would have claimed {table['claimed'].item():.2f}, having trained on" in sentence
+    assert f"the patients of {table['shared'].item()} of its 8 test films" in sentence
+    assert 0 < table["shared"].item() <= table["films"].item() == 8
 
 
 def test_where_patients_are_known_by_sight_it_would_have_claimed_more(
@@ -105,9 +115,83 @@ def test_where_patients_are_known_by_sight_it_would_have_claimed_more(
     assert len(tables) == 3
     claimed = np.mean([table["claimed"].item() for table in tables])
     assert claimed > run.report.tasks[0].estimates["auc"].value + 0.1
-    assert f"3 random splits of films would have claimed {claimed:.2f} on average" in " ".join(
-        run.report.tasks[0].sentences
+    said = " ".join(run.report.tasks[0].sentences)
+    assert f"3 random splits of films would have claimed {claimed:.2f} on average" in said
+    shared = sum(table["shared"].item() for table in tables)
+    assert f"the patients of {shared} of its 72 test films" in said
+
+
+@pytest.mark.parametrize(
+    ("low", "claimed", "verdict"),
+    [
+        (0.6, 0.91, "test films: too good to be true of new patients."),
+        (0.6, 0.9, "test films. That is within the interval: these films are too few to tell."),
+        (0.6, 0.59, "test films. That is less, so no leak shows here."),
+        (None, 0.99, "test films."),
+    ],
+)
+def test_the_sentence_says_what_the_figures_allow(
+    low: float | None, claimed: float, verdict: str
+) -> None:
+    high = None if low is None else 0.9
+    said = str(Claim("label", "auc", 0.75, low, high, claimed, shared=9, films=12))
+    assert said.endswith(f"of 9 of its 12 {verdict}")
+
+
+@pytest.fixture
+def copies_in_train(known_by_sight: Path, tmp_path: Path) -> Path:
+    """Every patient's first film is a test film; the others are trained on, as distributed."""
+    table = pd.read_csv(known_by_sight / "labels.csv", dtype=str)
+    table["path"] = [str(known_by_sight / path) for path in table["path"]]
+    first = ~table["patient"].duplicated()
+    apart = table["patient"].astype(int) >= 6  # patients who are trained on alone
+    table["split"] = np.where(first & ~apart, "test", "train")
+    folder = tmp_path / "distributed"
+    folder.mkdir()
+    table.to_csv(folder / "labels.csv", index=False)
+    return folder
+
+
+def test_a_split_as_distributed_that_leaks_is_judged_on_the_same_films(
+    copies_in_train: Path, tmp_path: Path, said: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from xraybatch.training import leak
+
+    dealt: list[Any] = []
+    learn = leak.learn
+
+    def seen(shop: Any, prepared: Any, *rest: Any) -> Any:
+        dealt.append(prepared)
+        return learn(shop, prepared, *rest)
+
+    monkeypatch.setattr(leak, "learn", seen)
+    run = train(asked(copies_in_train, tmp_path / "run", val_split=0.0), said)
+    ((leaking,), split) = dealt, pd.read_csv(run.folder / "split.csv", dtype=str)
+    assert set(leaking.table["path"][leaking.split.where("test")]) == set(
+        split["path"][split["split"] == "test"]
     )
+    assert len(leaking.table) == 72
+    assert len(split) == 72 - 30
+    sentence = claim_of(run)
+    assert sentence.startswith("AUC of 'label': without the overlap ")
+    assert "; the split as distributed would have claimed" in sentence
+    assert "having trained on the patients of 6 of its 6 test films" in sentence
+
+
+def test_films_left_out_for_their_pixels_are_enough(
+    striped_films: Path, tmp_path: Path, said: Any
+) -> None:
+    table = pd.read_csv(striped_films / "labels.csv", dtype=str)
+    table["split"] = np.where(np.arange(len(table)) % 8 < 4, "train", "test")
+    table["path"] = [str(striped_films / path) for path in table["path"]]
+    copied = table[table["split"] == "test"].iloc[:3].assign(split="train")
+    copied["path"] = [
+        str(shutil.copy(path, tmp_path / f"copy{i}.png")) for i, path in enumerate(copied["path"])
+    ]
+    pd.concat([table, copied]).to_csv(tmp_path / "labels.csv", index=False)
+    options = {"labels": tmp_path / "labels.csv", "group_by": "film", "epochs": 1}
+    sentence = claim_of(train(asked(tmp_path, tmp_path / "run", **options), said))
+    assert "having trained on the pixels of 3 of its 20 test films" in sentence
 
 
 def test_it_is_on_where_a_frozen_backbone_makes_it_cheap(
@@ -116,13 +200,12 @@ def test_it_is_on_where_a_frozen_backbone_makes_it_cheap(
     options = TrainOptions(
         "tiny", data=striped_films, out=tmp_path / "on", weights=str(tiny_weights), epochs=1
     )
-    train(options, said)
-    assert "would have claimed" in said.text
-    said.notes.clear()
-    train(asked(striped_films, tmp_path / "whole", leak_check=None), said)
+    assert claim_of(train(options, said))
+    assert "would have claimed" not in said.text  # the report says it
+    whole = train(asked(striped_films, tmp_path / "whole", leak_check=None), said)
     off = {"leak_check": False, "out": tmp_path / "off"}
-    train(TrainOptions(**{**vars(options), **off}), said)
-    assert "would have claimed" not in said.text
+    run = train(TrainOptions(**{**vars(options), **off}), said)
+    assert claim_of(whole) == claim_of(run) == ""
 
 
 def test_without_patients_it_says_why_there_is_none(

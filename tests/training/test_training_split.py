@@ -83,6 +83,51 @@ def test_a_part_that_is_given_is_kept_and_overlap_is_left_out_of_training() -> N
     assert "as distributed" in split.how
 
 
+@pytest.mark.parametrize("val_split", [0.0, 0.1])
+@pytest.mark.parametrize(
+    ("names", "parts", "whole", "said"),
+    [
+        ("aabb", ["test", "train", "test", ""], "patient", "every patient or film of train"),
+        ("aabb", ["test", "train", "val", "train"], "film", "every film of train"),
+        ("abcd", ["test", "test", "test", "val"], "patient", "all are in val or test"),
+    ],
+)
+def test_parts_that_leave_nothing_to_train_on_are_said(
+    names: str, parts: list[str], whole: str, said: str, val_split: float
+) -> None:
+    groups = groups_of(list(names), [bytes([i]) for i in range(4)])
+    with pytest.raises(InputError, match=said) as caught:
+        make_split(
+            np.array([0, 1, 0, 1]),
+            groups,
+            given=parts,
+            val_split=val_split,
+            test_split=0.2,
+            seed=0,
+            whole=whole,
+        )
+    assert caught.value.exit_code == 3
+    assert "column 'split'" in caught.value.hint
+    assert "--form class-folders" in caught.value.hint
+
+
+@pytest.mark.parametrize("trainable", [2, 4, 10, 11])
+def test_a_part_that_is_drawn_beside_given_ones_leaves_half_to_train_on(trainable: int) -> None:
+    parts = ["test"] * (100 - trainable) + ["train"] * trainable
+    split = make_split(
+        np.arange(100) % 2,
+        groups_of([""] * 100, [bytes([i]) for i in range(100)]),
+        given=parts,
+        val_split=0.1,  # with 10 films to train on: all of them
+        test_split=0.2,
+        seed=0,
+    )
+    drawn = len(split.where("val"))
+    assert 0 < drawn <= -(-trainable // 2)
+    assert len(split.where("train")) == trainable - drawn
+    assert "val 0.1 " not in split.how
+
+
 def test_one_patient_cannot_be_split() -> None:
     groups = groups_of(["a"] * 10, [bytes([i]) for i in range(10)])
     with pytest.raises(InputError, match="one patient"):

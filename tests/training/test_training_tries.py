@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from xraybatch.comparison.tries import read_tries
 from xraybatch.core.errors import UsageError
 from xraybatch.extension.records import Architecture, Network, Option, TrainingDefaults
 from xraybatch.training.options import TrainOptions
@@ -109,6 +110,12 @@ def test_the_winner_alone_meets_the_held_back_films(
     assert "learning-rate = 0.1" in (run.folder / "config.toml").read_text()
     assert "try" not in (run.folder / "config.toml").read_text().replace("retry", "")
     assert [line.chosen for line in run.tries].count(True) == 1
+    (shown,) = read_tries(run.folder).grids
+    assert [one.chosen == (0,) for one in shown.settings] == [line.chosen for line in run.tries]
+    assert [one.best for one in shown.settings] == [
+        (pytest.approx(line.best),) for line in run.tries
+    ]
+    assert shown.monitor == "val_loss"
 
 
 @pytest.mark.train

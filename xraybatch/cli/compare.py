@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +15,10 @@ from xraybatch.cli.options import (
     positive_option,
     report_options,
 )
+
+if TYPE_CHECKING:
+    from xraybatch.evaluation.comparison import Comparison
+    from xraybatch.evaluation.tries import Tries
 
 _A_PATH = click.Path(path_type=Path)
 
@@ -49,23 +53,35 @@ def command(
     RUN is a run folder, which is compared on its held-back films, or a results table of `xraybatch
     predict`, for which --labels has the truth. Numbers are of the films that every model was given;
     where these are not the same, it is said. Differences are to the first model, drawn in pairs
-    from the same patients. Nothing is trained and nothing predicted.
+    from the same patients. One run alone, of `train --try`, shows the settings that were tried.
+    Nothing is trained and nothing predicted.
 
     \b
     Examples:
       xraybatch compare runs/2026-11-21-cnn-1 runs/2026-11-21-narrow-1
       xraybatch compare runs/2026-11-21-cnn-1 runs/2026-11-21-narrow-1 --report models.md
       xraybatch compare one.csv other.csv --labels labels.csv --json
+      xraybatch compare runs/2026-11-21-cnn-2
     """
     from xraybatch.cli.console import ConsoleProgress, stdout
     from xraybatch.comparison.compare import compare_models
+    from xraybatch.comparison.tries import read_tries
     from xraybatch.reports.comparison_console import print_comparison
-    from xraybatch.reports.files import FORMS_OF_COMPARISON, check_report_path, write_comparison
+    from xraybatch.reports.files import FORMS_OF_COMPARISON, check_report_path
     from xraybatch.reports.json_text import to_json
     from xraybatch.reports.scoring import score_options
+    from xraybatch.reports.tries import print_tries
 
     for path in reports:
         check_report_path(path, overwrite=overwrite, forms=FORMS_OF_COMPARISON)
+    if len(runs) == 1 and labels is None:
+        tried = read_tries(runs[0])
+        if as_json:
+            click.echo(to_json(tried), nl=False)
+        else:
+            print_tries(tried, stdout())
+        _write(tried, reports)
+        return
     found = compare_models(
         runs,
         labels,
@@ -77,6 +93,12 @@ def command(
         click.echo(to_json(found), nl=False)
     else:
         print_comparison(found, stdout())
+    _write(found, reports)
+
+
+def _write(found: Comparison | Tries, reports: tuple[Path, ...]) -> None:
+    from xraybatch.reports.files import write_comparison
+
     for path in reports:
         write_comparison(found, path)
         click.echo(f"Report: {path}", err=True)

@@ -128,11 +128,11 @@ def command(
 ) -> None:
     """Make data as they are distributed ready for train.
 
-    SOURCE is the address of an archive, an archive (ZIP, TAR; archives inside archives), a folder,
-    or a table of labels. Class folders, train and test folders with classes below or above them,
-    the tree of MURA, and a table beside the films are recognised. Parts as distributed are kept;
-    what is missing is drawn, stratified and with patients whole. A folder's films stay where they
-    are.
+    SOURCE is the address of an archive, an archive (ZIP, TAR; archives inside archives), a folder
+    of films or of archives, or a table of labels. Class folders, train and test folders with
+    classes below or above them, the tree of MURA, and a table beside the films are recognised.
+    Parts as distributed are kept; what is missing is drawn, stratified and with patients whole. A
+    folder's films stay where they are.
 
     \b
     Examples:
@@ -198,14 +198,16 @@ def show_prepared(prepared: PreparedData, out: Path) -> None:
     console.print()
     patients = f"{prepared.patients:,}" if prepared.patients else "not known"
     contradictions = (
-        f", {prepared.contradictions:,} with different labels" if prepared.contradictions else ""
+        f"; {prepared.contradictions:,} of these have different labels"
+        if prepared.contradictions
+        else ""
     )
     lines = {
         "Films": f"{prepared.films:,}",
         "Patients": patients,
         "Split": f"{prepared.how}; {prepared.overlap}",
-        "Copies": f"{prepared.copied_films:,} films are {prepared.copies:,} byte for byte"
-        + contradictions
+        "Copies": f"{prepared.copied_films:,} films are copies of {prepared.copies:,} files, byte "
+        f"for byte, and stay on one side{contradictions}"
         if prepared.copies
         else "none (compared byte by byte)",
         "Left out": "; ".join(f"{why}: {count:,}" for why, count in prepared.skipped.items())

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from xraybatch.comparison.tries import TRIES, read_tries
 from xraybatch.core.errors import InputError, ModelError
+from xraybatch.core.status import FilmStatus
 from xraybatch.core.tables import read_table
 from xraybatch.evaluation.comparison import Cost
 from xraybatch.models.model import load_model
@@ -88,23 +90,40 @@ def _run(folder: Path) -> Contender:
 
 
 def _of_record(record: Mapping[str, Any]) -> Cost:
-    speed = record.get("films_per_second")
+    films = record.get("films")
     return Cost(
-        films_per_second=float(speed) if isinstance(speed, int | float) else None,
+        films_per_second=_above_0(record.get("films_per_second")),
+        network_films_per_second=_of_network(record),
+        films=films if isinstance(films, int) else None,
         device=str(record.get("processor") or record.get("device") or ""),
     )
 
 
+def _of_network(record: Mapping[str, Any]) -> float | None:
+    """Answered films by the seconds that the network took; of a run in one go."""
+    seconds, status = record.get("seconds"), record.get("by_status")
+    if record.get("resumed") or not isinstance(seconds, dict) or not isinstance(status, dict):
+        return None
+    took, answered = _above_0(seconds.get("classifying")), status.get(FilmStatus.OK)
+    if took is None or not isinstance(answered, int) or not answered:
+        return None
+    return round(answered / took, 2)
+
+
+def _above_0(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and value > 0 else None
+
+
 def _of_run(folder: Path, record: Mapping[str, Any]) -> Cost:
-    predicted = _of_record(record)
     parameters = count_parameters(load_model(folder / MODEL_FILE).content)
+    cost = replace(_of_record(record), parameters=parameters)
+    if (folder / TRIES).is_file():
+        tried = read_tries(folder).grids[-1].settings
+        seconds = round(sum(one.seconds for one in tried), 3)
+        cost = replace(cost, tries=len(tried), seconds_of_tries=seconds)
     history = folder / HISTORY
     if not history.is_file():
-        return Cost(
-            parameters=parameters,
-            films_per_second=predicted.films_per_second,
-            device=predicted.device,
-        )
+        return cost
     table = read_table(history)
     try:
         seconds = sum(float(cell) for cell in table["seconds"])
@@ -112,14 +131,7 @@ def _of_run(folder: Path, record: Mapping[str, Any]) -> Cost:
         best = int(float(kept[-1])) if kept else None
     except (KeyError, ValueError):
         raise InputError(f"{history} is not what a training run writes.") from None
-    return Cost(
-        parameters,
-        len(table),
-        best,
-        round(seconds, 3),
-        predicted.films_per_second,
-        predicted.device,
-    )
+    return replace(cost, epochs=len(table), best_epoch=best, training_seconds=round(seconds, 3))
 
 
 def _warnings(given: Given) -> tuple[str, ...]:

@@ -43,7 +43,15 @@ class Cost:
     training_seconds : float or None
         In the epochs; decoding and export are not in it.
     films_per_second : float or None
-        Of the prediction, decoding included.
+        Of the prediction, decoding and the start of its processes included.
+    network_films_per_second : float or None
+        Of the network alone, in the same prediction.
+    films : int or None
+        In that prediction.
+    tries : int
+        Settings that were tried, of which this model has the best; 0: none.
+    seconds_of_tries : float or None
+        In the epochs of all of them.
     device : str
         What predicted; empty where it is not known.
     """
@@ -53,6 +61,10 @@ class Cost:
     best_epoch: int | None = None
     training_seconds: float | None = None
     films_per_second: float | None = None
+    network_films_per_second: float | None = None
+    films: int | None = None
+    tries: int = 0
+    seconds_of_tries: float | None = None
     device: str = ""
 
 

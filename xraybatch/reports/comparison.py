@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from xraybatch.core.tasks import TaskKind
 from xraybatch.evaluation.comparison import ComparedModel, Comparison, Cost
 from xraybatch.evaluation.report import Estimate
 from xraybatch.reports import words
 from xraybatch.reports.sections import Block, Bullets, Section, Table, Warned
 
 BEST = "*"
+_FEW = 500  # films: fewer do not outweigh the start of decoding processes
 LEGEND = f"{BEST} best value; every interval is of that model alone."
 _LEGEND_OF_DIFFERENCES = (
     "Where the interval holds 0, the difference may be chance: only these intervals compare models."
@@ -28,12 +30,7 @@ def comparison_sections(found: Comparison) -> Iterator[Section]:
             (words.title(name), *(_cell(found, t, name, i) for i in range(len(found.models))))
             for name in task.estimates
         )
-        missing = tuple(
-            f"{model.name}: {sentence}"
-            for model in found.models
-            for sentence in missing_in(model, t)
-        )
-        blocks: tuple[Block, ...] = (Table(head, rows), *_bullets((LEGEND, *missing)))
+        blocks: tuple[Block, ...] = (Table(head, rows), *_bullets(task_notes(found, t)))
         yield Section(words.task_title(task), blocks)
         yield from _differences(found, task.task)
     costs = tuple(cost_rows(found))
@@ -48,7 +45,8 @@ def cost_rows(found: Comparison) -> Iterator[tuple[str, ...]]:
         ("Parameters", _parameters),
         ("Epochs to the best", _epochs),
         ("Training seconds", _seconds),
-        ("Films/s", _speed),
+        ("Films/s", lambda cost: _speed(cost.films_per_second)),
+        ("Films/s, network", lambda cost: _speed(cost.network_films_per_second)),
     ):
         row = tuple(map(of, costs))
         if set(row) != {words.NO_VALUE}:
@@ -57,10 +55,37 @@ def cost_rows(found: Comparison) -> Iterator[tuple[str, ...]]:
 
 def cost_notes(found: Comparison) -> tuple[str, ...]:
     """What must be known to read the costs."""
-    devices = {model.cost.device for model in found.models if model.cost.films_per_second}
-    if len(devices) > 1:
-        return ("Films/s were measured on different processors, and do not compare.",)
-    return ("Films/s as each prediction measured it, decoding included.",) if devices else ()
+    said = []
+    measured = [model.cost for model in found.models if model.cost.films_per_second]
+    if measured:
+        said.append("Films/s as each prediction measured it, decoding included.")
+    if len({cost.device for cost in measured}) > 1:
+        said.append("They were measured on different processors, and do not compare.")
+    elif any(cost.films is not None and cost.films < _FEW for cost in measured):
+        said.append(
+            f"Of fewer than {_FEW} films most of that is the start of the program: the network's "
+            "own figure says more."
+        )
+    said += [
+        f"{model.name}: the best of {model.cost.tries:,} settings, whose epochs took "
+        f"{_seconds_of(model.cost.seconds_of_tries)} seconds in all; `xraybatch compare` of this "
+        "run alone shows them."
+        for model in found.models
+        if model.cost.tries
+    ]
+    return tuple(said)
+
+
+def task_notes(found: Comparison, t: int) -> tuple[str, ...]:
+    """How to read the numbers of a task, and why some have no value or interval."""
+    task = found.models[0].tasks[t]
+    binary = (
+        (f"Sensitivity is the recall of '{task.positive}', PPV its precision.",)
+        if task.kind == TaskKind.BINARY
+        else ()
+    )
+    missing = (f"{model.name}: {s}" for model in found.models for s in missing_in(model, t))
+    return (LEGEND, *binary, *missing)
 
 
 def difference_rows(found: Comparison, task: str) -> Iterator[tuple[str, tuple[Estimate, ...]]]:
@@ -154,11 +179,15 @@ def _epochs(cost: Cost) -> str:
 
 
 def _seconds(cost: Cost) -> str:
-    return words.NO_VALUE if cost.training_seconds is None else f"{cost.training_seconds:,.1f}"
+    return _seconds_of(cost.training_seconds)
 
 
-def _speed(cost: Cost) -> str:
-    return words.NO_VALUE if cost.films_per_second is None else f"{cost.films_per_second:,.1f}"
+def _seconds_of(seconds: float | None) -> str:
+    return words.NO_VALUE if seconds is None else f"{seconds:,.1f}"
+
+
+def _speed(films_per_second: float | None) -> str:
+    return words.NO_VALUE if films_per_second is None else f"{films_per_second:,.1f}"
 
 
 def _bullets(sentences: tuple[str, ...]) -> tuple[Bullets, ...]:

@@ -34,10 +34,7 @@ def print_comparison(found: Comparison, console: Console) -> None:
             for name in task.estimates
         ]
         _print_tables(found, 0, rows, console)
-        notes = [said.LEGEND]
-        for model in found.models:
-            notes += [f"{model.name}: {s}" for s in said.missing_in(model, t)]
-        console.print(bullets(notes))
+        console.print(bullets(said.task_notes(found, t)))
         _print_differences(found, task.task, console)
     console.print()
     console.print(heading("What they cost"))

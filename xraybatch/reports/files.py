@@ -11,14 +11,16 @@ from xraybatch.core.files import write_text
 from xraybatch.core.log import is_open_log
 from xraybatch.evaluation.comparison import Comparison
 from xraybatch.evaluation.report import Report
+from xraybatch.evaluation.tries import Tries
 from xraybatch.reports.comparison import comparison_sections
 from xraybatch.reports.json_text import to_json
 from xraybatch.reports.markdown import of_sections, to_markdown
+from xraybatch.reports.tries import tries_sections
 
 Form = TypeVar("Form")
 FORMS: dict[str, Callable[[Report], str]] = {".md": to_markdown, ".json": to_json}
-FORMS_OF_COMPARISON: dict[str, Callable[[Comparison], str]] = {
-    ".md": lambda found: of_sections("Comparison", comparison_sections(found)),
+FORMS_OF_COMPARISON: dict[str, Callable[[Comparison | Tries], str]] = {
+    ".md": lambda found: comparison_markdown(found),
     ".json": to_json,
 }
 
@@ -34,7 +36,14 @@ def write_report(report: Report, path: Path) -> None:
     write_text(path, _form(path, FORMS)(report))
 
 
-def write_comparison(comparison: Comparison, path: Path) -> None:
+def comparison_markdown(found: Comparison | Tries) -> str:
+    """A comparison of models, or of the settings of one, as Markdown."""
+    if isinstance(found, Tries):
+        return of_sections("Settings tried", tries_sections(found))
+    return of_sections("Comparison", comparison_sections(found))
+
+
+def write_comparison(comparison: Comparison | Tries, path: Path) -> None:
     """Write a comparison, whole or not at all.
 
     Raises

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from xraybatch.evaluation.report import Report
-from xraybatch.reports.sections import Block, Bullets, Table, Warned, sections
+from xraybatch.reports.sections import Block, Bullets, Section, Table, Warned, sections
 from xraybatch.reports.words import printable
 
 _WARNED = "border-left:4px solid #d55e00;padding:.5em 1em;max-width:50em"
@@ -14,7 +14,12 @@ _WARNED = "border-left:4px solid #d55e00;padding:.5em 1em;max-width:50em"
 
 def score_html(report: Report) -> str:
     """The whole report as one ``<div>`` without script, outside file or style sheet."""
-    return "\n".join(["<div>", *_parts(report), "</div>"])
+    return sections_html(sections(report))
+
+
+def sections_html(parts: Iterable[Section]) -> str:
+    """Sections as one ``<div>`` without script, outside file or style sheet."""
+    return "\n".join(["<div>", *_parts(parts), "</div>"])
 
 
 def text(raw: str) -> str:
@@ -27,8 +32,8 @@ def row(tag: str, cells: Sequence[str]) -> str:
     return f"<tr>{''.join(f'<{tag}>{text(cell)}</{tag}>' for cell in cells)}</tr>"
 
 
-def _parts(report: Report) -> Iterator[str]:
-    for section in sections(report):
+def _parts(parts: Iterable[Section]) -> Iterator[str]:
+    for section in parts:
         if section.title:
             yield f"<h4>{text(section.title)}</h4>"
         for block in section.blocks:

@@ -6,8 +6,9 @@ import json
 
 from xraybatch.evaluation.comparison import Comparison
 from xraybatch.evaluation.report import Report
+from xraybatch.evaluation.tries import Tries
 
 
-def to_json(report: Report | Comparison) -> str:
+def to_json(report: Report | Comparison | Tries) -> str:
     """The report as JSON with two spaces of indent and a line end; undefined is ``null``."""
     return json.dumps(report.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"

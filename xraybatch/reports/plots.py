@@ -173,11 +173,17 @@ def roc_of(found: Sequence[RocCurve], title: str = "ROC curve") -> alt.LayerChar
 
 def save_png(chart: Any, path: Path, scale: float = 2.0) -> None:
     """Write a chart as PNG, whole or not at all; no browser and no network."""
+    content = to_png(chart, scale)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def to_png(chart: Any, scale: float = 2.0) -> bytes:
+    """A chart as the content of a PNG file."""
     import vl_convert
 
-    pixels = vl_convert.vegalite_to_png(chart.to_dict(format="vega-lite"), scale=scale)
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(pixels)
+    content: bytes = vl_convert.vegalite_to_png(chart.to_dict(format="vega-lite"), scale=scale)
+    return content
 
 
 def data_of(values: list[dict[str, Any]]) -> Any:

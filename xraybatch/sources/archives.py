@@ -37,8 +37,8 @@ LARGE_TABLE = "table that is too large"
 NOT_TEXT = "name that is not UTF-8"
 TABLES = frozenset((".csv", ".tsv", ".parquet", ".pq"))
 ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tbz", ".tbz2", ".tar.bz2", ".txz", ".tar.xz")
+FOREIGN = (".7z", ".rar", ".tar.zst", ".zst")  # known and not read
 
-_OTHERS = (".7z", ".rar", ".tar.zst", ".zst")
 _COPY = 1 << 20
 _LARGEST_TABLE = 256 << 20  # bytes; tables are read whole
 
@@ -118,18 +118,34 @@ def extract_films(
     try:
         budget = Budget(name, archive.stat().st_size, limits)
         with progress.stage("unpacking", None) as stage:
-            work = _Unpacking(folder, why_no_film, budget, limits, stage)
+            work = Unpacking(folder, why_no_film, budget, limits, stage)
             work.archive(archive, (), 0)
     except OSError as error:
         raise InputError(
             f"The archive {quoted(name)} cannot be unpacked: {error.strerror or error}.",
             "Look for room and permissions where it is unpacked.",
         ) from None
-    return Extracted(work.films, work.tables, work.archives, dict(sorted(work.skipped.items())))
+    return work.result()
 
 
-class _Unpacking:
-    """One archive on its way into a folder."""
+def stem_of(name: str) -> str:
+    """The name of an archive without its suffix, empty where it has none of an archive's."""
+    suffix = next((suffix for suffix in ARCHIVES if name.lower().endswith(suffix)), "")
+    return (name[: -len(suffix)] or name) if suffix else ""
+
+
+class Unpacking:
+    """Archives on their way into a folder, each name in it taken once.
+
+    Parameters
+    ----------
+    folder, why_no_film, limits
+        As `extract_films` takes them.
+    budget : Budget
+        Names the archive that is unpacked, for sentences.
+    stage : Stage
+        Advances by each film.
+    """
 
     def __init__(
         self,
@@ -164,13 +180,23 @@ class _Unpacking:
             if not member.is_folder:
                 self._file(member, parts, len(base), depth)
 
+    def loose(self, path: Path, parts: tuple[str, ...]) -> None:
+        """Take a file that lies beside archives, as if it came out of one."""
+        with path.open("rb") as file:
+            self._file(Member("/".join(parts), False, lambda: file), parts, 0, 0)
+
+    def result(self) -> Extracted:
+        """What came out until now."""
+        skipped = dict(sorted(self.skipped.items()))
+        return Extracted(self.films, self.tables, self.archives, skipped)
+
     def _file(self, member: Member, parts: tuple[str, ...], outer: int, depth: int) -> None:
         own, lower = parts[outer:], parts[-1].lower()
         if MACOSX in own:
             self.skipped[MACOSX] += 1
         elif any(part.startswith(".") for part in own):
             self.skipped[HIDDEN] += 1
-        elif lower.endswith(_OTHERS):
+        elif lower.endswith(FOREIGN):
             self.skipped[FOREIGN_ARCHIVE] += 1
         elif not _is_text(parts):
             self.skipped[NOT_TEXT] += 1
@@ -186,12 +212,10 @@ class _Unpacking:
                 f"than {self._limits.depth} deep.",
                 f"If that is meant, raise --max-depth. {LOOK}",
             )
-        suffix = next(suffix for suffix in ARCHIVES if parts[-1].lower().endswith(suffix))
-        stem = parts[-1][: -len(suffix)] or parts[-1]
         place = self._folder / f".{depth}.archive"  # no member can be called so: hidden ones stay
         try:
             self._copy(place, b"", self._opened(member))
-            self.archive(place, (*parts[:-1], stem), depth + 1)
+            self.archive(place, (*parts[:-1], stem_of(parts[-1])), depth + 1)
         finally:
             place.unlink(missing_ok=True)
 

@@ -50,6 +50,19 @@ class Budget:
         self._bytes = 0
         self._entries = 0
 
+    def next(self, archive: str, size: int) -> None:
+        """Go on with another archive beside the one before; the limits hold for both together.
+
+        Parameters
+        ----------
+        archive : str
+            Its name, for sentences.
+        size : int
+            Of its file.
+        """
+        self.archive = archive
+        self._by_ratio = self._bytes + max(_FLOOR, int(size * self._limits.ratio))
+
     def entry(self, count: int = 1) -> None:
         """Count entries that were met.
 

@@ -128,6 +128,11 @@ def download(
     )
 
 
+def file_name(url: str) -> str:
+    """What a download of an address is called while it is kept."""
+    return f"{hashlib.sha256(url.encode()).hexdigest()[:32]}.part"
+
+
 def forget(found: Downloaded) -> None:
     """Remove a download that is not needed any more."""
     found.path.unlink(missing_ok=True)
@@ -145,8 +150,7 @@ class _Fetch:
         self, url: str, folder: Path, limit: int, timeout: float, progress: Progress
     ) -> None:
         self._url, self._limit, self._timeout, self._progress = url, limit, timeout, progress
-        name = hashlib.sha256(url.encode()).hexdigest()[:32]
-        self.file = folder / f"{name}.part"
+        self.file = folder / file_name(url)
         self._about = self.file.with_suffix(".json")
         self._shown = 0
 

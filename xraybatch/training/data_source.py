@@ -1,4 +1,4 @@
-"""``--data``: a folder as it is, or an archive or address that is prepared once and kept."""
+"""``--data``: a folder as it is, or archives or an address, prepared once and kept."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from xraybatch.core.lock import exclusive
 from xraybatch.core.progress import Progress
 from xraybatch.core.tasks import parse_task_request
 from xraybatch.extension.records import Preset
 from xraybatch.extension.registry import registry
-from xraybatch.training.datasets.fetch import kind_of_source
+from xraybatch.sources.archive_folder import find_archives
+from xraybatch.training.datasets.fetch import holds_archives_alone, kind_of_source
 from xraybatch.training.datasets.options import VAL_SPLIT, PrepareOptions
 from xraybatch.training.datasets.prepare import prepare_data
-from xraybatch.training.datasets.record import DATASET, NOT_STATED
-from xraybatch.training.labels import TABLE
+from xraybatch.training.datasets.record import NOT_STATED
+from xraybatch.training.folder import partial, remove
+from xraybatch.training.labels import DATASET, TABLE
 from xraybatch.training.options import TrainOptions
 from xraybatch.training.store import cache_folder
 
@@ -30,9 +33,9 @@ def with_folder(
 ) -> TrainOptions:
     """Options whose `data` is a folder with labels, and that say where its films come from.
 
-    An archive, an address or a tree of MURA is prepared into the user's cache at first, and taken
-    from there afterwards; `xraybatch prepare` does the same into a folder of one's own and has
-    more options.
+    An archive, an address, a folder of archives or a tree of MURA is prepared into the user's cache
+    at first, and taken from there afterwards; `xraybatch prepare` does the same into a folder of
+    one's own and has more options.
 
     Parameters
     ----------
@@ -49,9 +52,14 @@ def with_folder(
     if options.data is None or options.labels is not None:
         return options
     source = _as_typed(options.data)
-    if options.data.is_dir() and not _is_mura(options.data):
+    is_folder = options.data.is_dir()
+    if (
+        is_folder
+        and not _is_mura(options.data)
+        and not holds_archives_alone(options.data, progress)
+    ):
         return _of_preset(_with_origin(options, options.data), progress)
-    if not options.data.is_dir() and kind_of_source(source, PrepareOptions()) == "folder":
+    if not is_folder and kind_of_source(source, PrepareOptions()) == "folder":
         return options  # which is not there: told where it is read
     asked = PrepareOptions(
         classes=_classes(options),
@@ -63,10 +71,7 @@ def with_folder(
         citation=options.citation,
     )
     place = cache_folder() / "data" / _name(source, options.data, asked)
-    if (place / TABLE).is_file():
-        progress.note(f"{source} was prepared before, in {place}.")
-    else:
-        prepare_data(source, place, asked, progress=progress)
+    _prepared_once(source, place, asked, progress)
     return _of_preset(_with_origin(replace(options, data=place), place), progress)
 
 
@@ -84,6 +89,22 @@ def how_prepared(options: TrainOptions) -> str:
 def is_address(data: Path) -> bool:
     """Whether a person typed an address, which became a path."""
     return str(data).startswith(_ADDRESS)
+
+
+def _prepared_once(source: str, place: Path, asked: PrepareOptions, progress: Progress) -> None:
+    """Prepare into the cache, unless it is there, or another run makes it at this moment."""
+
+    def waiting() -> None:
+        progress.note("Another run prepares the same data: waiting until it is done.")
+
+    with suppress(OSError):  # told by what follows
+        place.parent.mkdir(parents=True, exist_ok=True)
+    with exclusive(place.with_suffix(".lock"), waiting):
+        if (place / TABLE).is_file():
+            progress.note(f"{source} was prepared before, in {place}.")
+            return
+        remove(partial(place))  # of a run that was killed: a living one would hold the lock
+        prepare_data(source, place, asked, progress=progress, trained_next=True)
 
 
 def _as_typed(data: Path) -> str:
@@ -112,6 +133,11 @@ def _name(source: str, data: Path, asked: PrepareOptions) -> str:
     with suppress(OSError):
         status = data.stat()
         known += [str(data.resolve()), status.st_size, status.st_mtime_ns]
+        if data.is_dir():  # one that is replaced does not change the folder
+            inside = find_archives(data)
+            for name in (*inside.archives, *inside.tables):
+                status = (data / name).stat()
+                known += [name, status.st_size, status.st_mtime_ns]
     return hashlib.sha256(json.dumps(known).encode()).hexdigest()[:16]
 
 

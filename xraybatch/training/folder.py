@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shutil
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import date
 from pathlib import Path
 
 from xraybatch.core.errors import InputError, Interrupted, XraybatchError
 from xraybatch.core.files import sync_folder
+from xraybatch.core.lock import Taken, exclusive
 from xraybatch.models.runs import FOLDS, RUNS
 
 LOG = "log.jsonl"
@@ -32,6 +32,7 @@ def run_folder(out: Path | None, plugin: str, today: date) -> Iterator[tuple[Pat
     out : Path or None
         Its place; None: the next free ``runs/<date>-<plugin>-<n>``.
     plugin : str
+        Empty: nothing that `reopened` could go on with.
     today : date
 
     Yields
@@ -104,10 +105,10 @@ def partial(final: Path) -> Path:
 @contextmanager
 def _held(building: Path) -> Iterator[None]:
     """Hold a folder against other processes; whatever ends this one lets it go."""
-    with closing(sqlite3.connect(building / _LOCK, timeout=0, isolation_level=None)) as lock:
+    with ExitStack() as stack:
         try:
-            lock.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError:
+            stack.enter_context(exclusive(building / _LOCK))
+        except Taken:
             raise InputError(
                 f"{building} is built by another run at this moment.", "Wait for it, or stop it."
             ) from None
@@ -131,10 +132,10 @@ def _claim(out: Path | None, plugin: str, today: date) -> tuple[Path, Path]:
         try:
             building.mkdir(parents=True)
         except FileExistsError:
+            resume = f"`xraybatch train --resume {out}` goes on with it; " if plugin else ""
             raise InputError(
                 f"{building} is there: another run is building {out.name}, or was stopped.",
-                f"If it was, `xraybatch train --resume {out}` goes on with it; deleting that "
-                "folder lets it begin anew.",
+                f"If it was, {resume}deleting that folder lets it begin anew.",
             ) from None
         except OSError as error:
             raise InputError(f"{building} cannot be made: {error.strerror}.") from None

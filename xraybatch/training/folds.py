@@ -80,8 +80,6 @@ def cross_validate(
     )
     claims = pooled_claims(report, [shop.building / FOLDS / str(k) for k in range(_count(options))])
     report = with_claims(report, claims)
-    for claim in claims:
-        progress.note(str(claim))
     lines = _lines(shop.building, given, dealt, pooled)
     _write_above(shop, given, dealt, report, lines)
     if card is not None:
@@ -146,25 +144,27 @@ def divide_fold(
     given: Gathered, settings: Settings, dealt: Dealt, k: int, options: TrainOptions
 ) -> Prepared:
     """A fold's films: its own are the test part, validation is carved from the others."""
+    parts = [TEST if fold == k else "" for fold in dealt.fold]
     split = make_split(
         given.strata,
         given.groups,
-        given=[TEST if fold == k else "" for fold in dealt.fold],
+        given=parts,
         val_split=settings.val_split,
         test_split=0.0,
         seed=options.seed,
         whole=given.whole,
         told=f"test is fold {k} of {_count(options)}, {dealt.how}",
     )
-    return divide(given, split)
+    return divide(given, split, parts)
 
 
 def _refit(shop: Workshop, given: Gathered, settings: Settings) -> Card:
     shop.progress.note("All films, for the model.")
+    parts = [""] * len(given.table)
     split = make_split(
         given.strata,
         given.groups,
-        given=[""] * len(given.table),
+        given=parts,
         val_split=settings.val_split,
         test_split=0.0,
         seed=shop.options.seed,
@@ -172,7 +172,7 @@ def _refit(shop: Workshop, given: Gathered, settings: Settings) -> Card:
     )
     made = make_run(
         shop,
-        divide(given, split),
+        divide(given, split, parts),
         settings,
         shop.building,
         shop.name,

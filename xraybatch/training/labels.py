@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.label_maps import parse_label_map
-from xraybatch.core.progress import Progress
+from xraybatch.core.progress import SILENT, Progress
 from xraybatch.core.tables import read_table, require_columns
 from xraybatch.core.tasks import DEFAULT_TASK, TaskKind, TaskRequest
+from xraybatch.sources.films import find_films
 from xraybatch.sources.keys import key_of, same_key
-from xraybatch.training.datasets.films import FilmFile, films_in
+from xraybatch.training.datasets.films import FilmFile
 from xraybatch.training.datasets.forms import arrange_folders
 from xraybatch.training.label_files import find_files, nothing_there, tell_unlabelled
 from xraybatch.training.options import TrainOptions
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TABLE = "labels.csv"
+DATASET = "dataset.json"  # beside a table that `prepare` wrote
 FILE, FOLD = "_file", "_fold"  # no task can be called that
 
 
@@ -40,16 +42,24 @@ class LabelledFilms:
     source : str
         Where the labels come from, in words.
     missing : tuple of str
-        Paths of the table whose file is not there.
+        Paths of the labels table whose file is not there.
+    rows : tuple of int
+        Of the labels table, from 0, one a film; empty for class folders.
     """
 
     table: pd.DataFrame
     source: str
     missing: tuple[str, ...] = ()
+    rows: tuple[int, ...] = ()
 
 
 def read_films(
-    folder: Path | None, options: TrainOptions, requests: list[TaskRequest], progress: Progress
+    folder: Path | None,
+    options: TrainOptions,
+    requests: list[TaskRequest],
+    progress: Progress,
+    *,
+    counted: bool = False,
 ) -> LabelledFilms:
     """Find the films and their labels.
 
@@ -62,6 +72,8 @@ def read_films(
         Tasks that a person named; their columns are kept.
     progress : Progress
         Is told where the labels come from and what is left out.
+    counted : bool
+        Whether the caller counts what a table does not label, and asks about spellings, itself.
 
     Raises
     ------
@@ -75,7 +87,7 @@ def read_films(
         labels = folder / TABLE
         progress.note(f"Labels come from {labels}.")
     if labels is not None:
-        return _from_table(labels, folder, options, requests, progress)
+        return _from_table(labels, folder, options, requests, progress, counted=counted)
     if folder is None:
         raise UsageError("There are neither --data nor --labels.", "Name the folder of the films.")
     return _from_folders(folder, requests, progress)
@@ -122,7 +134,10 @@ def _from_table(
     options: TrainOptions,
     requests: list[TaskRequest],
     progress: Progress,
+    *,
+    counted: bool,
 ) -> LabelledFilms:
+    counts = SILENT if counted else progress
     table = read_table(labels)
     has = [str(column) for column in table.columns]
     homes = _homes(requests, options, has)
@@ -145,14 +160,16 @@ def _from_table(
     kept["split"] = _parts(kept["split"], labels)
     given = "fold" in has and "fold" not in homes.values()
     kept[FOLD] = table["fold"].str.strip() if given else ""
-    kept = _once(kept, labels, progress)
+    kept = _once(kept, labels, counts)
     unlabelled = (kept[list(homes)] == "").all(axis=1)
     if unlabelled.any():
-        progress.note(f"Without any label, left out: {int(unlabelled.sum()):,} films.")
+        counts.note(f"Without any label, left out: {int(unlabelled.sum()):,} films.")
         kept = kept[~unlabelled]
     kept["path"], kept[FILE] = find_files(kept["path"].tolist(), labels, folder, progress)
     missing = tuple(kept.loc[kept[FILE] == "", "path"])
-    kept = kept[kept[FILE] != ""].reset_index(drop=True)
+    kept = kept[kept[FILE] != ""]
+    rows = tuple(kept.index)
+    kept = kept.reset_index(drop=True)
     if not len(kept):
         raise nothing_there(labels, len(missing))
     if missing:
@@ -164,10 +181,11 @@ def _from_table(
         )
     kept["path"] = [key_of(path) for path in kept["path"]]
     if folder is not None:
-        tell_unlabelled(kept[FILE], folder, labels, progress)
-    for column in homes:
-        _tell_spellings(column, kept[column], progress)
-    return LabelledFilms(kept, f"table {labels.name}", missing)
+        tell_unlabelled(kept[FILE], folder, labels, counts)
+    if not (labels.parent / DATASET).is_file():  # else a person was asked
+        for column in homes:
+            _tell_spellings(column, kept[column], counts)
+    return LabelledFilms(kept, f"table {labels.name}", missing, rows)
 
 
 def _tell_spellings(task: str, column: pd.Series[str], progress: Progress) -> None:
@@ -191,7 +209,7 @@ def _from_folders(folder: Path, requests: list[TaskRequest], progress: Progress)
         raise UsageError(
             "Class folders hold one label a film.", "Several tasks or findings need --labels."
         )
-    items = films_in(folder).items
+    items = find_films([folder]).items
     keys = {item.path: item.key for item in items}
     films = [FilmFile(item.path, same_key(item.key)) for item in items]
     arranged = arrange_folders(films, None, requests[0].classes)

@@ -1,7 +1,9 @@
 """What a leak would have claimed: the same network, judged on films of patients that it knows.
 
-Films are dealt at random, so many as stand in each part and of the same labels; films of one
-patient then stand on both sides. How much better that looks is what splitting by patient is for.
+Where parts as distributed share patients or pixels, so that films were left out of training, they
+are put back, and the same test films are judged. Else films are dealt at random, so many as stand
+in each part and of the same labels; films of one patient then stand on both sides. How much better
+that looks is what splitting by patient is for.
 """
 
 from __future__ import annotations
@@ -21,10 +23,10 @@ from xraybatch.reports.cross_validation import main_figure
 from xraybatch.reports.words import title
 from xraybatch.training.learn import Workshop, learn
 from xraybatch.training.monitor import figure
-from xraybatch.training.part_names import TEST
+from xraybatch.training.part_names import TEST, TRAIN, VALIDATION
 from xraybatch.training.prepare import Prepared
 from xraybatch.training.settings import Settings
-from xraybatch.training.split import Split
+from xraybatch.training.split import Split, groups_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,7 +38,7 @@ _BATCH = 32
 
 @dataclass(frozen=True)
 class Claim:
-    """One task's figure by patient, and what a random split of films would have claimed.
+    """One task's figure by patient, and what a split that leaks would have claimed.
 
     Attributes
     ----------
@@ -45,8 +47,14 @@ class Claim:
     value : float
     low, high : float or None
     claimed : float
+    shared, films : int
+        Of the test films behind `claimed`, those whose patient or pixels were trained on; and all.
     splits : int
-        Of how many random splits `claimed` is the mean.
+        Of how many splits `claimed` is the mean.
+    distributed : bool
+        Whether the split that leaks is the one as distributed; else it was dealt at random.
+    whole : str
+        What does not stand in two parts behind `value`: ``patient``, ``study`` or ``film``.
     """
 
     task: str
@@ -55,17 +63,37 @@ class Claim:
     low: float | None
     high: float | None
     claimed: float
+    shared: int
+    films: int
     splits: int = 1
+    distributed: bool = False
+    whole: str = "patient"
 
     def __str__(self) -> str:
         known = self.low is not None and self.high is not None
         ends = f" [{self.low:.2f}–{self.high:.2f}]" if known else ""
+        honest = "without the overlap" if self.distributed else "by patient"
         split = "a random split" if self.splits == 1 else f"{self.splits} random splits"
+        parts = "split" if self.splits == 1 else "folds"
+        split = f"the {parts} as distributed" if self.distributed else f"{split} of films"
         mean = "" if self.splits == 1 else " on average"
         return (
-            f"{title(self.figure)} of '{self.task}': by patient {self.value:.2f}{ends}; {split} of "
-            f"films would have claimed {self.claimed:.2f}{mean}."
+            f"{title(self.figure)} of '{self.task}': {honest} {self.value:.2f}{ends}; {split} "
+            f"would have claimed {self.claimed:.2f}{mean}, having trained on {self._of_whom()} of "
+            f"{self.shared:,} of its {self.films:,} test films{self._verdict()}."
         )
+
+    def _of_whom(self) -> str:
+        return {"patient": "the patients", "study": "the studies"}.get(self.whole, "the pixels")
+
+    def _verdict(self) -> str:
+        if self.low is None or self.high is None:
+            return ""
+        if self.claimed > self.high:
+            return ": too good to be true of new patients"
+        if self.claimed >= self.low:
+            return ". That is within the interval: these films are too few to tell"
+        return ". That is less, so no leak shows here"
 
 
 def leak_claims(
@@ -77,7 +105,7 @@ def leak_claims(
     *,
     frozen: bool,
 ) -> list[Claim]:
-    """Train once more on a random split of films, where that is wanted and means anything.
+    """Train once more on a split that leaks, where that is wanted and means anything.
 
     Parameters
     ----------
@@ -94,12 +122,13 @@ def leak_claims(
     asked = shop.options.leak_check
     if asked is False or (asked is None and (not frozen or settings.fine_tune)):
         return []
-    reason = _reason(prepared)
+    distributed = prepared.overlapping is not None
+    dealt = prepared.overlapping or at_random(prepared, shop.options.seed)
+    reason = _reason(prepared, dealt)
     if reason:
         if asked:
             shop.progress.note(f"No leak check: {reason}.")
         return []
-    dealt = at_random(prepared, shop.options.seed)
     quiet = replace(shop, progress=SILENT)
     with shop.progress.stage("leak check", None, unit="steps"):
         learned = learn(quiet, dealt, settings, state / "leak")
@@ -115,8 +144,14 @@ def leak_claims(
         claimed = figure("macro-auc", task, prepared.codes[task.name][films], given)
         estimate = scored.estimates[name]
         if claimed is not None and estimate.value is not None and name in _COMPARED:
-            claim = Claim(task.name, name, estimate.value, estimate.low, estimate.high, claimed)
-            shop.progress.note(str(claim))
+            claim = Claim(
+                task.name,
+                name,
+                *(estimate.value, estimate.low, estimate.high, claimed),
+                *(shared_films(dealt), len(films)),
+                distributed=distributed,
+                whole=prepared.whole,
+            )
             found.append(claim)
     return found
 
@@ -132,6 +167,13 @@ def at_random(prepared: Prepared, seed: int) -> Prepared:
         films = np.flatnonzero(stratum == one)
         part[films] = random.permutation(part[films])
     return replace(prepared, split=Split(part, "films dealt at random", ""))
+
+
+def shared_films(dealt: Prepared) -> int:
+    """Test films whose patient (or study) or pixels stand in a part that is learned from, too."""
+    groups = groups_of(dealt.names, dealt.digests)
+    learned, test = dealt.split.where(TRAIN, VALIDATION), dealt.split.where(TEST)
+    return int(np.count_nonzero(np.isin(groups[test], groups[learned])))
 
 
 def with_claims(report: Report, claims: Sequence[Claim]) -> Report:
@@ -163,29 +205,42 @@ def write_claims(folder: Path, claims: Sequence[Claim]) -> None:
 
 def pooled_claims(report: Report, folders: Sequence[Path]) -> list[Claim]:
     """The pooled figure beside the mean of what the folds' random splits would have claimed."""
-    claimed: dict[str, list[float]] = {}
-    for folder in folders:
-        if (folder / LEAK).exists():
-            table = read_table(folder / LEAK)
-            for task, value in zip(table["task"], table["claimed"], strict=True):
-                claimed.setdefault(task, []).append(float(value))
+    tables = [read_table(folder / LEAK) for folder in folders if (folder / LEAK).exists()]
+    rows = [row for table in tables for row in table.to_dict("records")]
     found = []
     for scored in report.tasks:
-        name, values = main_figure(scored), claimed.get(scored.task, [])
+        name = main_figure(scored)
+        lines = [row for row in rows if row["task"] == scored.task]
         estimate = scored.estimates[name]
-        if len(values) == len(folders) and estimate.value is not None and name in _COMPARED:
-            mean = float(np.mean(values))
-            ends = (estimate.low, estimate.high)
-            found.append(Claim(scored.task, name, estimate.value, *ends, mean, len(values)))
+        alike = len({(row["distributed"], row["whole"]) for row in lines}) == 1
+        if (
+            len(lines) == len(folders)
+            and alike
+            and estimate.value is not None
+            and name in _COMPARED
+        ):
+            mean = float(np.mean([float(row["claimed"]) for row in lines]))
+            shared, films = (sum(int(row[of]) for row in lines) for of in ("shared", "films"))
+            claim = Claim(
+                scored.task,
+                name,
+                *(estimate.value, estimate.low, estimate.high, mean),
+                *(shared, films, len(lines)),
+                distributed=lines[0]["distributed"] == str(True),
+                whole=lines[0]["whole"],
+            )
+            found.append(claim)
     return found
 
 
-def _reason(prepared: Prepared) -> str:
-    if prepared.whole != "patient":
-        return "patients are not known"
+def _reason(prepared: Prepared, dealt: Prepared) -> str:
     if not len(prepared.split.where(TEST)):
         return "no film was held back"
+    if prepared.overlapping is None and prepared.whole != "patient":
+        return "patients are not known"
     known = [name for name in prepared.names if name]
-    if len(known) == len(set(known)):
+    if prepared.overlapping is None and len(known) == len(set(known)):
         return "every patient has one film"
+    if not shared_films(dealt):
+        return "no patient stands on both sides of a random split either"
     return ""

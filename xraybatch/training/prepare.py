@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +12,8 @@ import numpy as np
 from xraybatch.core.tasks import Task
 from xraybatch.training.cache import DecodedFilms
 from xraybatch.training.gather import Gathered, columns_of_task
-from xraybatch.training.split import Split
+from xraybatch.training.part_names import TRAIN
+from xraybatch.training.split import LEFT_OUT, Split
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,6 +46,9 @@ class Prepared:
         ``path``, ``reason``, ``sentence`` of every film that was named and is not used.
     source : str
         Where the labels come from.
+    overlapping : Prepared or None
+        The same with the films that were left out because their patient or their pixels stand in a
+        part that judges, each where the labels or folders have it; None where none was left out.
     """
 
     table: pd.DataFrame
@@ -57,22 +61,40 @@ class Prepared:
     whole: str
     left_out: pd.DataFrame
     source: str
+    overlapping: Prepared | None = None
 
     def columns(self, task: Task) -> list[str]:
         """Columns of `table` with a task's truth."""
         return columns_of_task(task)
 
 
-def divide(given: Gathered, split: Split) -> Prepared:
-    """Deal films to the parts of a split."""
+def divide(given: Gathered, split: Split, parts: Sequence[str]) -> Prepared:
+    """Deal films to the parts of a split.
+
+    Parameters
+    ----------
+    given : Gathered
+    split : Split
+    parts : sequence of str
+        Of each film, as `make_split` was given them.
+    """
+    prepared = _divided(given, split)
+    if not split.left_out:
+        return prepared
+    told = np.array([name or TRAIN for name in parts])
+    everywhere = Split(np.where(split.part == LEFT_OUT, told, split.part), split.how, "")
+    return replace(prepared, overlapping=_divided(given, everywhere))
+
+
+def _divided(given: Gathered, split: Split) -> Prepared:
     import pandas as pd
 
-    used = np.flatnonzero(split.part != "")
+    used = np.flatnonzero(split.part != LEFT_OUT)
     table = given.table.iloc[used].reset_index(drop=True)
     table["split"] = split.part[used]
     overlap = [
         (given.table["path"].iloc[i], "overlap", "Its patient or its pixels stand in a later part.")
-        for i in np.flatnonzero(split.part == "")
+        for i in np.flatnonzero(split.part == LEFT_OUT)
     ]
     left_out = pd.DataFrame(
         [*given.unused, *overlap], columns=["path", "reason", "sentence"], dtype=str

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 LEFT_OUT = ""
 AS_DISTRIBUTED = "parts as distributed"
+_MOST_FOLDS = 20  # of which a few are a part
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def make_split(
         that is not is taken from what is to be trained on. Films without a part are trained on.
         Films whose group reaches into a later part are left out of the earlier one.
     val_split, test_split : float
-        Shares of all films.
+        Shares of all films; beside parts that are given, at most half of what is trained on.
     seed : int
     whole : str
         What the groups keep whole, for the sentences: ``patient``, ``study`` or ``film``.
@@ -117,7 +118,7 @@ def make_split(
     Raises
     ------
     InputError
-        If there are too few groups.
+        If there are too few groups, or the parts that are given leave no film to train on.
     """
     part = np.array([name or TRAIN for name in given], dtype=object)
     told = told if any(given) else ""
@@ -125,13 +126,15 @@ def make_split(
         reaches = np.isin(groups, groups[part == later])
         earlier = {TEST: (TRAIN, VALIDATION), VALIDATION: (TRAIN,)}[later]
         part[reaches & np.isin(part, earlier)] = LEFT_OUT
+    _check_trainable(part, given, told, whole)
     made = []
     for name, share in ((TEST, test_split), (VALIDATION, val_split)):
         if share > 0 and not (part == name).any():
             pool = np.flatnonzero(part == TRAIN)
-            taken = _share(strata[pool], groups[pool], share * len(part) / len(pool), seed)
+            drawn = min(share, len(pool) / len(part) / 2) if told else share
+            taken = _share(strata[pool], groups[pool], drawn * len(part) / len(pool), seed)
             part[pool[taken]] = name
-            made.append(f"{name} {share:g}")
+            made.append(f"{name} {drawn:.3g}")
     final = part.astype(str)
     split = Split(final, _how(made, told, seed, whole), _tested(whole))
     _check_parts(split, groups)
@@ -200,12 +203,32 @@ def _share(
     if np.bincount(strata).max() < 2:  # nothing to keep in proportion
         strata = np.zeros_like(strata)
     # as many folds as come nearest to the share, of which a few are taken
-    wanted = round(1 / min(share, 1 - share))
-    folds = max(2, min(20, count, int(np.bincount(strata).max()), wanted))
+    wanted = round(1 / max(min(share, 1 - share), 1 / _MOST_FOLDS))
+    folds = max(2, min(_MOST_FOLDS, count, int(np.bincount(strata).max()), wanted))
     take = max(1, min(folds - 1, round(share * folds)))
     parts = _dealt(strata, groups, folds, seed)
     parts = sorted(parts, key=lambda part: abs(len(part) * folds - len(strata)))
     return np.sort(np.concatenate(parts[:take]))
+
+
+def _check_trainable(
+    part: NDArray[np.object_], given: Sequence[str], told: str, whole: str
+) -> None:
+    """Say what is wrong with parts that are given, where they leave nothing to train on."""
+    if (part == TRAIN).any() or not len(part):
+        return
+    hint = (
+        "Have a split drawn: empty the column 'split' (or 'fold') of the labels; for folders "
+        "called train and test, `xraybatch prepare FOLDER --out NEW --form class-folders`."
+    )
+    what = "film" if whole == "film" else f"{whole} or film"
+    if any(name in ("", TRAIN) for name in given):
+        raise InputError(
+            f"No film is left to train on: every {what} of train stands in another part too "
+            f"({told}).",
+            hint,
+        )
+    raise InputError(f"No film is there to train on: all are in val or test ({told}).", hint)
 
 
 def _how(made: list[str], told: str, seed: int, whole: str) -> str:

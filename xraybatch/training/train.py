@@ -215,10 +215,11 @@ def _train(
 def _divided(
     given: Gathered, options: TrainOptions, settings: Settings, progress: Progress
 ) -> Prepared:
+    parts = list(given.table["split"])
     split = make_split(
         given.strata,
         given.groups,
-        given=list(given.table["split"]),
+        given=parts,
         val_split=settings.val_split,
         test_split=options.test_split,
         seed=options.seed,
@@ -230,7 +231,7 @@ def _divided(
             f"Left out of training, because the same {given.whole} or the same pixels stand in a "
             f"part that judges: {split.left_out:,} films."
         )
-    return divide(given, split)
+    return divide(given, split, parts)
 
 
 @contextmanager

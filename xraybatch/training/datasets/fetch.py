@@ -10,8 +10,16 @@ from pathlib import Path
 from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.progress import Progress
 from xraybatch.sources.addresses import is_url
-from xraybatch.sources.archives import TABLES, extract_films, is_archive
+from xraybatch.sources.archive_folder import extract_folder, find_archives
+from xraybatch.sources.archives import (
+    FOREIGN_ARCHIVE,
+    TABLES,
+    Extracted,
+    extract_films,
+    is_archive,
+)
 from xraybatch.sources.download import Downloaded, download, forget
+from xraybatch.sources.films import find_films
 from xraybatch.sources.member_names import quoted
 from xraybatch.training.datasets.films import FilmFolder, look_into, why_no_film
 from xraybatch.training.datasets.options import TABLE_FORM, PrepareOptions
@@ -82,6 +90,11 @@ def check_sha256(source: str, digest: str, options: PrepareOptions) -> None:
         )
 
 
+def downloads_of(options: PrepareOptions) -> Path:
+    """Where downloads are kept until they are unpacked."""
+    return options.downloads or cache_folder() / DOWNLOADS
+
+
 def downloaded(url: str, options: PrepareOptions, progress: Progress) -> Downloaded:
     """Fetch an archive.
 
@@ -92,7 +105,7 @@ def downloaded(url: str, options: PrepareOptions, progress: Progress) -> Downloa
     """
     found = download(
         url,
-        options.downloads or cache_folder() / DOWNLOADS,
+        downloads_of(options),
         sha256=options.sha256,
         limit=options.limits.total,
         progress=progress,
@@ -142,10 +155,85 @@ def unpacked(
         limits=options.limits,
         progress=progress,
     )
+    return _looked_into(films, found, name or archive.name)
+
+
+def as_it_lies(
+    folder: Path, building: Path, options: PrepareOptions, progress: Progress
+) -> FilmFolder:
+    """The films of a folder; where it has none of its own, those of the archives in it.
+
+    Returns
+    -------
+    FilmFolder
+        Of the folder itself, or of one below `building`, into which the archives were unpacked.
+
+    Raises
+    ------
+    InputError
+        If there is no film, or an archive is refused.
+    """
+    inside = find_archives(folder)
+    count, name = len(inside.archives), folder.resolve().name
+    try:
+        place = look_into(folder)
+    except InputError as error:
+        if foreign := inside.skipped.get(FOREIGN_ARCHIVE, 0):
+            hint = f"It has {_archives(foreign)} of a kind that is not read (7z, RAR, Zstandard)."
+            error = InputError(error.message, hint)
+        if not count:
+            raise error from None
+        place = None
+    if place is not None and (place.films or not count):
+        if count:
+            progress.warn("Archives not opened", not_opened(name, count))
+        return place
+    opened = f"{quoted(inside.archives[0])} is" if count == 1 else f"its {count:,} archives are"
+    progress.note(f"No film lies in {quoted(name)} itself: {opened} opened.")
+    films = building / FILMS
+    films.mkdir()
+    found = extract_folder(
+        inside, films, why_no_film=why_no_film(), limits=options.limits, progress=progress
+    )
+    return _looked_into(films, found, name)
+
+
+def not_opened(name: str, count: int) -> str:
+    """What becomes of archives that lie beside films."""
+    return (
+        f"{quoted(name)} holds {_archives(count)} beside films; only the films are taken. If other "
+        "films are in there, put archives into a folder of their own."
+    )
+
+
+def holds_archives_alone(folder: Path, progress: Progress) -> bool:
+    """Whether a folder has archives and no film; archives beside films are told.
+
+    Parameters
+    ----------
+    folder : Path
+    progress : Progress
+    """
+    count = len(find_archives(folder).archives)
+    if not count:
+        return False
+    try:
+        find_films([folder])
+    except InputError:
+        return True
+    progress.note(not_opened(folder.resolve().name, count))
+    return False
+
+
+def _archives(count: int) -> str:
+    return f"{count:,} archive{'s' if count != 1 else ''}"
+
+
+def _looked_into(films: Path, found: Extracted, name: str) -> FilmFolder:
     if not found.films:
         others = sum(found.skipped.values())
         raise InputError(
-            f"There is no film in {quoted(name or archive.name)} ({others:,} other files).",
+            f"There is no film in {quoted(name)} ({others:,} other files).",
             "Films are PNG, JPEG, TIFF and DICOM.",
         )
     place = look_into(films)

@@ -8,11 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from xraybatch.core.errors import InputError
 from xraybatch.extension.records import ImageReader
 from xraybatch.extension.registry import registry
-from xraybatch.sources.archives import ARCHIVES, NOT_TEXT, TABLES
-from xraybatch.sources.discover import HEAD, IMAGE_LIKE, NO_FILM, Discovery
+from xraybatch.sources.archives import NOT_TEXT, TABLES
+from xraybatch.sources.discover import HEAD, IMAGE_LIKE, NO_FILM
 from xraybatch.sources.films import find_films
 
 EMPTY = "empty file"
@@ -77,6 +76,8 @@ class Row:
     split : str
         ``train``, ``val`` or ``test``, as distributed.
     patient, study : str
+    more : tuple of str
+        What else the source says, one of each of `Arrangement.columns`.
     """
 
     film: FilmFile
@@ -84,6 +85,7 @@ class Row:
     split: str = ""
     patient: str = ""
     study: str = ""
+    more: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,8 @@ class Arrangement:
         Films that are in no row, by reason.
     notes : tuple of str
         What else a person should know.
+    columns : tuple of str
+        Names of what else the source says of each film.
     """
 
     form: str
@@ -110,6 +114,7 @@ class Arrangement:
     rows: tuple[Row, ...]
     skipped: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
 
 
 def look_into(folder: Path) -> FilmFolder:
@@ -120,7 +125,7 @@ def look_into(folder: Path) -> FilmFolder:
     InputError
         If there is no film at all, or the folder cannot be read.
     """
-    found = films_in(folder)
+    found = find_films([folder])
     skipped = Counter(found.skipped)
     why_not = why_no_film()
     films = []
@@ -133,25 +138,6 @@ def look_into(folder: Path) -> FilmFolder:
     tables = _tables(folder, _WRAPPERS)
     skipped[NO_FILM] -= len(tables)
     return FilmFolder(folder, tuple(films), tables, +skipped)
-
-
-def films_in(folder: Path) -> Discovery:
-    """What a folder holds, as `find_films` finds it.
-
-    Raises
-    ------
-    InputError
-        If there is no film; archives in place of films are told.
-    """
-    try:
-        return find_films([folder])
-    except InputError as error:
-        if not (archives := _archives(folder)):
-            raise
-        raise InputError(
-            error.message,
-            f"There are {archives:,} archives: give one of them, or the archive they came in.",
-        ) from None
 
 
 def why_no_film() -> Callable[[str, bytes], str]:
@@ -186,10 +172,6 @@ def _sniffs(sniff: Callable[[bytes], bool], head: bytes) -> bool:
         return sniff(head)
     except Exception:  # a stranger's reader that fails knows nothing of the file
         return False
-
-
-def _archives(folder: Path) -> int:
-    return sum(path.name.lower().endswith(ARCHIVES) for path in folder.rglob("*"))
 
 
 def _tables(folder: Path, depth: int) -> tuple[Path, ...]:

@@ -18,7 +18,6 @@ from xraybatch.core.files import sha256_of
 from xraybatch.core.progress import Progress
 from xraybatch.training.datasets.films import Row
 from xraybatch.training.datasets.options import PrepareOptions
-from xraybatch.training.part_names import TEST, VALIDATION
 from xraybatch.training.split import LEFT_OUT, groups_of, make_split
 
 if TYPE_CHECKING:
@@ -106,7 +105,7 @@ def deal(rows: Sequence[Row], copies: Copies, options: PrepareOptions) -> Dealt:
     Raises
     ------
     InputError
-        If there are too few patients for that.
+        If there are too few patients for that, or nothing is left to be trained on.
     """
     whole = "film"
     names = [""] * len(rows)
@@ -123,14 +122,12 @@ def deal(rows: Sequence[Row], copies: Copies, options: PrepareOptions) -> Dealt:
         units = "whole patients" if whole == "patient" else "single films"
         how = f"{options.folds} folds dealt by {units} and stratified by class, seed {options.seed}"
         return Dealt(tuple(map(str, folds)), how, _looked_for(whole))
-    given = [row.split for row in rows]
-    most = _most_to_draw(given, groups, whole)
     split = make_split(
         strata,
         groups,
-        given=given,
-        val_split=min(options.val_split, most),
-        test_split=min(options.test_split, most),
+        given=[row.split for row in rows],
+        val_split=options.val_split,
+        test_split=options.test_split,
         seed=options.seed,
         whole=whole,
     )
@@ -153,27 +150,6 @@ def check_sides(rows: Sequence[Row], copies: Copies, dealt: Dealt) -> None:
         for key in (rows[i].patient, copies.digests[i]):
             if key and seen.setdefault(key, dealt.side[i]) != dealt.side[i]:
                 raise AssertionError("a patient or a file's bytes stand on two sides")
-
-
-def _most_to_draw(given: Sequence[str], groups: NDArray[np.int64], whole: str) -> float:
-    """The largest share of all films that a drawn part may take: half of what is to be trained on.
-
-    Raises
-    ------
-    InputError
-        If nothing is left to be trained on, because all of it stands in a part that judges too.
-    """
-    if not any(given):
-        return 1.0
-    judges = np.isin(given, (VALIDATION, TEST))
-    pool = np.count_nonzero(~np.isin(groups, groups[judges]))
-    if not pool:
-        what = "film" if whole == "film" else f"{whole} or film"
-        raise InputError(
-            f"Every {what} of train, as distributed, stands in another part too.",
-            "--form class-folders draws a split of its own, where the parts are folders.",
-        )
-    return pool / len(given) / 2
 
 
 def _looked_for(whole: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,18 +14,21 @@ from xraybatch.core.errors import InputError, XraybatchError
 from xraybatch.core.files import sha256_of
 from xraybatch.core.progress import SILENT, Progress
 from xraybatch.core.tasks import Task, TaskKind
+from xraybatch.sources.alone import alone
 from xraybatch.sources.download import forget
 from xraybatch.sources.member_names import quoted
 from xraybatch.training.datasets.fetch import (
+    as_it_lies,
     check_apart,
     check_sha256,
     downloaded,
+    downloads_of,
     kind_of_source,
     remove_tables,
     unpacked,
     unpacked_once,
 )
-from xraybatch.training.datasets.films import Arrangement, FilmFolder, look_into
+from xraybatch.training.datasets.films import Arrangement, FilmFolder
 from xraybatch.training.datasets.options import MURA, PrepareOptions
 from xraybatch.training.datasets.parts import check_sides, deal, find_copies
 from xraybatch.training.datasets.patients import patient_hint, patients_from
@@ -50,6 +53,7 @@ def prepare_data(
     *,
     progress: Progress = SILENT,
     ask: Callable[[str], bool] | None = None,
+    trained_next: bool = False,
 ) -> PreparedData:
     """Make a folder that ``xraybatch train --data`` takes.
 
@@ -64,6 +68,9 @@ def prepare_data(
     progress : Progress
     ask : callable, optional
         Answers a question by yes or no.
+    trained_next : bool
+        Whether contradicting labels are left to training, which compares pixels and tells them too;
+        nobody is shown the figures that are returned.
 
     Raises
     ------
@@ -82,6 +89,7 @@ def prepare_data(
     with (
         _parents_of(out),
         run_folder(out, "", datetime.now(UTC).date()) as (building, _),
+        alone(source, downloads_of(options), progress) if kind == "url" else nullcontext(),
     ):
         fetched = None
         if kind == "url":
@@ -93,14 +101,17 @@ def prepare_data(
             check_sha256(source, origin.sha256, options)
             place = unpacked(Path(source), "", building, options, progress)
         else:
-            place, origin = look_into(folder), Origin(source, kind)
+            place, origin = as_it_lies(folder, building, options, progress), Origin(source, kind)
         table = Path(source) if kind == "table" else None
-        came_out = kind in ("url", "archive")
+        came_out = place.folder.is_relative_to(building)
         try:
             arranged = recognise(place, table, options, progress, confined=came_out)
             if came_out:
                 remove_tables(place.folder)
-            found = _finished(arranged, place, origin, (building, out), options, progress, ask)
+            found = _finished(
+                *(arranged, place, origin, (building, out), options, progress, ask),
+                trained_next=trained_next,
+            )
         except XraybatchError:
             if fetched is not None:
                 progress.note("The download is kept: with other options it does not come again.")
@@ -131,6 +142,8 @@ def _finished(
     options: PrepareOptions,
     progress: Progress,
     ask: Callable[[str], bool] | None,
+    *,
+    trained_next: bool,
 ) -> PreparedData:
     building, out = folders
     if not arranged.rows:
@@ -151,12 +164,12 @@ def _finished(
     for number, task in enumerate(arranged.tasks):
         _check_classes(task, Counter(row.labels[number] for row in rows), skipped, progress)
     copies = find_copies(rows, progress)
-    if copies.groups:
+    if copies.groups and trained_next:  # else the figures say so
         progress.note(
-            f"Byte for byte the same: {copies.films:,} films are {copies.groups:,} different "
-            "files; copies stay on one side."
+            f"Byte for byte the same: {copies.films:,} films are copies of {copies.groups:,} "
+            "files; they stay on one side."
         )
-    if copies.contradicting_groups:
+    if copies.contradicting_groups and not trained_next:
         progress.warn(
             "Contradicting labels",
             f"{copies.contradicting_groups:,} files stand more than once with different labels, "
@@ -174,7 +187,7 @@ def _finished(
         )
     _tell_gaps(prepared, progress)
     column = "split" if options.folds is None else "fold"
-    write_labels(building, arranged.tasks, rows, dealt.side, column)
+    write_labels(building, arranged, dealt.side, column)
     write_dataset(building, prepared, options)
     return prepared
 

@@ -14,14 +14,13 @@ from typing import Any
 
 from xraybatch.core.files import atomic_path, write_text
 from xraybatch.core.versions import versions_of
-from xraybatch.training.datasets.films import Arrangement, Row
+from xraybatch.training.datasets.films import Arrangement
 from xraybatch.training.datasets.options import PrepareOptions
 from xraybatch.training.datasets.parts import Copies, Dealt
-from xraybatch.training.labels import TABLE
+from xraybatch.training.labels import DATASET, TABLE
 from xraybatch.training.part_names import PARTS
 from xraybatch.training.split import LEFT_OUT
 
-DATASET = "dataset.json"
 NOT_STATED = "not stated"
 OVERLAP = "film of a patient, or copy of a film, of a part that judges"
 _SCHEMA = 1
@@ -63,6 +62,8 @@ class PreparedData:
     sentence : str
         What was recognised.
     tasks : tuple of str
+    columns : tuple of str
+        Further columns of the table, as the source has them.
     counts : mapping of str to mapping of str to mapping of str to int
         Films by task, class, and part or fold.
     sides : tuple of str
@@ -87,6 +88,7 @@ class PreparedData:
     form: str
     sentence: str
     tasks: tuple[str, ...]
+    columns: tuple[str, ...]
     counts: Mapping[str, Mapping[str, Mapping[str, int]]]
     sides: tuple[str, ...]
     films: int
@@ -102,22 +104,30 @@ class PreparedData:
     citation: str
 
 
-def write_labels(
-    folder: Path, tasks: Sequence[str], rows: Sequence[Row], side: Sequence[str], column: str
-) -> None:
-    """Write the table; paths are relative to `folder` wherever the films lie on its drive."""
+def write_labels(folder: Path, arranged: Arrangement, side: Sequence[str], column: str) -> None:
+    """Write the table; paths are relative to `folder` wherever the films lie on its drive.
+
+    Parameters
+    ----------
+    folder : Path
+    arranged : Arrangement
+    side : sequence of str
+        Part or fold of each row.
+    column : str
+        ``split`` or ``fold``.
+    """
     home = os.path.realpath(folder)
     with (
         atomic_path(folder / TABLE) as temporary,
         temporary.open("w", encoding="utf-8", newline="") as file,
     ):
         table = csv.writer(file, lineterminator="\n")
-        table.writerow(["path", *tasks, "patient", "study", column])
-        for row, part in zip(rows, side, strict=True):
+        head = ["path", *arranged.tasks, "patient", "study", column, *arranged.columns]
+        table.writerow(head)
+        for row, part in zip(arranged.rows, side, strict=True):
             if part != LEFT_OUT:
-                table.writerow(
-                    [_relative(row.film.file, home), *row.labels, row.patient, row.study, part]
-                )
+                path = _relative(row.film.file, home)
+                table.writerow([path, *row.labels, row.patient, row.study, part, *row.more])
 
 
 def summarise(
@@ -146,6 +156,7 @@ def summarise(
         form=arranged.form,
         sentence=arranged.sentence,
         tasks=arranged.tasks,
+        columns=arranged.columns,
         counts=counts,
         sides=sides,
         films=len(kept),
@@ -179,6 +190,7 @@ def write_dataset(folder: Path, prepared: PreparedData, options: PrepareOptions)
         "form": prepared.form,
         "recognised": prepared.sentence,
         "tasks": list(prepared.tasks),
+        "columns": list(prepared.columns),
         "counts": prepared.counts,
         "films": prepared.films,
         "patients": prepared.patients or None,

@@ -26,9 +26,12 @@ from xraybatch.training.datasets.options import TABLE_FORM, PrepareOptions
 from xraybatch.training.labels import FILE, TABLE, read_films
 from xraybatch.training.options import TrainOptions
 
-NOT_NAMED = "film that the table does not name"
+NOT_NAMED = "film that the table does not label"
 MISSING = "row of the table without its film"
 UNLABELLED = "row of the table without a label, or twice"
+# columns that the written table has already
+_OURS = frozenset(("path", DEFAULT_TASK, "patient", "study", "split", "fold"))
+_LISTED = 20  # names of columns in a sentence
 
 _PATHS = (
     *("path", "filepath", "imagepath", "file", "filename", "image", "imagename", "imageindex"),
@@ -102,6 +105,7 @@ def arrange_table(
         ),
         [TaskRequest(DEFAULT_TASK)],
         progress,
+        counted=True,
     )
     films = found.table
     skipped = Counter({MISSING: len(found.missing)})
@@ -110,8 +114,10 @@ def arrange_table(
     inside = os.path.realpath(place.folder)
     known = {os.path.realpath(film.file) for film in place.films}
     own_parts = bool((films["split"] != "").any())
+    columns, notes = _further(has, named)
+    further = content.iloc[list(found.rows)][list(columns)].to_numpy().tolist()
     rows = []
-    for record in films.to_dict("records"):
+    for record, more in zip(films.to_dict("records"), further, strict=True):
         file = str(record[FILE])
         real = os.path.realpath(file)
         if confined and not real.startswith(inside + os.sep):
@@ -133,11 +139,11 @@ def arrange_table(
                 split,
                 str(record["patient"]),
                 str(record["study"]),
+                tuple(more),
             )
         )
     skipped[NOT_NAMED] = len(known)
     who = f", patient from '{patient}'" if patient else ", no patients"
-    notes = []
     if not own_parts and any(row.split for row in rows):
         notes.append("The table has no split: the folders' names (train, val, test) are taken.")
     return Arrangement(
@@ -147,7 +153,30 @@ def arrange_table(
         tuple(rows),
         dict(+skipped),
         tuple(notes),
+        columns,
     )
+
+
+def _further(has: Sequence[str], named: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
+    """Columns that are kept as they are, and what is to be said of them."""
+    taken = {*named, "study", "split"}
+    others = [name for name in has if name not in taken and name]
+    clashing = [name for name in others if name.strip().casefold() in _OURS]
+    columns = [name for name in others if name not in clashing]
+    notes = []
+    if columns:
+        notes.append(f"Further columns are kept as they are: {_some(columns)}.")
+    if clashing:
+        notes.append(
+            f"Not kept, because {TABLE} has columns of these names for something else: "
+            f"{_some(clashing)}."
+        )
+    return tuple(columns), notes
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return ", ".join(names[:_LISTED]) + more
 
 
 def _has_columns(table: Path, options: PrepareOptions) -> bool:
