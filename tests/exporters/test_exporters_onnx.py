@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -144,3 +145,47 @@ def test_the_exporter_is_registered_and_light() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout == "onnx .onnx keras True []\n"
+
+
+def test_the_graph_is_simplified_without_copies_of_the_weights(
+    keras: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import copy
+
+    from tf2onnx import optimizer
+    from tf2onnx.graph import Graph
+
+    copied = []
+
+    class Copying:
+        @staticmethod
+        def deepcopy(value: Any) -> Any:
+            copied.append(type(value))
+            return copy.deepcopy(value)
+
+    monkeypatch.setattr(optimizer, "copy", Copying)
+    monkeypatch.delenv("TF2ONNX_CATCH_ERRORS", raising=False)
+    check(network(keras, keras.layers.Conv2D(4, 3)), tmp_path / "m.onnx")
+    assert copied, "nothing was simplified"
+    assert Graph not in copied
+    assert "TF2ONNX_CATCH_ERRORS" not in os.environ
+
+
+def test_a_simplification_that_fails_is_left_out(
+    keras: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tf2onnx import optimizer
+
+    class Fails:
+        graph_been_opt = False
+
+        def optimize(self, graph: Any, iteration: int) -> Any:
+            tried.append(iteration)
+            graph.get_nodes().clear()
+            raise KeyError("a node that is not there")
+
+    tried: list[int] = []
+    monkeypatch.setitem(optimizer._optimizers, "remove_identity", Fails)
+    monkeypatch.delenv("TF2ONNX_CATCH_ERRORS", raising=False)
+    check(network(keras, keras.layers.Conv2D(4, 3)), tmp_path / "m.onnx")
+    assert len(tried) > 1

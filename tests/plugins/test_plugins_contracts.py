@@ -16,7 +16,7 @@ from xraybatch.testing.runner import CONTRACTS
 
 NEEDS_KERAS = ("architecture", "exporter")
 # forty are many; `make soak` has them all
-FAMILIES = {"resnet50"}
+FAMILIES = {"resnet50", "mobilenet", "efficientnet-b0"}
 
 
 def marks(kind: str, name: str, owner: str) -> list[pytest.MarkDecorator]:

@@ -22,7 +22,8 @@ from xraybatch.testing.contract import (
     sentence,
 )
 from xraybatch.testing.sealed import check_results, check_scores, seal_exported
-from xraybatch.testing.spread import check_spread, spread_heads
+from xraybatch.testing.spread import check_spread, check_told_apart, spread_heads
+from xraybatch.testing.statistics import take_statistics
 from xraybatch.training.backend import check_installed, choose_device, set_seed
 from xraybatch.training.features import Bank
 from xraybatch.training.fit import Stored, fit
@@ -252,8 +253,11 @@ class ArchitectureContract(Contract):
         """Probabilities of very different films, by task, that differ as much."""
         rule, learned = self.sound.settings.rule, self.learned
         pictures = films.many_films(rule.height, rule.width)
-        embeddings = learned.assembly.inference.predict_on_batch(pictures)["embedding"]
-        spread_heads(np.asarray(embeddings), learned.heads)
+        take_statistics(learned.assembly, pictures)
+        embed = learned.assembly.inference.predict_on_batch
+        embeddings = np.asarray(embed(pictures)["embedding"])
+        spread_heads(embeddings, learned.heads)
+        check_told_apart(embeddings, np.asarray(embed(pictures[::-1])["embedding"])[::-1])
         answers = keras_answers(learned.assembly.inference, pictures, films.TASK_CARDS)
         check_spread(answers)
         return answers

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xraybatch.core.tasks import TaskKind
 from xraybatch.testing.contract import Broken
 from xraybatch.training.heads import Head, OrdinalHead
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 LEAST_SPREAD = 0.5  # of a probability over the films, in every task
 _LEAST_DIFFERENCE = 1e-4  # of embeddings between films, relative to their size
+_CLEAR = 1e3  # by which embeddings of different films differ more than those of one
+_WEAK = 0.2  # of the largest deviation of embeddings: what is smaller is not made as large as it
 _LOGITS = 2.5  # standard deviation that logits are given
 
 
@@ -48,8 +51,9 @@ def spread_heads(embeddings: NDArray[np.float32], heads: Sequence[Head]) -> None
         raise Broken(
             "Very different films get the same embedding: the features do not depend on the film."
         )
-    used = int((deviations > 0.2 * deviations[0]).sum())
-    scaled = directions[:used].T / deviations[:used]  # (D, used): unit deviation each
+    # of one deviation each, and the less the more rounding has its part in how films differ
+    known = deviations / np.maximum(deviations, _WEAK * deviations[0]) ** 2
+    scaled = directions.T * known  # (D, directions)
     for number, head in enumerate(heads):
         if isinstance(head, OrdinalHead):
             kernel = _LOGITS * scaled[:, :1]
@@ -58,11 +62,38 @@ def spread_heads(embeddings: NDArray[np.float32], heads: Sequence[Head]) -> None
             head.thresholds.kernel.assign(steps)
             head.dense.kernel.assign(kernel)
             continue
-        mix = np.random.default_rng(number).normal(size=(used, len(head.task.classes)))
-        mix -= mix.mean(axis=1, keepdims=True) if len(head.task.classes) == 2 else 0
-        kernel = scaled @ (_LOGITS * mix / np.sqrt((mix**2).sum(axis=0)))
+        found = head.task.kind is TaskKind.MULTILABEL
+        mix = np.random.default_rng(number).normal(size=(len(deviations), len(head.task.classes)))
+        if not found:  # what the logits of all classes have in common changes no answer
+            mix -= mix.mean(axis=1, keepdims=True)
+        logits = (given - middle) @ scaled @ mix
+        kernel = scaled @ (_LOGITS * mix / (logits.std(axis=0) if found else logits.std()))
         head.dense.kernel.assign(kernel)
-        head.dense.bias.assign(-(middle @ kernel))
+        # no two classes answer alike, even where films differ along one direction only
+        head.dense.bias.assign(np.linspace(-0.5, 0.5, mix.shape[1]) - middle @ kernel)
+
+
+def check_told_apart(embeddings: NDArray[np.float32], again: NDArray[np.float32]) -> None:
+    """See that it is the film that embeddings differ by, and not its place in a batch.
+
+    Parameters
+    ----------
+    embeddings, again : ndarray of float32, shape (n, D)
+        Of the same films, in the same order here; at other places of a batch when they were made.
+
+    Raises
+    ------
+    Broken
+        If rounding, or the other films in the batch, decide about them.
+    """
+    first, second = embeddings.astype(np.float64), again.astype(np.float64)
+    between = float(np.sqrt(((first - first.mean(axis=0)) ** 2).sum(axis=1).mean()))
+    within = float(np.sqrt(((first - second) ** 2).sum(axis=1).mean()))
+    if not between > _CLEAR * within:
+        raise Broken(
+            f"Embeddings of very different films differ by {between:.1e}, and those of one film at "
+            f"two places of a batch by {within:.1e}: the features do not depend on the film alone."
+        )
 
 
 def check_spread(answers: Mapping[str, Any]) -> float:

@@ -35,6 +35,29 @@ def blind(options):
     return network(options, constant=True)
 
 
+def blind_and_normalised(options):
+    """Batch normalisation makes something of whatever is left, even of rounding."""
+    from keras import layers
+
+    return network(options, constant=True, between=layers.BatchNormalization())
+
+
+def losing_the_film(options):
+    """Fed with next to nothing of the film: a thousandth of what rounding leaves."""
+    from keras import layers
+
+    return network(options, between=layers.Rescaling(1e-8, offset=1.0))
+
+
+def looking_at_neighbours(options):
+    from keras import layers, ops
+
+    def less_the_one_before(x):
+        return x - ops.roll(x, 1, axis=0)
+
+    return network(options, between=layers.Lambda(less_the_one_before))
+
+
 def of_one_size(options):
     return network(options, size=(32, 32))
 
@@ -72,6 +95,16 @@ def without_onnx_form(options):
     return network(options, between=layers.Lambda(sorted_by_python))
 
 
+def another_in_the_file(options):
+    """What is exported does not know how many films there are, and computes otherwise then."""
+    from keras import layers
+
+    def scaled(x):
+        return x if x.shape[0] else 1.02 * x
+
+    return network(options, between=layers.Lambda(scaled))
+
+
 def architecture(build, **more):
     small = TrainingDefaults(height=32, width=32, epochs=1)
     filters = (Option("filters", int, 6, "Channels."),)
@@ -86,9 +119,13 @@ SQUARED = architecture(always_square)
 BAD = {
     "ends_in_features_not_in_answers": architecture(answering),
     "says_honestly_whether_it_is_pretrained": architecture(boasting),
-    "tells_films_apart": architecture(blind),
+    "tells_films_apart, constant": architecture(blind),
+    "tells_films_apart, constant and normalised": architecture(blind_and_normalised),
+    "tells_films_apart, next to nothing": architecture(losing_the_film),
+    "tells_films_apart, of neighbours": architecture(looking_at_neighbours),
     "takes_films_and_gives_one_vector_each": architecture(of_one_size),
     "builds": architecture(leaving),
     "begins_anew_from_a_seed": architecture(by_chance),
-    "exports_and_answers_alike": architecture(without_onnx_form),
+    "exports_and_answers_alike, no form": architecture(without_onnx_form),
+    "exports_and_answers_alike, another": architecture(another_in_the_file),
 }
