@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from sklearn import metrics
 
 from xraybatch.core.errors import UsageError
 from xraybatch.core.tasks import Task, TaskKind
+from xraybatch.training.augment import Policy
 from xraybatch.training.heads import UNLABELLED, head_for
 from xraybatch.training.imbalance import oversampled
 from xraybatch.training.monitor import figure
@@ -123,6 +125,49 @@ def test_augmented_films_stay_films(keras: Any, policy: str) -> None:
     assert np.array_equal(np.asarray(layer(films.astype(np.float32), training=False)), films)
     again = augmenter(policy, flip=False, seed=3)
     assert np.array_equal(views_of(again, films), seen)
+
+
+def middle_of_disc(keras: Any, policy: Policy) -> NDArray[np.float64]:
+    """Where a disc right of the film's middle comes to lie: (views, 2), from the middle, (y, x)."""
+    from xraybatch.training.augment import random_affine
+
+    y, x = np.mgrid[:96, :128] - np.array([47.5, 63.5]).reshape(2, 1, 1)
+    film = 200.0 * (np.hypot(y, x - 30) < 6)
+    seen = np.asarray(
+        random_affine(policy, 5)(np.repeat(film[None, ..., None], 64, 0), training=True)
+    )
+    shares = seen[..., 0] / seen.sum(axis=(1, 2, 3))[:, None, None]
+    return np.stack([(shares * y).sum((1, 2)), (shares * x).sum((1, 2))], axis=1)
+
+
+@pytest.mark.train
+def test_turning_scaling_and_shifting_are_about_the_middle_of_the_film(keras: Any) -> None:
+    turned = middle_of_disc(keras, Policy("", rotation=20))
+    angles = np.degrees(np.arctan2(turned[:, 0], turned[:, 1]))
+    assert np.hypot(*turned.T) == pytest.approx(np.full(64, 30.0), abs=0.3)
+    assert -20.5 < angles.min() < -12
+    assert 12 < angles.max() < 20.5
+
+    scaled = middle_of_disc(keras, Policy("", zoom=0.2))
+    assert scaled[:, 0] == pytest.approx(np.zeros(64), abs=0.3)
+    assert 30 * 0.79 < scaled[:, 1].min() < 30 * 0.9
+    assert 30 * 1.1 < scaled[:, 1].max() < 30 * 1.21
+
+    shifted = middle_of_disc(keras, Policy("", shift=0.1)) - (0, 30)
+    assert abs(shifted) == pytest.approx(np.zeros((64, 2)), abs=0.1 * 128 + 0.3)
+    assert (shifted.min(axis=0) < (-0.05 * 96, -0.05 * 128)).all()
+    assert (shifted.max(axis=0) > (0.05 * 96, 0.05 * 128)).all()
+
+
+@pytest.mark.train
+def test_films_are_interpolated_once(keras: Any) -> None:
+    from xraybatch.training.augment import random_affine
+
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 64, 1)).astype(np.float32)
+    policy = Policy("", rotation=5, shift=0.04, zoom=0.05)
+    seen = np.asarray(random_affine(policy, 1)(noise, training=True))[:, 16:48, 16:48]
+    # bilinear, uniform fractions: each axis keeps (2/3) of the variance of white noise
+    assert seen.var() / noise.var() == pytest.approx(4 / 9, abs=0.05)
 
 
 @pytest.mark.train

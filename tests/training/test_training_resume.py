@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import signal
@@ -10,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -37,6 +39,7 @@ from xraybatch.training.options import TrainOptions
 from xraybatch.training.train import resume, train
 
 asked = json.loads(sys.argv[1])
+state.SHARE = asked["share"]
 when, written = asked["kill"], 0
 save = state._save
 
@@ -62,11 +65,23 @@ else:
 """
 
 
+@pytest.fixture(autouse=True)
+def every_epoch_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However short it is."""
+    monkeypatch.setattr("xraybatch.training.state.SHARE", math.inf)
+
+
 def killed(
-    options: TrainOptions, epoch: int, *, torn: bool = False, resumed: Path | None = None
+    options: TrainOptions,
+    epoch: int,
+    *,
+    torn: bool = False,
+    resumed: Path | None = None,
+    share: float = math.inf,
 ) -> None:
     """Train in another process that is killed when `epoch` is done, or while it is written."""
     asked = {
+        "share": share,
         "options": {k: v for k, v in vars(options).items() if v is not None and v != ()},
         "kill": epoch,
         "torn": torn,
@@ -185,6 +200,53 @@ def test_a_frozen_backbone_and_fine_tuning_go_on(
     history = pd.read_csv(run.folder / "history.csv")
     assert list(history["phase"]) == ["head"] * 3 + ["fine-tune"] * 3
     assert not [s for s in said.stages if s[0] == "features, once"], "the head has learned already"
+
+
+def test_writing_takes_a_twentieth_of_the_time_at_most(tmp_path: Path, monkeypatch: Any) -> None:
+    import xraybatch.training.state as state
+    from xraybatch.training.backend import load_keras
+
+    keras = load_keras()
+    clock = iter(range(0, 10**6, 10))  # an epoch takes 10 seconds, and so does writing
+    monkeypatch.setattr(state, "SHARE", 0.05)
+    monkeypatch.setattr(state, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1)])
+    model.compile(loss="mse")
+    stop = keras.callbacks.EarlyStopping(monitor="loss", patience=99, restore_best_weights=True)
+    kept, rows, written = state.PhaseState(tmp_path, "whole"), [], []
+
+    def note(epoch: int, logs: Any) -> None:
+        rows.append({"epoch": epoch + 1, "loss": logs["loss"]})
+
+    def read(epoch: int, logs: Any) -> None:
+        with np.load(tmp_path / "whole.npz") as stored:
+            written.append(len(json.loads(bytes(stored["about"]))["rows"]))
+
+    callbacks = keras.callbacks.LambdaCallback
+    model.fit(
+        np.ones((4, 2)),
+        np.ones((4, 1)),
+        epochs=50,
+        verbose=0,
+        callbacks=[
+            callbacks(on_epoch_end=note),
+            stop,
+            kept.keeper(rows, stop, 50, state.Stand()),
+            callbacks(on_epoch_end=read),
+        ],
+    )
+    # the first, then when twenty times as long has passed, and what it ended with
+    assert sorted(set(written)) == [1, 21, 41, 50]
+
+
+def test_short_epochs_that_were_not_written_down_are_learned_again(
+    uninterrupted: Any, striped_films: Path, tmp_path: Path, said: Any
+) -> None:
+    options = asked_for(striped_films, tmp_path / "run")
+    killed(options, 1, share=1e-9)
+    run = resume(options.out, said)
+    assert "goes on after epoch 1" in said.text
+    assert list(pd.read_csv(run.folder / "history.csv")["epoch"]) == list(range(1, EPOCHS + 1))
 
 
 def test_folds_that_are_done_are_not_done_again(

@@ -1,5 +1,8 @@
 """Where the training of one network stands, on the disk after every epoch, so that it can go on.
 
+Writing takes at most a twentieth of the time: where epochs are shorter than that lets them be, only
+some of them are written down.
+
 Arrays and JSON in one ``.npz`` a phase, written whole or not at all; nothing is pickled. The best
 epoch's weights lie in a file of their own, written only when there is a better one.
 """
@@ -8,6 +11,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +28,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 History = list[dict[str, float | str]]
+
+SHARE = 0.05  # of the time, at most, in which an unfinished phase is written down
 
 _ABOUT, _WEIGHT, _OPTIMIZER = "about", "w", "o"
 
@@ -64,6 +70,7 @@ class PhaseState:
     def __init__(self, folder: Path | None, phase: str) -> None:
         self._folder = folder
         self._phase = phase
+        self._next = -math.inf  # when it is time to write again
 
     @property
     def _path(self) -> Path | None:
@@ -122,6 +129,9 @@ class PhaseState:
             math.isfinite(float(row["loss"])) for row in stand.rows
         ):  # what has run away is not gone on with
             return
+        begun = time.monotonic()
+        if begun < self._next and not stand.over:
+            return
         self._folder.mkdir(parents=True, exist_ok=True)
         best = self._best_path(stand.best_epoch)
         if stop.best_weights is not None and not best.exists():
@@ -136,6 +146,8 @@ class PhaseState:
         for path in self._folder.glob(f"{self._phase}-best-*.npz"):
             if path != best:
                 path.unlink()
+        done = time.monotonic()
+        self._next = done + (done - begun) / SHARE
 
     def _best(self, stand: Stand) -> Path | None:
         path = self._best_path(stand.best_epoch)
