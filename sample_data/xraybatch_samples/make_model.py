@@ -39,8 +39,8 @@ def make_model(target: Path | None = None) -> float:
     from xraybatch.training.train import train
 
     with tempfile.TemporaryDirectory() as folder, as_file(model_file()) as place:
-        options = TrainOptions("narrow", option=("width=8",), out=Path(folder) / "demo", no_cache=True)
-        run = train(options)
+        small = ("width=8",)
+        run = train(TrainOptions("narrow", option=small, out=Path(folder) / "demo", no_cache=True))
         assert run.report is not None, "the default is to hold films back"
         assert run.model is not None
         accuracy = run.report.tasks[0].estimates["accuracy"].value or 0.0
