@@ -52,11 +52,11 @@ KNEE, KL = "knee_osteoporosis", "knee_kl"
 CHEST, EEEH = "chest_pneumonia", "fracture/eeeh"
 NONE = {"weights": "none"}
 ROWS = [
-    Row("knee-cnn", KNEE),
+    Row("knee-cnn", KNEE, {"epochs": 10}, "10 epochs"),
     Row("knee-resnet50", KNEE, {**NONE, "epochs": 3}, "3 epochs"),
     Row("osteoporosis-simple", KNEE),
     Row("oa-mobilenet", KNEE, {**NONE, "epochs": 8}, "8 epochs"),
-    Row("oa-xception", KNEE, {**NONE, "epochs": 3}, "3 epochs"),
+    Row("oa-xception", KNEE, {**NONE, "epochs": 2}, "2 epochs"),
     Row("oa-mobilenet", KL, _grades(epochs=5), "5 epochs"),
     Row("oa-xception", KL, _grades(epochs=2, image_size="128"), "2 epochs, 128 px"),
     Row("fracture-cnn", EEEH),
@@ -237,9 +237,10 @@ def plain_epochs(folder: Path, row: Row, data: Path) -> float:
         epochs=PLAIN_EPOCHS + 1,
         verbose=0,
         callbacks=[
+            keras.callbacks.EarlyStopping(patience=PLAIN_EPOCHS, restore_best_weights=True),
             keras.callbacks.LambdaCallback(
                 on_epoch_end=lambda *_: ticks.append(time.process_time())
-            )
+            ),
         ],
     )
     return statistics.median(later - earlier for earlier, later in pairwise(ticks))

@@ -202,7 +202,7 @@ def test_a_frozen_backbone_and_fine_tuning_go_on(
     assert not [s for s in said.stages if s[0] == "features, once"], "the head has learned already"
 
 
-def test_writing_takes_a_twentieth_of_the_time_at_most(tmp_path: Path, monkeypatch: Any) -> None:
+def test_writing_takes_its_share_of_the_time_at_most(tmp_path: Path, monkeypatch: Any) -> None:
     import xraybatch.training.state as state
     from xraybatch.training.backend import load_keras
 

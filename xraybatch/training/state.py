@@ -1,6 +1,6 @@
 """Where the training of one network stands, on the disk after every epoch, so that it can go on.
 
-Writing takes at most a twentieth of the time: where epochs are shorter than that lets them be, only
+Writing takes at most a fiftieth of the time: where epochs are shorter than that lets them be, only
 some of them are written down.
 
 Arrays and JSON in one ``.npz`` a phase, written whole or not at all; nothing is pickled. The best
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 History = list[dict[str, float | str]]
 
-SHARE = 0.05  # of the time, at most, in which an unfinished phase is written down
+SHARE = 0.02  # of the time, at most, in which an unfinished phase is written down
 
 _ABOUT, _WEIGHT, _OPTIMIZER = "about", "w", "o"
 
