@@ -39,17 +39,21 @@ def as_dicts(rows: Sequence[PluginRow], kind: str | None) -> list[dict[str, Any]
     ]
 
 
+_NAME = 22  # letters of a name on one line
+
+
 def tables(rows: Sequence[PluginRow], kind: str | None) -> Iterator[Table]:
     """A table for each kind, then one of the plugins that are not ok."""
     words = [kind] if kind else list(dict.fromkeys(w for row in rows for w in row.records))
     for word in words:
         table = Table(title=f"{word}s", title_justify="left", box=SIMPLE_HEAD)
-        for column in ("name", "summary", "details", "owner"):
+        table.add_column("name", no_wrap=True)  # what is typed stands in one piece
+        for column in ("summary", "details", "owner"):
             table.add_column(column, overflow="fold")
-        table.add_column("ms", justify="right")
+        table.add_column("ms", justify="right", no_wrap=True)
         for row in rows:
             for record in row.records.get(word, []):
-                cells = (record.name, record.summary, details(record), row.owner)
+                cells = (_folded(record.name), record.summary, details(record), row.owner)
                 table.add_row(*map(escape, cells), f"{row.seconds * 1000:.0f}")
         if table.row_count:
             yield table
@@ -63,6 +67,10 @@ def tables(rows: Sequence[PluginRow], kind: str | None) -> Iterator[Table]:
         for row in bad:
             table.add_row(escape(row.owner), row.status, escape(row.reason))
         yield table
+
+
+def _folded(name: str) -> str:
+    return "\n".join(name[begin : begin + _NAME] for begin in range(0, len(name), _NAME))
 
 
 def details(record: Architecture | Preset | Exporter | Metric | ImageReader) -> str:
