@@ -160,6 +160,19 @@ def test_turning_scaling_and_shifting_are_about_the_middle_of_the_film(keras: An
 
 
 @pytest.mark.train
+def test_a_compiled_network_with_augmentation_trains(keras: Any) -> None:
+    """On a GPU Keras compiles by XLA what does not say that it cannot be."""
+    from xraybatch.training.augment import augmenter
+
+    films = keras.layers.Input((16, 16, 1))
+    seen = keras.layers.Flatten()(augmenter("strong", flip=True, seed=0)(films))
+    model = keras.Model(films, keras.layers.Dense(1)(seen))
+    with pytest.warns(UserWarning, match="jit_compile=False"):
+        model.compile(loss="mse", jit_compile=True)
+    model.fit(np.ones((4, 16, 16, 1)), np.ones((4, 1)), verbose=0)
+
+
+@pytest.mark.train
 def test_films_are_interpolated_once(keras: Any) -> None:
     from xraybatch.training.augment import random_affine
 

@@ -105,6 +105,7 @@ def random_affine(policy: Policy, seed: int) -> Any:
     class RandomAffine(layers.Layer):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__(name="random_affine")
+            self.supports_jit = False  # as Keras' own: XLA has no such interpolation
             self.seeds = random.SeedGenerator(seed)
 
         def call(self, films: Any, training: bool = False) -> Any:

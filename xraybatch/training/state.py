@@ -1,4 +1,4 @@
-"""Where the training of one network stands, on the disk after every epoch, so that it can go on.
+"""Where the training of one network stands, on the disk, so that it can go on.
 
 Writing takes at most a fiftieth of the time: where epochs are shorter than that lets them be, only
 some of them are written down.
