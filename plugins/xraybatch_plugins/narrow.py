@@ -28,7 +28,7 @@ def register_architectures() -> list[Architecture]:
                 schedule="cosine",
                 augment="mild",
                 val_split=0.1,
-                patience=24,  # the course of the cosine is not cut short
+                keep="last",  # the cosine ends at zero
                 dropout=0.2,
             ),
             options=(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from sklearn import metrics
 
 from xraybatch.core.errors import UsageError
+from xraybatch.core.tables import read_table
 from xraybatch.core.tasks import Task, TaskKind
 from xraybatch.training.augment import Policy
 from xraybatch.training.heads import UNLABELLED, head_for
@@ -263,6 +265,43 @@ def test_a_run_with_everything_asked_for(striped_films: Path, tmp_path: Path, sa
     assert 'augment = "mild"' in config
     assert "dropout = 0.3" in config
     assert json.loads((run.folder / "score.json").read_text())["tasks"]
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("keep", ["best", "last"])
+def test_the_weights_that_were_asked_for_are_those_that_answer(
+    striped_films: Path, tmp_path: Path, keep: str
+) -> None:
+    from xraybatch.training.options import TrainOptions
+    from xraybatch.training.train import train
+
+    options = TrainOptions(
+        "cnn",
+        data=striped_films,
+        out=tmp_path / "run",
+        image_size="32",
+        optimizer="sgd",
+        learning_rate=0.4,  # so rough that the last epoch is not the best
+        epochs=6,
+        patience=2,
+        imbalance="none",
+        val_split=0.4,
+        test_split=0.0,
+        keep=keep,
+    )
+    run = train(options)
+    history = pd.read_csv(run.folder / "history.csv")
+    (row,) = np.flatnonzero(history["kept"])
+    assert history["val_loss"].argmin() < len(history) - 1
+    assert row == (len(history) - 1 if keep == "last" else history["val_loss"].argmin())
+    assert len(history) == 6 or keep == "best"
+    answers = read_table(run.folder / "predictions-validation.csv")
+    labels = read_table(striped_films / "labels.csv").set_index("path")["label"]
+    truth = [labels[path] for path in answers["path"]]
+    classes = sorted(set(labels))
+    prob = answers[[f"prob.{name}" for name in classes]].astype(float)
+    loss = metrics.log_loss(truth, prob, labels=classes)
+    assert loss == pytest.approx(history["val_loss"][row], rel=1e-3, abs=1e-4)
 
 
 @pytest.mark.train

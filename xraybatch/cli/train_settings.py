@@ -40,6 +40,13 @@ settings_options = together(
         help=f"What the best epoch is chosen by, on the validation films.{FROM_PLUGIN}",
     ),
     click.option(
+        "--keep",
+        metavar="best|last",
+        shell_complete=completion.words("best", "last"),
+        help="Weights of the best epoch, or of the last: then --patience stops nothing."
+        f"{FROM_PLUGIN}",
+    ),
+    click.option(
         "--imbalance",
         metavar="class-weights|oversample|focal|none",
         shell_complete=completion.words("class-weights", "oversample", "focal", "none"),

@@ -65,7 +65,7 @@ def write_config(options: TrainOptions, settings: Settings, weights: str) -> str
         resolved[name] = getattr(settings, name)
     for name in ("patience", "fine_tune", "val_split", "dropout"):
         resolved[name] = getattr(settings, name)
-    for name in ("augment", "imbalance", "schedule", "monitor"):
+    for name in ("augment", "imbalance", "schedule", "monitor", "keep"):
         resolved[name] = getattr(settings, name)
     resolved["image_size"] = f"{settings.rule.height}x{settings.rule.width}"
     resolved["option"] = [f"{name}={_plain(value)}" for name, value in settings.values.items()]

@@ -80,7 +80,7 @@ class Taught:
     monitor : str
         The column that the best epoch was chosen by.
     best : float or None
-        Its best value in the last phase.
+        Its value in the epoch of the last phase whose weights were kept.
     """
 
     history: History
@@ -194,8 +194,8 @@ class _Course:
         stop = callbacks.EarlyStopping(
             monitor=monitor,
             mode="min" if monitor.endswith("loss") else "max",
-            patience=settings.patience,
-            restore_best_weights=True,
+            patience=settings.epochs if settings.keep == "last" else settings.patience,
+            restore_best_weights=settings.keep == "best",
             start_from_epoch=_settling(model, settings, len(material.train))
             if phase == WHOLE
             else 0,
@@ -242,7 +242,7 @@ class _Course:
                         kept.keeper(rows, stop, settings.epochs, stand),
                     ],
                 )
-        # without a best epoch, the weights of the last one stay
+        # without a best epoch, or if nobody asked for it, the weights of the last one stay
         best_row = stop.best_epoch if stop.best_weights is not None else len(rows) - 1
         self.history += [{**row, "kept": int(i == best_row)} for i, row in enumerate(rows)]
         if not rows or not all(math.isfinite(float(row["loss"])) for row in rows):
@@ -255,8 +255,8 @@ class _Course:
                 f"Stopped after {len(rows)} of {settings.epochs} epochs: {monitor} has not become "
                 f"better for {settings.patience}; the best epoch's weights are kept."
             )
-        best = None if stop.best is None else float(stop.best)
-        return Taught(self.history, monitor, best)
+        value = float(rows[best_row].get(monitor, math.nan))
+        return Taught(self.history, monitor, value if math.isfinite(value) else None)
 
 
 def _settling(model: Any, settings: Settings, films: int) -> int:

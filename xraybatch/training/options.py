@@ -53,6 +53,8 @@ class TrainOptions:
     monitor : str or None
         What the best epoch is chosen by: ``loss``, ``accuracy``, ``balanced-accuracy``,
         ``macro-auc`` or ``kappa``, of the validation films.
+    keep : str or None
+        Whose weights are kept: the ``best`` epoch's, or the ``last`` one's.
     label_smoothing : float
     weights : str
         ``auto``, ``imagenet``, ``none``, or a Keras weights file.
@@ -114,6 +116,7 @@ class TrainOptions:
     imbalance: str | None = None
     schedule: str | None = None
     monitor: str | None = None
+    keep: str | None = None
     label_smoothing: float = 0.0
     patience: int | None = None
     fine_tune: int | None = None
@@ -191,6 +194,7 @@ class TrainKeywords(TypedDict, total=False):
     imbalance: str | None
     schedule: str | None
     monitor: str | None
+    keep: str | None
     label_smoothing: float
     patience: int | None
     fine_tune: int | None

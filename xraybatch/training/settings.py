@@ -15,6 +15,7 @@ from xraybatch.training.options import TrainOptions
 
 IMBALANCE = ("class-weights", "oversample", "focal", "none")
 SCHEDULES = ("constant", "cosine")
+KEPT = ("best", "last")
 MONITORS = ("loss", "accuracy", "balanced-accuracy", "macro-auc", "kappa")
 
 _SIZE = re.compile(r"(\d+)(?:[xX](\d+))?\Z")
@@ -40,8 +41,8 @@ class Settings:
         Whether films are also mirrored left to right.
     views : int
         Augmented views of each film that a frozen backbone is run over.
-    imbalance, schedule, monitor : str
-        As `IMBALANCE`, `SCHEDULES`, `MONITORS` have them.
+    imbalance, schedule, monitor, keep : str
+        As `IMBALANCE`, `SCHEDULES`, `MONITORS`, `KEPT` have them.
     label_smoothing : float
     values : mapping of str to OptionValue
         The architecture's own options.
@@ -63,6 +64,7 @@ class Settings:
     imbalance: str = "class-weights"
     schedule: str = "constant"
     monitor: str = "loss"
+    keep: str = "best"
     label_smoothing: float = 0.0
     values: Mapping[str, OptionValue] = field(default_factory=dict)
 
@@ -106,6 +108,7 @@ def settle(options: TrainOptions, architecture: Architecture) -> Settings:
         imbalance=one_of("imbalance", IMBALANCE),
         schedule=one_of("schedule", SCHEDULES),
         monitor=one_of("monitor", MONITORS),
+        keep=one_of("keep", KEPT),
         label_smoothing=options.label_smoothing,
         values=parse_values(options.option, architecture.options),
     )

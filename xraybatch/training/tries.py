@@ -21,7 +21,7 @@ from xraybatch.training.settings import Settings, settle
 TRIES = "tries.csv"
 _WHOLE = ("batch_size", "epochs", "patience", "fine_tune", "views")
 _REAL = ("learning_rate", "weight_decay", "dropout", "label_smoothing")
-_WORDS = ("optimizer", "augment", "imbalance", "schedule")
+_WORDS = ("optimizer", "augment", "imbalance", "schedule", "keep")
 # what changes the loss itself, so that losses cannot be compared
 _OTHER_LOSS = ("imbalance", "label_smoothing")
 
@@ -55,7 +55,7 @@ class TryLine:
     values : mapping of str to str
     monitor : str
     best : float or None
-        The best epoch's `monitor`.
+        The kept epoch's `monitor`.
     epochs : int
     seconds : float
     chosen : bool

@@ -38,6 +38,10 @@ class TrainingDefaults:
     monitor : str
         What the best epoch is chosen by: ``loss``, ``accuracy``, ``balanced-accuracy``,
         ``macro-auc`` or ``kappa``, of the validation films.
+    keep : str
+        ``best``: the weights of that epoch, and training stops where `patience` ends. ``last``:
+        those of the last epoch, for a schedule that ends near zero: there single epochs differ by
+        chance more than by merit.
     """
 
     height: int = 224
@@ -55,6 +59,7 @@ class TrainingDefaults:
     imbalance: str = "class-weights"
     schedule: str = "constant"
     monitor: str = "loss"
+    keep: str = "best"
 
 
 @dataclass(frozen=True)
