@@ -42,8 +42,6 @@ def register_architectures() -> list[Architecture]:
 def build(options: BuildOptions) -> Network:
     """Four residual stages as backbone, the mean of their maps as neck: so there are heat maps.
 
-    The last stage does not halve the maps, for heat maps' sake: they have 8×8 places at 128 pixels.
-
     Parameters
     ----------
     options : BuildOptions
@@ -67,8 +65,7 @@ def build(options: BuildOptions) -> Network:
     x = layers.ReLU()(x)
     for stage in range(_STAGES):
         filters = width * 2**stage
-        if stage < _STAGES - 1:
-            x = layers.MaxPooling2D(2)(x)
+        x = layers.MaxPooling2D(2)(x)
         x = layers.Conv2D(filters, 1, use_bias=False)(x)
         for _ in range(blocks):
             x = _residual(x, filters)
