@@ -15,6 +15,7 @@ from PIL import Image
 pytestmark = pytest.mark.train
 pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
 
+from xraybatch.core.errors import UsageError  # noqa: E402
 from xraybatch.training.leak import Claim  # noqa: E402
 from xraybatch.training.options import TrainOptions  # noqa: E402
 from xraybatch.training.train import train  # noqa: E402
@@ -138,44 +139,85 @@ def test_the_sentence_says_what_the_figures_allow(
     assert said.endswith(f"of 9 of its 12 {verdict}")
 
 
-@pytest.fixture
-def copies_in_train(known_by_sight: Path, tmp_path: Path) -> Path:
-    """Every patient's first film is a test film; the others are trained on, as distributed."""
+def distributed(known_by_sight: Path, folder: Path, *, last: bool) -> Path:
+    """Half of the patients have one test film each, all others are trained on, as distributed."""
     table = pd.read_csv(known_by_sight / "labels.csv", dtype=str)
     table["path"] = [str(known_by_sight / path) for path in table["path"]]
-    first = ~table["patient"].duplicated()
-    apart = table["patient"].astype(int) >= 6  # patients who are trained on alone
-    table["split"] = np.where(first & ~apart, "test", "train")
-    folder = tmp_path / "distributed"
+    one = ~table["patient"].duplicated(keep="last" if last else "first")
+    judged = (table["patient"].astype(int) >= 6) == last
+    table["split"] = np.where(one & judged, "test", "train")
     folder.mkdir()
     table.to_csv(folder / "labels.csv", index=False)
     return folder
 
 
+@pytest.mark.parametrize("last", [False, True])
 def test_a_split_as_distributed_that_leaks_is_judged_on_the_same_films(
-    copies_in_train: Path, tmp_path: Path, said: Any, monkeypatch: pytest.MonkeyPatch
+    known_by_sight: Path, tmp_path: Path, said: Any, monkeypatch: pytest.MonkeyPatch, last: bool
 ) -> None:
+    from sklearn import metrics
+
     from xraybatch.training import leak
 
     dealt: list[Any] = []
     learn = leak.learn
 
     def seen(shop: Any, prepared: Any, *rest: Any) -> Any:
-        dealt.append(prepared)
-        return learn(shop, prepared, *rest)
+        learned = learn(shop, prepared, *rest)
+        films = prepared.films[prepared.split.where("test")]
+        answers = learned.assembly.inference.predict_on_batch(films)["label"]
+        dealt.append((prepared, np.asarray(answers)))
+        return learned
 
     monkeypatch.setattr(leak, "learn", seen)
-    run = train(asked(copies_in_train, tmp_path / "run", val_split=0.0), said)
-    ((leaking,), split) = dealt, pd.read_csv(run.folder / "split.csv", dtype=str)
-    assert set(leaking.table["path"][leaking.split.where("test")]) == set(
-        split["path"][split["split"] == "test"]
-    )
+    data = distributed(known_by_sight, tmp_path / "distributed", last=last)
+    run = train(asked(data, tmp_path / "run", val_split=0.0), said)
+    (((leaking, answers),), split) = dealt, pd.read_csv(run.folder / "split.csv", dtype=str)
+    test = leaking.split.where("test")
+    assert set(leaking.table["path"][test]) == set(split["path"][split["split"] == "test"])
     assert len(leaking.table) == 72
     assert len(split) == 72 - 30
+    assert (test.max() == 71) == last
     sentence = claim_of(run)
     assert sentence.startswith("AUC of 'label': without the overlap ")
     assert "; the split as distributed would have claimed" in sentence
     assert "having trained on the patients of 6 of its 6 test films" in sentence
+    # the labels as the table of the films has them, and a reference that is not ours
+    truth = pd.read_csv(data / "labels.csv", dtype=str).set_index("path")["label"]
+    positive = (truth.loc[list(leaking.table["path"][test])] == "abnormal").to_numpy()
+    column = run.card.tasks[0].task.classes.index("abnormal")
+    expected = metrics.roc_auc_score(positive, answers[:, column])
+    assert pd.read_csv(run.folder / "leak.csv")["claimed"].item() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [(MemoryError("film /secret.png"), "MemoryError."), (UsageError("Too few."), "Too few.")],
+)
+def test_a_check_that_fails_costs_no_finished_run(
+    striped_films: Path,
+    tmp_path: Path,
+    said: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    told: str,
+) -> None:
+    from xraybatch.training import leak
+
+    def fails(*_: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(leak, "learn", fails)
+    run = train(asked(striped_films, tmp_path / "run", epochs=1), said)
+    assert said.warnings[-1] == (
+        "No leak check",
+        f"It failed, the run is kept without it: {told}",
+    )
+    assert run.report.tasks[0].estimates["auc"].value is not None
+    assert claim_of(run) == ""
+    assert {"model.onnx", "score.json", "card.md"} <= {f.name for f in run.folder.iterdir()}
+    assert not (run.folder / "leak.csv").exists()
+    assert "secret" not in (run.folder / "log.jsonl").read_text()
 
 
 def test_films_left_out_for_their_pixels_are_enough(

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xraybatch.core.errors import UsageError
 from xraybatch.core.files import write_text
+from xraybatch.core.log import log_error
 from xraybatch.core.progress import SILENT
 from xraybatch.core.tables import read_table
 from xraybatch.evaluation.report import Report
@@ -119,6 +121,25 @@ def leak_claims(
     frozen : bool
         Whether the backbone was, which makes this cheap.
     """
+    try:
+        return _claims(shop, prepared, settings, report, state, frozen=frozen)
+    except Exception as error:  # the run is finished: a check that fails must not cost it
+        log_error(error)
+        # other sentences may name a film, and what is warned of is logged
+        told = error.message if isinstance(error, UsageError) else f"{type(error).__name__}."
+        shop.progress.warn("No leak check", f"It failed, the run is kept without it: {told}")
+        return []
+
+
+def _claims(
+    shop: Workshop,
+    prepared: Prepared,
+    settings: Settings,
+    report: Report,
+    state: Path,
+    *,
+    frozen: bool,
+) -> list[Claim]:
     asked = shop.options.leak_check
     if asked is False or (asked is None and (not frozen or settings.fine_tune)):
         return []
@@ -141,7 +162,7 @@ def leak_claims(
     for task, scored in zip(prepared.tasks, report.tasks, strict=True):
         name = main_figure(scored)
         given = np.concatenate([np.asarray(part[task.name]) for part in parts])
-        claimed = figure("macro-auc", task, prepared.codes[task.name][films], given)
+        claimed = figure("macro-auc", task, dealt.codes[task.name][films], given)
         estimate = scored.estimates[name]
         if claimed is not None and estimate.value is not None and name in _COMPARED:
             claim = Claim(
