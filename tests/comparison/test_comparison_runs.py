@@ -288,6 +288,35 @@ def test_one_run_shows_the_settings_that_were_tried(
     assert "| 1e-3 | 16 | \\* 0.5 | 5 | 1.5 |" in report.read_text()
 
 
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("positive", "osteopenia"),
+        ("path_column", "file"),
+        ("label_column", "truth"),
+        ("patient_column", "person"),
+        ("label_map", "0=normal"),
+        ("confidence", 0.9),
+        ("resamples", 500),
+        ("seed", 1),
+    ],
+)
+def test_one_run_alone_takes_no_option_of_scores(
+    tmp_path: Path, option: str, value: str | float
+) -> None:
+    import xraybatch
+
+    run = tried(tmp_path / "run", 1)
+    typed = f"--{option.replace('_', '-')}"
+    with pytest.raises(UsageError) as caught:
+        CliRunner().invoke(command, [str(run), typed, str(value)], catch_exceptions=False)
+    assert caught.value.message == f"{typed} changes nothing of what run tried."
+    assert "two or more runs" in caught.value.hint
+    with pytest.raises(UsageError) as called:
+        xraybatch.compare(run, **{option: value})
+    assert called.value.message == caught.value.message
+
+
 def test_each_fold_chose_for_itself(tmp_path: Path) -> None:
     for k, chosen in enumerate((1, 1, 0)):
         tried(tmp_path / "run" / "folds" / str(k), chosen, (f"0.{k + 4}", "0.5", "0.8", "0.7"))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.tables import read_table
+from xraybatch.evaluation.scoring import ScoreOptions
 from xraybatch.evaluation.tries import Grid, TriedSetting, Tries
 from xraybatch.models.runs import FOLDS, MODEL_FILE
 
@@ -50,6 +51,38 @@ def read_tries(path: Path) -> Tries:
             "Name two or more runs or results, or one run of `xraybatch train --try`.",
         )
     return Tries(folder.resolve().name, tuple(grids))
+
+
+def tries_alone(path: Path, options: Mapping[str, object]) -> Tries:
+    """What was tried in a run that is compared with no other.
+
+    Parameters
+    ----------
+    path : Path
+        As for `read_tries`.
+    options : mapping of str to value
+        Of a comparison, by name: of `ScoreOptions`, and others that are None unless given.
+
+    Raises
+    ------
+    UsageError
+        If nothing was tried in it, or an option is not left as it is: scores are not shown.
+    InputError
+        As `read_tries`.
+    """
+    found = read_tries(path)
+    unless = ScoreOptions()
+    given = [
+        f"--{name.replace('_', '-')}"
+        for name, value in options.items()
+        if (value or None) != (getattr(unless, name, None) or None)
+    ]
+    if given:
+        raise UsageError(
+            f"{', '.join(given)} changes nothing of what {found.run} tried.",
+            "It is for scores: name two or more runs, or leave it out.",
+        )
+    return found
 
 
 def _grid(paths: Sequence[Path], *, folds: bool) -> Grid:
