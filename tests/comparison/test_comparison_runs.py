@@ -256,7 +256,8 @@ def tried(folder: Path, chosen: int, best: tuple[str, ...] = ("0.61", "0.5", "",
     folder.mkdir(parents=True, exist_ok=True)
     grid = [("1e-3", "8"), ("1e-3", "16"), ("1e-4", "8"), ("1e-4", "16")]
     rows = [[i + 1, *point, best[i], 4 + i, 1.5, int(i == chosen)] for i, point in enumerate(grid)]
-    head = ["try", "learning-rate", "batch-size", "val_loss", "epochs", "seconds", "chosen"]
+    took = ["epochs_trained", "seconds", "chosen"]
+    head = ["try", "learning-rate", "batch-size", "val_loss", *took]
     write_csv(folder / "tries.csv", head, rows)
     return folder
 
@@ -287,6 +288,35 @@ def test_one_run_shows_the_settings_that_were_tried(
     assert "| 1e-3 | 16 | \\* 0.5 | 5 | 1.5 |" in report.read_text()
 
 
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("positive", "osteopenia"),
+        ("path_column", "file"),
+        ("label_column", "truth"),
+        ("patient_column", "person"),
+        ("label_map", "0=normal"),
+        ("confidence", 0.9),
+        ("resamples", 500),
+        ("seed", 1),
+    ],
+)
+def test_one_run_alone_takes_no_option_of_scores(
+    tmp_path: Path, option: str, value: str | float
+) -> None:
+    import xraybatch
+
+    run = tried(tmp_path / "run", 1)
+    typed = f"--{option.replace('_', '-')}"
+    with pytest.raises(UsageError) as caught:
+        CliRunner().invoke(command, [str(run), typed, str(value)], catch_exceptions=False)
+    assert caught.value.message == f"{typed} changes nothing of what run tried."
+    assert "two or more runs" in caught.value.hint
+    with pytest.raises(UsageError) as called:
+        xraybatch.compare(run, **{option: value})
+    assert called.value.message == caught.value.message
+
+
 def test_each_fold_chose_for_itself(tmp_path: Path) -> None:
     for k, chosen in enumerate((1, 1, 0)):
         tried(tmp_path / "run" / "folds" / str(k), chosen, (f"0.{k + 4}", "0.5", "0.8", "0.7"))
@@ -313,6 +343,55 @@ def test_of_several_runs_the_tries_are_counted(make_run: Callable[..., Path]) ->
     text = " ".join(render_comparison(found).split())
     assert "one: the best of 4 settings, whose epochs took 6.0 seconds in all" in text
     assert "1e-4" not in text
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        (
+            "try,lr,val_loss,epochs,seconds,chosen\n1,0.1,0.5,7,1.0,1\n2,0.2,0.6,9,1.5,0\n",
+            [{"lr": "0.1"}, {"lr": "0.2"}],
+        ),
+        (  # the epochs trained had taken the place of those tried
+            "try,lr,epochs,val_loss,seconds,chosen\n1,0.1,7,0.5,1.0,1\n2,0.1,9,0.6,1.5,0\n",
+            [{"lr": "0.1", "epochs": "not kept"}] * 2,
+        ),
+    ],
+)
+def test_tries_of_earlier_versions_are_read(
+    make_run: Callable[..., Path], text: str, values: list[dict[str, str]]
+) -> None:
+    run = make_run("run", 1, 1)
+    (run / "tries.csv").write_text(text)
+    told = json.loads(CliRunner().invoke(command, [str(run), "--json"]).stdout)
+    settings = told["grids"][0]["settings"]
+    assert [one["values"] for one in settings] == values
+    assert [one["best"] for one in settings] == [[0.5], [0.6]]
+    assert [one["epochs"] for one in settings] == [7, 9]
+    assert [one["chosen"] for one in settings] == [[0], []]
+    assert compare_models([run, make_run("other", 1, 2)]).models[0].cost.seconds_of_tries == 2.5
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a,b\n1,2\n",
+        "",
+        "try,lr,lr\n1,1,1\n",
+        "try,lr,val_loss,epochs_trained,seconds,chosen\n",
+        "try,lr,val_loss,epochs_trained,seconds,chosen\n1,0.1,0.5,many,1.0,1\n",
+    ],
+)
+def test_odd_tries_cost_a_note_and_no_comparison(make_run: Callable[..., Path], text: str) -> None:
+    runs = [make_run("one", 1, 1), make_run("other", 1, 2)]
+    (runs[1] / "tries.csv").write_text(text)
+    found = compare_models(runs)
+    assert [model.cost.tries for model in found.models] == [0, 0]
+    assert found.models[1].cost.epochs == 3
+    (said,) = [sentence for sentence in found.sentences if "tries.csv" in sentence]
+    assert said.startswith("other: its tries.csv cannot be read")
+    with pytest.raises(InputError):
+        CliRunner().invoke(command, [str(runs[1])], catch_exceptions=False)
 
 
 def test_one_run_without_tries_says_what_to_name(make_run: Callable[..., Path]) -> None:

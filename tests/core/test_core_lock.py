@@ -46,11 +46,15 @@ def test_a_process_that_is_killed_lets_go(tmp_path: Path) -> None:
 def test_one_after_the_other(tmp_path: Path) -> None:
     inside: list[int] = []
     most: list[int] = []
+    another = threading.Event()  # has come to the lock, or in
 
     def work(number: int) -> None:
-        with exclusive(tmp_path / "lock", lambda: None):
+        with exclusive(tmp_path / "lock", another.set):
             inside.append(number)
             most.append(len(inside))
+            if len(inside) > 1:
+                another.set()
+            another.wait(timeout=60)
             inside.remove(number)
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]

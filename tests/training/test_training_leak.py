@@ -15,7 +15,8 @@ from PIL import Image
 pytestmark = pytest.mark.train
 pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
 
-from xraybatch.training.leak import Claim  # noqa: E402
+from xraybatch.core.errors import UsageError  # noqa: E402
+from xraybatch.training.claims import Claim, mean_claims, write_claims  # noqa: E402
 from xraybatch.training.options import TrainOptions  # noqa: E402
 from xraybatch.training.train import train  # noqa: E402
 
@@ -92,8 +93,10 @@ def test_the_claim_is_printed_and_kept(striped_films: Path, tmp_path: Path, said
     assert "would have claimed" in (run.folder / "card.md").read_text()
     table = pd.read_csv(run.folder / "leak.csv")
     assert table["value"].item() == run.report.tasks[0].estimates["auc"].value
-    assert f"would have claimed {table['claimed'].item():.2f}, having trained on" in sentence
-    assert f"the patients of {table['shared'].item()} of its 8 test films" in sentence
+    claimed, low, high = (table[f"claimed{end}"].item() for end in ("", "_low", "_high"))
+    ends = "" if np.isnan(low) else f" [{low:.2f}–{high:.2f}]"
+    assert f"would have claimed {claimed:.2f}{ends}, having trained on" in sentence
+    assert f"the patients or the pixels of {table['shared'].item()} of its 8 test" in sentence
     assert 0 < table["shared"].item() <= table["films"].item() == 8
 
 
@@ -113,69 +116,196 @@ def test_where_patients_are_known_by_sight_it_would_have_claimed_more(
     )
     tables = [pd.read_csv(f) for f in sorted(run.folder.glob("folds/*/leak.csv"))]
     assert len(tables) == 3
-    claimed = np.mean([table["claimed"].item() for table in tables])
-    assert claimed > run.report.tasks[0].estimates["auc"].value + 0.1
-    said = " ".join(run.report.tasks[0].sentences)
-    assert f"3 random splits of films would have claimed {claimed:.2f} on average" in said
+    by_fold = pd.read_csv(run.folder / "scores-by-fold.csv")["value"]
+    claimed = pd.Series([table["claimed"].item() for table in tables])
+    assert claimed.mean() > by_fold.mean() + 0.1
     shared = sum(table["shared"].item() for table in tables)
-    assert f"the patients of {shared} of its 72 test films" in said
+    assert claim_of(run) == (
+        "AUC of 'label', mean of 3 folds (lowest to highest): by patient "
+        f"{by_fold.mean():.2f} ({by_fold.min():.2f} to {by_fold.max():.2f}); random splits of "
+        f"films would have claimed {claimed.mean():.2f} ({claimed.min():.2f} to "
+        f"{claimed.max():.2f}), having trained on the patients or the pixels of {shared} of their "
+        "72 test films."
+    )
 
 
 @pytest.mark.parametrize(
-    ("low", "claimed", "verdict"),
+    ("low", "claimed", "ends", "verdict"),
     [
-        (0.6, 0.91, "test films: too good to be true of new patients."),
-        (0.6, 0.9, "test films. That is within the interval: these films are too few to tell."),
-        (0.6, 0.59, "test films. That is less, so no leak shows here."),
-        (None, 0.99, "test films."),
+        (0.6, 0.96, (0.91, 0.99), ": the intervals do not overlap, so expect less of new patients"),
+        (0.6, 0.96, (0.9, 0.99), ": the intervals overlap, so these films are too few to tell"),
+        (0.6, 0.75, (0.6, 0.9), ": that is no more, so no leak shows here"),
+        (None, 0.99, (0.95, 1.0), ""),
+        (0.6, 0.99, (None, None), ""),
     ],
 )
 def test_the_sentence_says_what_the_figures_allow(
-    low: float | None, claimed: float, verdict: str
+    low: float | None, claimed: float, ends: tuple[float | None, float | None], verdict: str
 ) -> None:
     high = None if low is None else 0.9
-    said = str(Claim("label", "auc", 0.75, low, high, claimed, shared=9, films=12))
-    assert said.endswith(f"of 9 of its 12 {verdict}")
+    said = str(Claim("label", "auc", 0.75, low, high, claimed, *ends, shared=9, films=12))
+    assert said.endswith(f"of 9 of its 12 test films{verdict}.")
 
 
-@pytest.fixture
-def copies_in_train(known_by_sight: Path, tmp_path: Path) -> Path:
-    """Every patient's first film is a test film; the others are trained on, as distributed."""
+def test_means_of_folds_are_set_against_means_of_folds(tmp_path: Path) -> None:
+    folders = [tmp_path / str(k) for k in range(3)]
+    figures = [(0.5, 0.9), (0.6, 0.8), (0.7, 0.85)]
+    for folder, (value, claimed) in zip(folders, figures, strict=True):
+        folder.mkdir()
+        ends = (value - 0.01, value + 0.01, claimed, claimed - 0.01, claimed + 0.01)
+        write_claims(folder, [Claim("label", "auc", value, *ends, shared=3, films=4)])
+    (claim,) = mean_claims(folders)
+    assert (claim.value, claim.low, claim.high) == pytest.approx((0.6, 0.5, 0.7))
+    assert (claim.claimed, claim.claimed_low, claim.claimed_high) == pytest.approx((0.85, 0.8, 0.9))
+    assert (claim.shared, claim.films, claim.splits) == (9, 12, 3)
+    # the range of three folds is no interval, and allows no verdict
+    assert str(claim).endswith(
+        "(0.80 to 0.90), having trained on the patients or the pixels of 9 of their 12 test films."
+    )
+    (folders[1] / "leak.csv").unlink()
+    assert mean_claims(folders) == []
+
+
+def test_films_are_shared_with_what_is_trained_on() -> None:
+    from dataclasses import dataclass
+
+    from xraybatch.training.leak import shared_films
+    from xraybatch.training.split import Split
+
+    @dataclass(frozen=True)
+    class Given:
+        names: tuple[str, ...]
+        digests: list[bytes]
+        split: Split
+
+    films = [
+        ("a", b"1", "train"),
+        ("b", b"2", "train"),
+        ("c", b"3", "val"),
+        ("", b"4", "train"),
+        ("a", b"5", "test"),  # its patient is trained on
+        ("d", b"2", "test"),  # its pixels are
+        ("c", b"6", "test"),  # its patient chose the epoch alone
+        ("d", b"7", "test"),  # its patient's other film is like one of training; it is not
+        ("", b"8", "test"),  # not known is not the same
+    ]
+    names, digests, parts = zip(*films, strict=True)
+    given: Any = Given(names, list(digests), Split(np.array(parts), "", ""))
+    assert shared_films(given) == 2
+
+
+@pytest.mark.parametrize("kind", ["binary", "multiclass", "multilabel"])
+def test_the_claimed_figure_and_its_interval_are_made_as_a_score_is(kind: str) -> None:
+    from xraybatch.core.tasks import Task, TaskKind
+    from xraybatch.evaluation.scoring import score
+    from xraybatch.training.leak import auc_of
+
+    random = np.random.default_rng(3)
+    classes = ("no", "yes") if kind == "binary" else ("a", "b", "c")
+    task = Task("label", TaskKind(kind), classes, "yes" if kind == "binary" else None)
+    several = kind == "multilabel"
+    codes = random.integers(-1, 2, (90, 3)) if several else random.integers(0, len(classes), 90)
+    given = random.random((90, len(classes))).astype(np.float32)
+    given = given if several else given / given.sum(axis=1, keepdims=True)
+    patients = np.arange(90) // 3
+    table = pd.DataFrame({"path": [f"{i}.png" for i in range(90)]}).assign(status="ok", label="")
+    labels = table[["path"]].assign(patient=[f"p{i}" for i in patients])
+    for k, name in enumerate(classes):
+        table[f"prob.{name}"] = [str(p) for p in given[:, k]]
+        if several:
+            table[f"pred.{name}"] = "0"
+            labels[name] = [{-1: ""}.get(c, str(c)) for c in codes[:, k]]
+    if not several:
+        table["label"] = [classes[k] for k in given.argmax(axis=1)]
+        labels["label"] = [classes[k] for k in codes]
+    estimates = score(table, labels, tasks=[task]).tasks[0].estimates
+    expected = estimates["auc" if kind == "binary" else "macro_auc"]
+    found = auc_of(task, codes, given, patients, 0.95)
+    assert found.low is not None
+    assert (found.value, found.low, found.high) == pytest.approx(
+        (expected.value, expected.low, expected.high)
+    )
+
+
+def distributed(known_by_sight: Path, folder: Path, *, last: bool) -> Path:
+    """Half of the patients have one test film each, all others are trained on, as distributed."""
     table = pd.read_csv(known_by_sight / "labels.csv", dtype=str)
     table["path"] = [str(known_by_sight / path) for path in table["path"]]
-    first = ~table["patient"].duplicated()
-    apart = table["patient"].astype(int) >= 6  # patients who are trained on alone
-    table["split"] = np.where(first & ~apart, "test", "train")
-    folder = tmp_path / "distributed"
+    one = ~table["patient"].duplicated(keep="last" if last else "first")
+    judged = (table["patient"].astype(int) >= 6) == last
+    table["split"] = np.where(one & judged, "test", "train")
     folder.mkdir()
     table.to_csv(folder / "labels.csv", index=False)
     return folder
 
 
+@pytest.mark.parametrize("last", [False, True])
 def test_a_split_as_distributed_that_leaks_is_judged_on_the_same_films(
-    copies_in_train: Path, tmp_path: Path, said: Any, monkeypatch: pytest.MonkeyPatch
+    known_by_sight: Path, tmp_path: Path, said: Any, monkeypatch: pytest.MonkeyPatch, last: bool
 ) -> None:
+    from sklearn import metrics
+
     from xraybatch.training import leak
 
     dealt: list[Any] = []
     learn = leak.learn
 
     def seen(shop: Any, prepared: Any, *rest: Any) -> Any:
-        dealt.append(prepared)
-        return learn(shop, prepared, *rest)
+        learned = learn(shop, prepared, *rest)
+        films = prepared.films[prepared.split.where("test")]
+        answers = learned.assembly.inference.predict_on_batch(films)["label"]
+        dealt.append((prepared, np.asarray(answers)))
+        return learned
 
     monkeypatch.setattr(leak, "learn", seen)
-    run = train(asked(copies_in_train, tmp_path / "run", val_split=0.0), said)
-    ((leaking,), split) = dealt, pd.read_csv(run.folder / "split.csv", dtype=str)
-    assert set(leaking.table["path"][leaking.split.where("test")]) == set(
-        split["path"][split["split"] == "test"]
-    )
+    data = distributed(known_by_sight, tmp_path / "distributed", last=last)
+    run = train(asked(data, tmp_path / "run", val_split=0.0), said)
+    (((leaking, answers),), split) = dealt, pd.read_csv(run.folder / "split.csv", dtype=str)
+    test = leaking.split.where("test")
+    assert set(leaking.table["path"][test]) == set(split["path"][split["split"] == "test"])
     assert len(leaking.table) == 72
     assert len(split) == 72 - 30
+    assert (test.max() == 71) == last
     sentence = claim_of(run)
     assert sentence.startswith("AUC of 'label': without the overlap ")
     assert "; the split as distributed would have claimed" in sentence
-    assert "having trained on the patients of 6 of its 6 test films" in sentence
+    assert "having trained on the patients or the pixels of 6 of its 6 test films" in sentence
+    # the labels as the table of the films has them, and a reference that is not ours
+    truth = pd.read_csv(data / "labels.csv", dtype=str).set_index("path")["label"]
+    positive = (truth.loc[list(leaking.table["path"][test])] == "abnormal").to_numpy()
+    column = run.card.tasks[0].task.classes.index("abnormal")
+    expected = metrics.roc_auc_score(positive, answers[:, column])
+    assert pd.read_csv(run.folder / "leak.csv")["claimed"].item() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [(MemoryError("film /secret.png"), "MemoryError."), (UsageError("Too few."), "Too few.")],
+)
+def test_a_check_that_fails_costs_no_finished_run(
+    striped_films: Path,
+    tmp_path: Path,
+    said: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    told: str,
+) -> None:
+    from xraybatch.training import leak
+
+    def fails(*_: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(leak, "learn", fails)
+    run = train(asked(striped_films, tmp_path / "run", epochs=1), said)
+    assert said.warnings[-1] == (
+        "No leak check",
+        f"It failed, the run is kept without it: {told}",
+    )
+    assert run.report.tasks[0].estimates["auc"].value is not None
+    assert claim_of(run) == ""
+    assert {"model.onnx", "score.json", "card.md"} <= {f.name for f in run.folder.iterdir()}
+    assert not (run.folder / "leak.csv").exists()
+    assert "secret" not in (run.folder / "log.jsonl").read_text()
 
 
 def test_films_left_out_for_their_pixels_are_enough(

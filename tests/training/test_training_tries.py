@@ -14,7 +14,7 @@ from xraybatch.comparison.tries import read_tries
 from xraybatch.core.errors import UsageError
 from xraybatch.extension.records import Architecture, Network, Option, TrainingDefaults
 from xraybatch.training.options import TrainOptions
-from xraybatch.training.tries import grid
+from xraybatch.training.tries import TryLine, grid, write_tries
 
 ARCHITECTURE = Architecture(
     "a",
@@ -60,6 +60,25 @@ def test_what_cannot_be_tried_is_refused_with_a_hint(wrong: tuple[str, ...]) -> 
     with pytest.raises(UsageError) as caught:
         grid(TrainOptions("a", tries=wrong), ARCHITECTURE)
     assert caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["epochs", "try", "seconds", "chosen", "val_loss"])
+def test_what_was_tried_and_what_it_took_stand_apart(tmp_path: Path, name: str) -> None:
+    lines = (
+        TryLine({name: "5", "learning-rate": "1e-3"}, "val_loss", 0.5, 4, 1.0, True),
+        TryLine({name: "10", "learning-rate": "1e-3"}, "val_loss", 0.6, 7, 2.0),
+    )
+    write_tries(tmp_path, lines)
+    (shown,) = read_tries(tmp_path).grids
+    assert shown.monitor == "val_loss"
+    tried = "epochs" if name == "epochs" else f"{name} tried"
+    assert [one.values for one in shown.settings] == [
+        {tried: value, "learning-rate": "1e-3"} for value in ("5", "10")
+    ]
+    assert [(one.best, one.epochs, one.seconds, one.chosen) for one in shown.settings] == [
+        ((0.5,), 4, 1.0, (0,)),
+        ((0.6,), 7, 2.0, ()),
+    ]
 
 
 pytest.importorskip("tensorflow", reason="TensorFlow is not installed")

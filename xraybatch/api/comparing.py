@@ -12,7 +12,7 @@ from rich.console import Console
 
 from xraybatch.api.quiet import or_quiet
 from xraybatch.comparison.compare import compare_models
-from xraybatch.comparison.tries import read_tries
+from xraybatch.comparison.tries import tries_alone
 from xraybatch.core.label_maps import map_text
 from xraybatch.core.progress import Progress
 from xraybatch.evaluation import comparison as evaluation
@@ -108,7 +108,7 @@ def compare(
     ----------
     *models : path or Run
         Runs, or results tables; differences are to the first. One run alone shows the settings that
-        it tried.
+        it tried, and takes none of the options below.
     labels : path, optional
         The truth; needed for results tables, and goes before what runs were scored by.
     positive : str, optional
@@ -134,21 +134,22 @@ def compare(
         With the sentence and hint that the command would print.
     """
     paths = [model.folder if isinstance(model, Run) else Path(model) for model in models]
+    scoring: dict[str, Any] = {
+        "path_column": path_column,
+        "label_column": label_column,
+        "patient_column": patient_column,
+        "label_map": map_text(label_map) if label_map else None,
+        "confidence": confidence,
+        "resamples": resamples,
+        "seed": seed,
+    }
     if len(paths) == 1 and labels is None:
-        return Tries(**_fields(read_tries(paths[0])))
+        return Tries(**_fields(tries_alone(paths[0], {"positive": positive, **scoring})))
     found = compare_models(
         paths,
         None if labels is None else Path(labels),
         positive=positive,
-        options=score_options(
-            path_column=path_column,
-            label_column=label_column,
-            patient_column=patient_column,
-            label_map=map_text(label_map) if label_map else None,
-            confidence=confidence,
-            resamples=resamples,
-            seed=seed,
-        ),
+        options=score_options(**scoring),
         progress=or_quiet(progress),
     )
     return Comparison(**_fields(found))

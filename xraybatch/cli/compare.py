@@ -65,7 +65,7 @@ def command(
     """
     from xraybatch.cli.console import ConsoleProgress, stdout
     from xraybatch.comparison.compare import compare_models
-    from xraybatch.comparison.tries import read_tries
+    from xraybatch.comparison.tries import tries_alone
     from xraybatch.reports.comparison_console import print_comparison
     from xraybatch.reports.files import FORMS_OF_COMPARISON, check_report_path
     from xraybatch.reports.json_text import to_json
@@ -75,7 +75,7 @@ def command(
     for path in reports:
         check_report_path(path, overwrite=overwrite, forms=FORMS_OF_COMPARISON)
     if len(runs) == 1 and labels is None:
-        tried = read_tries(runs[0])
+        tried = tries_alone(runs[0], {"positive": positive, **values})
         if as_json:
             click.echo(to_json(tried), nl=False)
         else:

@@ -85,8 +85,9 @@ def _run(folder: Path) -> Contender:
     given = read_results(folder / part)
     split = read_table(folder / SPLIT)
     truth = split[split["split"] == _PARTS[part]].reset_index(drop=True)
-    said = (*_warnings(given), *((OPTIMISTIC,) if _PARTS[part] == "val" else ()))
-    return Contender(folder.resolve().name, given, truth, _of_run(folder, given.record), said)
+    cost, unknown = _of_run(folder, given.record)
+    said = (*_warnings(given), *((OPTIMISTIC,) if _PARTS[part] == "val" else ()), *unknown)
+    return Contender(folder.resolve().name, given, truth, cost, said)
 
 
 def _of_record(record: Mapping[str, Any]) -> Cost:
@@ -114,16 +115,22 @@ def _above_0(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) and value > 0 else None
 
 
-def _of_run(folder: Path, record: Mapping[str, Any]) -> Cost:
+def _of_run(folder: Path, record: Mapping[str, Any]) -> tuple[Cost, tuple[str, ...]]:
+    """What it cost, and what of that is not known."""
     parameters = count_parameters(load_model(folder / MODEL_FILE).content)
     cost = replace(_of_record(record), parameters=parameters)
+    unknown: tuple[str, ...] = ()
     if (folder / TRIES).is_file():
-        tried = read_tries(folder).grids[-1].settings
-        seconds = round(sum(one.seconds for one in tried), 3)
-        cost = replace(cost, tries=len(tried), seconds_of_tries=seconds)
+        try:
+            tried = read_tries(folder).grids[-1].settings
+        except InputError:
+            unknown = (f"its {TRIES} cannot be read: of how many settings it is the best is lost.",)
+        else:
+            seconds = round(sum(one.seconds for one in tried), 3)
+            cost = replace(cost, tries=len(tried), seconds_of_tries=seconds)
     history = folder / HISTORY
     if not history.is_file():
-        return cost
+        return cost, unknown
     table = read_table(history)
     try:
         seconds = sum(float(cell) for cell in table["seconds"])
@@ -131,7 +138,8 @@ def _of_run(folder: Path, record: Mapping[str, Any]) -> Cost:
         best = int(float(kept[-1])) if kept else None
     except (KeyError, ValueError):
         raise InputError(f"{history} is not what a training run writes.") from None
-    return replace(cost, epochs=len(table), best_epoch=best, training_seconds=round(seconds, 3))
+    cost = replace(cost, epochs=len(table), best_epoch=best, training_seconds=round(seconds, 3))
+    return cost, unknown
 
 
 def _warnings(given: Given) -> tuple[str, ...]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.tables import read_table
+from xraybatch.evaluation.scoring import ScoreOptions
 from xraybatch.evaluation.tries import Grid, TriedSetting, Tries
 from xraybatch.models.runs import FOLDS, MODEL_FILE
 
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TRIES = "tries.csv"
-_BEFORE, _AFTER = "try", ("epochs", "seconds", "chosen")  # around settings and monitor
+# around settings and monitor
+_BEFORE, _AFTER = "try", ("epochs_trained", "seconds", "chosen")
+_AFTER_ONCE = ("epochs", "seconds", "chosen")  # as earlier versions wrote them
+_NOT_KEPT = "not kept"  # by these, where epochs were tried: the epochs trained stand in their place
 
 
 def read_tries(path: Path) -> Tries:
@@ -49,8 +53,40 @@ def read_tries(path: Path) -> Tries:
     return Tries(folder.resolve().name, tuple(grids))
 
 
+def tries_alone(path: Path, options: Mapping[str, object]) -> Tries:
+    """What was tried in a run that is compared with no other.
+
+    Parameters
+    ----------
+    path : Path
+        As for `read_tries`.
+    options : mapping of str to value
+        Of a comparison, by name: of `ScoreOptions`, and others that are None unless given.
+
+    Raises
+    ------
+    UsageError
+        If nothing was tried in it, or an option is not left as it is: scores are not shown.
+    InputError
+        As `read_tries`.
+    """
+    found = read_tries(path)
+    unless = ScoreOptions()
+    given = [
+        f"--{name.replace('_', '-')}"
+        for name, value in options.items()
+        if (value or None) != (getattr(unless, name, None) or None)
+    ]
+    if given:
+        raise UsageError(
+            f"{', '.join(given)} changes nothing of what {found.run} tried.",
+            "It is for scores: name two or more runs, or leave it out.",
+        )
+    return found
+
+
 def _grid(paths: Sequence[Path], *, folds: bool) -> Grid:
-    tables = [read_table(path) for path in paths]
+    tables = [_named(read_table(path)) for path in paths]
     first = tables[0]
     columns = [str(name) for name in first.columns]
     of_settings = columns[1 : -len(_AFTER) - 1]
@@ -59,8 +95,9 @@ def _grid(paths: Sequence[Path], *, folds: bool) -> Grid:
             columns[:1] != [_BEFORE]
             or tuple(columns[-len(_AFTER) :]) != _AFTER
             or not of_settings
-            or not table[[_BEFORE, *of_settings]].equals(first[[_BEFORE, *of_settings]])
             or list(table.columns) != columns
+            or not len(table)
+            or not table[[_BEFORE, *of_settings]].equals(first[[_BEFORE, *of_settings]])
         ):
             raise InputError(f"{path} is not what a training run writes.")
     monitor = columns[-len(_AFTER) - 1]
@@ -71,6 +108,20 @@ def _grid(paths: Sequence[Path], *, folds: bool) -> Grid:
     return Grid(len(tables) if folds else 0, monitor, settings)
 
 
+def _named(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with today's columns."""
+    columns = [str(name) for name in table.columns]
+    if tuple(columns[-3:]) == _AFTER_ONCE:
+        return table.rename(columns={"epochs": "epochs_trained"})
+    if columns[-2:] != list(_AFTER_ONCE[1:]) or "epochs" not in columns[1:-3]:
+        return table
+    if "epochs_trained" in columns:
+        return table
+    trained = table["epochs"]
+    found = table.assign(epochs=_NOT_KEPT, epochs_trained=trained)
+    return found[[*columns[:-2], "epochs_trained", *columns[-2:]]]
+
+
 def _setting(
     tables: Sequence[pd.DataFrame], i: int, of_settings: Sequence[str], monitor: str
 ) -> TriedSetting:
@@ -78,7 +129,7 @@ def _setting(
     return TriedSetting(
         values={name: str(rows[0][name]) for name in of_settings},
         best=tuple(float(row[monitor]) if row[monitor] else None for row in rows),
-        epochs=sum(int(row["epochs"]) for row in rows),
+        epochs=sum(int(row["epochs_trained"]) for row in rows),
         seconds=round(sum(float(row["seconds"]) for row in rows), 3),
         chosen=tuple(k for k, row in enumerate(rows) if row["chosen"] == "1"),
     )

@@ -54,9 +54,10 @@ def _title(found: Tries, grid: Grid) -> str:
 
 def _head(grid: Grid) -> tuple[str, ...]:
     names = tuple(grid.settings[0].values)
+    cost = ("trained" if "epochs" in names else "epochs", "seconds")
     if grid.folds:
-        return (*names, f"mean {grid.monitor}", "range", "chosen in fold", "epochs", "seconds")
-    return (*names, grid.monitor, "epochs", "seconds")
+        return (*names, f"mean {grid.monitor}", "range", "chosen in fold", *cost)
+    return (*names, grid.monitor, *cost)
 
 
 def _cells(grid: Grid, one: TriedSetting) -> tuple[str, ...]:

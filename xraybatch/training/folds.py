@@ -24,11 +24,11 @@ from xraybatch.reports.scoring import DEMONSTRATION
 from xraybatch.sources.keys import order_key
 from xraybatch.training import artefacts
 from xraybatch.training.card_of_run import scores_for_card
+from xraybatch.training.claims import for_card, mean_claims, with_claims
 from xraybatch.training.folder import STATE
 from xraybatch.training.gather import Gathered
 from xraybatch.training.held_back import score_answers, truth_of
 from xraybatch.training.labels import FOLD
-from xraybatch.training.leak import for_card, pooled_claims, with_claims
 from xraybatch.training.learn import Workshop
 from xraybatch.training.one_run import make_run, recard
 from xraybatch.training.options import TrainOptions
@@ -78,7 +78,7 @@ def cross_validate(
         given.tasks,
         _sentences(given, _count(options)),
     )
-    claims = pooled_claims(report, [shop.building / FOLDS / str(k) for k in range(_count(options))])
+    claims = mean_claims([shop.building / FOLDS / str(k) for k in range(_count(options))])
     report = with_claims(report, claims)
     lines = _lines(shop.building, given, dealt, pooled)
     _write_above(shop, given, dealt, report, lines)

@@ -8,92 +8,33 @@ that looks is what splitting by patient is for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xraybatch.core.files import write_text
+from xraybatch.core.errors import UsageError
+from xraybatch.core.log import log_error
 from xraybatch.core.progress import SILENT
-from xraybatch.core.tables import read_table
-from xraybatch.evaluation.report import Report
+from xraybatch.core.tasks import Task, TaskKind
+from xraybatch.evaluation.ranking import Part, macro_auc
+from xraybatch.evaluation.report import Estimate, Report
 from xraybatch.reports.cross_validation import main_figure
-from xraybatch.reports.words import title
+from xraybatch.training.claims import Claim
+from xraybatch.training.heads import UNLABELLED
 from xraybatch.training.learn import Workshop, learn
-from xraybatch.training.monitor import figure
-from xraybatch.training.part_names import TEST, TRAIN, VALIDATION
+from xraybatch.training.part_names import TEST, TRAIN
 from xraybatch.training.prepare import Prepared
 from xraybatch.training.settings import Settings
-from xraybatch.training.split import Split, groups_of
+from xraybatch.training.split import Split
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-LEAK = "leak.csv"
 _COMPARED = ("auc", "macro_auc")
 _BATCH = 32
-
-
-@dataclass(frozen=True)
-class Claim:
-    """One task's figure by patient, and what a split that leaks would have claimed.
-
-    Attributes
-    ----------
-    task : str
-    figure : str
-    value : float
-    low, high : float or None
-    claimed : float
-    shared, films : int
-        Of the test films behind `claimed`, those whose patient or pixels were trained on; and all.
-    splits : int
-        Of how many splits `claimed` is the mean.
-    distributed : bool
-        Whether the split that leaks is the one as distributed; else it was dealt at random.
-    whole : str
-        What does not stand in two parts behind `value`: ``patient``, ``study`` or ``film``.
-    """
-
-    task: str
-    figure: str
-    value: float
-    low: float | None
-    high: float | None
-    claimed: float
-    shared: int
-    films: int
-    splits: int = 1
-    distributed: bool = False
-    whole: str = "patient"
-
-    def __str__(self) -> str:
-        known = self.low is not None and self.high is not None
-        ends = f" [{self.low:.2f}–{self.high:.2f}]" if known else ""
-        honest = "without the overlap" if self.distributed else "by patient"
-        split = "a random split" if self.splits == 1 else f"{self.splits} random splits"
-        parts = "split" if self.splits == 1 else "folds"
-        split = f"the {parts} as distributed" if self.distributed else f"{split} of films"
-        mean = "" if self.splits == 1 else " on average"
-        return (
-            f"{title(self.figure)} of '{self.task}': {honest} {self.value:.2f}{ends}; {split} "
-            f"would have claimed {self.claimed:.2f}{mean}, having trained on {self._of_whom()} of "
-            f"{self.shared:,} of its {self.films:,} test films{self._verdict()}."
-        )
-
-    def _of_whom(self) -> str:
-        return {"patient": "the patients", "study": "the studies"}.get(self.whole, "the pixels")
-
-    def _verdict(self) -> str:
-        if self.low is None or self.high is None:
-            return ""
-        if self.claimed > self.high:
-            return ": too good to be true of new patients"
-        if self.claimed >= self.low:
-            return ". That is within the interval: these films are too few to tell"
-        return ". That is less, so no leak shows here"
 
 
 def leak_claims(
@@ -119,6 +60,25 @@ def leak_claims(
     frozen : bool
         Whether the backbone was, which makes this cheap.
     """
+    try:
+        return _claims(shop, prepared, settings, report, state, frozen=frozen)
+    except Exception as error:  # the run is finished: a check that fails must not cost it
+        log_error(error)
+        # other sentences may name a film, and what is warned of is logged
+        told = error.message if isinstance(error, UsageError) else f"{type(error).__name__}."
+        shop.progress.warn("No leak check", f"It failed, the run is kept without it: {told}")
+        return []
+
+
+def _claims(
+    shop: Workshop,
+    prepared: Prepared,
+    settings: Settings,
+    report: Report,
+    state: Path,
+    *,
+    frozen: bool,
+) -> list[Claim]:
     asked = shop.options.leak_check
     if asked is False or (asked is None and (not frozen or settings.fine_tune)):
         return []
@@ -137,23 +97,65 @@ def leak_claims(
             learned.assembly.inference.predict_on_batch(dealt.films[films[i : i + _BATCH]])
             for i in range(0, len(films), _BATCH)
         ]
+    patients = _numbered([dealt.names[film] for film in films])
+    confidence = report.settings.confidence
     found = []
     for task, scored in zip(prepared.tasks, report.tasks, strict=True):
         name = main_figure(scored)
+        honest = scored.estimates[name]
         given = np.concatenate([np.asarray(part[task.name]) for part in parts])
-        claimed = figure("macro-auc", task, prepared.codes[task.name][films], given)
-        estimate = scored.estimates[name]
-        if claimed is not None and estimate.value is not None and name in _COMPARED:
+        claimed = auc_of(task, dealt.codes[task.name][films], given, patients, confidence)
+        if claimed.value is not None and honest.value is not None and name in _COMPARED:
             claim = Claim(
                 task.name,
                 name,
-                *(estimate.value, estimate.low, estimate.high, claimed),
+                *(honest.value, honest.low, honest.high),
+                *(claimed.value, claimed.low, claimed.high),
                 *(shared_films(dealt), len(films)),
                 distributed=distributed,
                 whole=prepared.whole,
             )
             found.append(claim)
     return found
+
+
+def auc_of(
+    task: Task,
+    codes: NDArray[np.int64],
+    given: NDArray[np.float32],
+    patients: NDArray[np.int64],
+    confidence: float,
+) -> Estimate:
+    """A task's AUC as ``score`` has it: of two classes the positive one's, else the mean of all.
+
+    Parameters
+    ----------
+    task : Task
+    codes : ndarray of int64
+        ``(n,)``, or for multilabel ``(n, K)`` of 0, 1 and −1; −1: not labelled.
+    given : ndarray of float32, shape (n, K)
+        Probabilities.
+    patients : ndarray of int64, shape (n,)
+        Equal for films of one patient, from 0.
+    confidence : float
+        Of the interval.
+    """
+    parts = []
+    for k, name in enumerate(task.classes):
+        if task.kind is TaskKind.BINARY and k != task.positive_index:
+            continue
+        several = task.kind is TaskKind.MULTILABEL
+        truth, of_class = (codes[:, k], 1) if several else (codes, k)
+        known = truth != UNLABELLED
+        parts.append(Part(truth[known] == of_class, given[known, k], patients[known], name))
+    return macro_auc(parts, confidence)
+
+
+def _numbered(names: Sequence[str]) -> NDArray[np.int64]:
+    """Numbers for names; each film its own where the name is empty."""
+    first: dict[object, int] = {}
+    keys = (name or film for film, name in enumerate(names))
+    return np.array([first.setdefault(key, len(first)) for key in keys], np.int64)
 
 
 def at_random(prepared: Prepared, seed: int) -> Prepared:
@@ -170,67 +172,12 @@ def at_random(prepared: Prepared, seed: int) -> Prepared:
 
 
 def shared_films(dealt: Prepared) -> int:
-    """Test films whose patient (or study) or pixels stand in a part that is learned from, too."""
-    groups = groups_of(dealt.names, dealt.digests)
-    learned, test = dealt.split.where(TRAIN, VALIDATION), dealt.split.where(TEST)
-    return int(np.count_nonzero(np.isin(groups[test], groups[learned])))
-
-
-def with_claims(report: Report, claims: Sequence[Claim]) -> Report:
-    """A report that says them."""
-    said = {claim.task: str(claim) for claim in claims}
-    tasks = [
-        replace(task, sentences=(*task.sentences, said[task.task])) if task.task in said else task
-        for task in report.tasks
-    ]
-    return replace(report, tasks=tuple(tasks))
-
-
-def for_card(scores: Mapping[str, Any], claims: Sequence[Claim]) -> dict[str, Any]:
-    """A card's scores, with them."""
-    found = dict(scores)
-    for claim in claims:
-        found[claim.task] = {**found[claim.task], "random_split": str(claim)}
-    return found
-
-
-def write_claims(folder: Path, claims: Sequence[Claim]) -> None:
-    """``leak.csv``, where there is any."""
-    import pandas as pd
-
-    if claims:
-        table = pd.DataFrame([asdict(claim) for claim in claims])
-        write_text(folder / LEAK, table.to_csv(index=False, lineterminator="\n"))
-
-
-def pooled_claims(report: Report, folders: Sequence[Path]) -> list[Claim]:
-    """The pooled figure beside the mean of what the folds' random splits would have claimed."""
-    tables = [read_table(folder / LEAK) for folder in folders if (folder / LEAK).exists()]
-    rows = [row for table in tables for row in table.to_dict("records")]
-    found = []
-    for scored in report.tasks:
-        name = main_figure(scored)
-        lines = [row for row in rows if row["task"] == scored.task]
-        estimate = scored.estimates[name]
-        alike = len({(row["distributed"], row["whole"]) for row in lines}) == 1
-        if (
-            len(lines) == len(folders)
-            and alike
-            and estimate.value is not None
-            and name in _COMPARED
-        ):
-            mean = float(np.mean([float(row["claimed"]) for row in lines]))
-            shared, films = (sum(int(row[of]) for row in lines) for of in ("shared", "films"))
-            claim = Claim(
-                scored.task,
-                name,
-                *(estimate.value, estimate.low, estimate.high, mean),
-                *(shared, films, len(lines)),
-                distributed=lines[0]["distributed"] == str(True),
-                whole=lines[0]["whole"],
-            )
-            found.append(claim)
-    return found
+    """Test films whose own patient (or study) or pixels are trained on, too."""
+    known: set[object] = set()
+    for film in dealt.split.where(TRAIN):
+        known |= {dealt.names[film], dealt.digests[film]} - {"", b""}
+    test = dealt.split.where(TEST)
+    return sum(not known.isdisjoint({dealt.names[film], dealt.digests[film]}) for film in test)
 
 
 def _reason(prepared: Prepared, dealt: Prepared) -> str:
@@ -242,5 +189,7 @@ def _reason(prepared: Prepared, dealt: Prepared) -> str:
     if prepared.overlapping is None and len(known) == len(set(known)):
         return "every patient has one film"
     if not shared_films(dealt):
+        if prepared.overlapping is not None:
+            return f"no {prepared.whole} or film of test is trained on as distributed either"
         return "no patient stands on both sides of a random split either"
     return ""

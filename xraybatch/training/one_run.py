@@ -13,9 +13,10 @@ from xraybatch.models.model import load_model, with_card
 from xraybatch.models.runs import MODEL_FILE
 from xraybatch.training import artefacts
 from xraybatch.training.card_of_run import scores_for_card
+from xraybatch.training.claims import for_card, with_claims, write_claims
 from xraybatch.training.config import write_config
 from xraybatch.training.held_back import CHOSEN_ON, HELD_BACK, judged_part, score_part
-from xraybatch.training.leak import for_card, leak_claims, with_claims, write_claims
+from xraybatch.training.leak import leak_claims
 from xraybatch.training.learn import Workshop, learn
 from xraybatch.training.model_file import Trained, write_model_file
 from xraybatch.training.part_names import PARTS, TEST

@@ -57,6 +57,7 @@ class TryLine:
     best : float or None
         The kept epoch's `monitor`.
     epochs : int
+        Trained, which patience may make fewer than tried.
     seconds : float
     chosen : bool
     """
@@ -162,20 +163,21 @@ def choose(shop: Workshop, prepared: Prepared, settings: Settings, state: Path) 
 
 
 def write_tries(folder: Path, lines: tuple[TryLine, ...]) -> None:
-    """``tries.csv``."""
+    """``tries.csv``: the number of each, its settings, its figure, what it took."""
     import pandas as pd
 
-    rows = [
-        {
-            "try": number,
-            **line.values,
+    rows = []
+    for number, line in enumerate(lines, start=1):
+        found = {
             line.monitor: line.best,
-            "epochs": line.epochs,
+            "epochs_trained": line.epochs,
             "seconds": round(line.seconds, 3),
             "chosen": int(line.chosen),
         }
-        for number, line in enumerate(lines, start=1)
-    ]
+        # an architecture may call its options what it likes
+        taken = {"try", *found}
+        named = {f"{k} tried" if k in taken else k: value for k, value in line.values.items()}
+        rows.append({"try": number, **named, **found})
     write_text(folder / TRIES, pd.DataFrame(rows).to_csv(index=False, lineterminator="\n"))
 
 
