@@ -20,6 +20,7 @@ from xraybatch.core.tasks import TaskRequest
 from xraybatch.training.data_source import how_prepared, with_folder
 from xraybatch.training.datasets.options import PrepareOptions
 from xraybatch.training.datasets.prepare import prepare_data
+from xraybatch.training.gather import find
 from xraybatch.training.labels import read_films
 from xraybatch.training.options import TrainOptions
 from xraybatch.training.resume import find_unfinished, write_about
@@ -172,25 +173,76 @@ def test_a_share_for_validation_holds_for_an_archive(
     assert how_prepared(options) == ""
 
 
+def table_zip(folder: Path, head: str, patients: int = 10) -> Path:
+    """A ZIP of class folders with a table, in which every patient has four films."""
+    rng = np.random.default_rng(1)
+    lines = [head]
+    for number in range(patients * 4):
+        patient, name = number // 4, ("normal", "sick")[number // 4 % 2]
+        path = folder / "table" / name / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (24, 20)).astype(np.uint8)).save(path)
+        lines.append(f"{name}/{number}.png,{name},c{patient}")
+    (folder / "table" / "labels.csv").write_text("\n".join(lines) + "\n")
+    return Path(shutil.make_archive(str(folder / "table"), "zip", folder / "table"))
+
+
+def parts_of_patients(folder: Path) -> int:
+    """The most parts that films of one of the patients of `table_zip` stand in."""
+    table = read_table(folder / "labels.csv")
+    patient = table["path"].str.extract(r"(\d+)\.png")[0].astype(int) // 4
+    return int(table["split"].groupby(patient).nunique().max())
+
+
+@pytest.mark.parametrize("task", ["label", "view", "finding"])
+def test_the_patients_of_a_table_are_kept_whole_where_the_task_names_classes(
+    task: str, said: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XRAYBATCH_CACHE", str(tmp_path / "cache"))
+    archive = table_zip(tmp_path, f"path,{task.replace('finding', 'label')},patient")
+    options = TrainOptions("cnn", data=archive, task=(f"{task}:binary=normal,sick",))
+    found = with_folder(options, said)
+    assert found.data is not None
+    assert len(set(read_table(found.data / "labels.csv")["patient"])) == 10
+    assert parts_of_patients(found.data) == 1
+    assert set(find(found.data, found, said).labelled.table[task]) == {"normal", "sick"}
+
+
+def mura_tree(folder: Path) -> Path:
+    rng = np.random.default_rng(0)
+    for number in range(16):
+        part, answer = ("train", "valid")[number % 2], ("positive", "negative")[number // 2 % 2]
+        study = folder / f"{part}/XR_HAND/patient{number:05}/study1_{answer}"
+        study.mkdir(parents=True)
+        pixels = rng.integers(0, 256, (24, 20)).astype(np.uint8)
+        Image.fromarray(pixels).save(study / "image1.png")
+    elbow = folder / "train/XR_ELBOW/patient99999/study1_positive/image1.png"
+    elbow.parent.mkdir(parents=True)
+    Image.fromarray(rng.integers(0, 256, (24, 20)).astype(np.uint8)).save(elbow)
+    return folder
+
+
+def test_one_task_of_mura_may_name_its_classes(
+    said: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XRAYBATCH_CACHE", str(tmp_path / "cache"))
+    tree = mura_tree(tmp_path / "MURA")
+    task = ("abnormality:binary=negative,positive",)
+    found = with_folder(TrainOptions("cnn", data=tree, task=task), said)
+    films = find(found.data, found, said).labelled
+    assert films.table["abnormality"].value_counts().to_dict() == {"positive": 9, "negative": 8}
+
+
 def test_a_tree_of_mura_may_lie_in_a_folder_of_its_name(
     said: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XRAYBATCH_CACHE", str(tmp_path / "cache"))
-    rng = np.random.default_rng(0)
-    for number in range(12):
-        part, answer = ("train", "valid")[number % 2], ("positive", "negative")[number // 2 % 2]
-        study = f"MURA-v1.1/{part}/XR_HAND/patient{number:05}/study1_{answer}"
-        (tmp_path / "m" / study).mkdir(parents=True)
-        pixels = rng.integers(0, 256, (24, 20)).astype(np.uint8)
-        Image.fromarray(pixels).save(tmp_path / "m" / study / "image1.png")
-    elbow = tmp_path / "m/MURA-v1.1/train/XR_ELBOW/patient99999/study1_positive/image1.png"
-    elbow.parent.mkdir(parents=True)
-    Image.fromarray(rng.integers(0, 256, (24, 20)).astype(np.uint8)).save(elbow)
+    mura_tree(tmp_path / "m" / "MURA-v1.1")
     found = with_folder(TrainOptions("cnn", data=tmp_path / "m"), said)
     assert found.data is not None
     table = read_table(found.data / "labels.csv")
     assert set(table["abnormality"]) == {"positive", "negative"}
-    assert len(table) == 13
+    assert len(table) == 17
 
 
 def test_a_stopped_run_remembers_its_address(address: str, tmp_path: Path) -> None:

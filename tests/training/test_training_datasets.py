@@ -240,6 +240,42 @@ def test_demanded_classes_are_there_and_no_others(tmp_path: Path, said: Any) -> 
     assert [p.name for p in tmp_path.iterdir()] == ["src"]
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_table_beside_goes_before_folders_where_classes_are_demanded(
+    tmp_path: Path, said: Any, packed: bool
+) -> None:
+    source = put(tmp_path / "src", FLAT)
+    rows = [f"{path},{path.split('/')[0]},p{i // 5}" for i, path in enumerate(FLAT)]
+    write_table(source / "labels.csv", ["path,label,patient", *rows])
+    source = zipped(source, tmp_path / "a.zip") if packed else source
+    found, out = prepare(source, said, classes=("NORMAL", "osteopenia", "osteoporosis"))
+    assert (found.form, found.patients) == ("table", 12)
+    assert labels(out) == {"NORMAL": 20, "osteopenia": 20, "osteoporosis": 20}
+    with pytest.raises(InputError, match="Beside the classes asked for there is 'osteopenia'"):
+        prepare_data(source, tmp_path / "no", PrepareOptions(classes=("normal", "osteoporosis")))
+
+
+def test_a_table_of_something_else_is_told_where_folders_have_the_classes(
+    tmp_path: Path, said: Any
+) -> None:
+    source = put(tmp_path / "src", FLAT)
+    write_table(source / "view.csv", ["path,label", *(f"{path},lateral" for path in FLAT)])
+    found, _ = prepare(source, said, classes=CLASSES)
+    assert found.form == "class-folders"
+    assert [title for title, _ in said.warnings] == ["Table not used"]
+    assert "'view.csv' cannot be used: There is no class 'normal'" in said.warnings[0][1]
+
+
+def test_several_usable_tables_are_told(tmp_path: Path, said: Any) -> None:
+    source = put(tmp_path / "src", FLAT)
+    for name in ("one.csv", "two.csv"):
+        write_table(source / name, ["path,label", *(f"{path},x" for path in FLAT)])
+    found, _ = prepare(source, said, classes=CLASSES)
+    assert found.form == "class-folders"
+    assert "'one.csv', 'two.csv'" in said.warnings[0][1]
+    assert "labels.csv" in said.warnings[0][1]
+
+
 REGIONS = ("ELBOW", "FINGER", "FOREARM", "HAND", "HUMERUS", "SHOULDER", "WRIST")
 
 
@@ -395,7 +431,7 @@ def test_a_table_about_something_else_gives_way_to_class_folders(tmp_path: Path,
     write_table(source / "scanners.csv", ["name,class", "siemens,a"])
     found, _ = prepare(source, said)
     assert found.form == "class-folders"
-    assert "cannot be used" in said.text
+    assert "cannot be used" in said.warnings[0][1]
 
 
 @pytest.mark.parametrize("path", ["../../secret.png", "{absolute}"])
@@ -656,7 +692,7 @@ def test_films_that_are_links_keep_their_names(tmp_path: Path, said: Any) -> Non
             "--label-map does nothing for data of the form",
         ),
         ("src", {"patient_column": "who"}, "--patient-column does nothing"),
-        ("src/t.csv", {"classes": ("a", "b")}, "--classes does nothing"),
+        ("src/t.csv", {"classes": ("a", "b")}, "There is no class 'a', 'b'; there is 'normal'"),
         ("empty", {}, "no film"),
         ("empty.zip", {}, "no film"),
         ("a.zip", {"sha256": "0" * 64}, "another SHA-256"),

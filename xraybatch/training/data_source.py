@@ -11,7 +11,7 @@ from typing import Any
 
 from xraybatch.core.lock import exclusive
 from xraybatch.core.progress import Progress
-from xraybatch.core.tasks import parse_task_request
+from xraybatch.core.tasks import TaskKind, parse_task_request
 from xraybatch.extension.records import Preset
 from xraybatch.extension.registry import registry
 from xraybatch.sources.archive_folder import find_archives
@@ -61,8 +61,10 @@ def with_folder(
         return _of_preset(_with_origin(options, options.data), progress)
     if not is_folder and kind_of_source(source, PrepareOptions()) == "folder":
         return options  # which is not there: told where it is read
+    task, classes = _asked_of_one(options)
     asked = PrepareOptions(
-        classes=_classes(options),
+        task=task,
+        classes=classes,
         val_split=val_split,
         test_split=options.test_split,
         seed=options.seed,
@@ -122,14 +124,24 @@ def _is_mura(folder: Path) -> bool:
     )
 
 
-def _classes(options: TrainOptions) -> tuple[str, ...]:
-    """Classes that must be there, where one task names them."""
+def _asked_of_one(options: TrainOptions) -> tuple[str, tuple[str, ...]]:
+    """The task, where there is one that labels name, and the classes that must be in the data."""
     requests = [parse_task_request(text) for text in options.task]
-    return tuple(requests[0].classes) if len(requests) == 1 else ()
+    if len(requests) != 1 or requests[0].kind is TaskKind.MULTILABEL:
+        return "", ()
+    classes = () if options.label_map else tuple(requests[0].classes)
+    return requests[0].name, classes
 
 
 def _name(source: str, data: Path, asked: PrepareOptions) -> str:
-    known: list[Any] = [source, asked.classes, asked.val_split, asked.test_split, asked.seed]
+    known: list[Any] = [
+        source,
+        asked.task,
+        asked.classes,
+        asked.val_split,
+        asked.test_split,
+        asked.seed,
+    ]
     with suppress(OSError):
         status = data.stat()
         known += [str(data.resolve()), status.st_size, status.st_mtime_ns]

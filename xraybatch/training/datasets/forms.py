@@ -82,10 +82,51 @@ def arrange_folders(
             "Put the films of each class into a folder of its name, or give a table of labels.",
         )
     found = Counter(row.labels[0] for row in rows)
-    spelled = _demanded(found, classes)
+    spelled = demanded(found, classes, "class folder")
     rows = [replace(row, labels=(spelled.get(row.labels[0], row.labels[0]),)) for row in rows]
     sentence = _sentence(form, rows, sorted({row.labels[0] for row in rows}))
     return Arrangement(form, sentence, (DEFAULT_TASK,), tuple(rows), dict(+skipped))
+
+
+def demanded(
+    found: Mapping[str, int], classes: Sequence[str], what: str, *, may_lack: bool = False
+) -> dict[str, str]:
+    """Class as the data spell it → as it was asked for; nothing where none was.
+
+    Parameters
+    ----------
+    found : mapping of str to int
+        Films of each class.
+    classes : sequence of str
+        That must be there, compared without capitals; empty: any.
+    what : str
+        What they are in the data, for sentences.
+    may_lack : bool
+        Whether one of `classes` may have no film.
+
+    Raises
+    ------
+    InputError
+        If one is missing, or there are others.
+    """
+    if not classes:
+        return {}
+    plural = "classes" if what == "class" else f"{what}s"
+    wanted = {_plain(name): name.strip() for name in classes}
+    there = {_plain(name) for name in found}
+    missing = [name for plain, name in wanted.items() if plain not in there]
+    if missing and not may_lack:
+        raise InputError(
+            f"There is no {what} {listed(missing)}; there is {listed(sorted(found))}.",
+            "Look at the data, or at how the classes are spelled that were asked for.",
+        )
+    if more := [name for name in sorted(found) if _plain(name) not in wanted]:
+        films = sum(found[name] for name in more)
+        raise InputError(
+            f"Beside the {plural} asked for there is {listed(more)} with {films:,} films.",
+            "Ask for it too (train --task, prepare --classes), or move it away.",
+        )
+    return {name: wanted[_plain(name)] for name in found}
 
 
 def listed(names: Sequence[str]) -> str:
@@ -143,26 +184,6 @@ def _named(paths: Sequence[tuple[str, ...]], classes: Sequence[str]) -> list[str
             break
         wrapping += 1
     return [path[wrapping] if len(path) > wrapping else "" for path in paths]
-
-
-def _demanded(found: Mapping[str, int], classes: Sequence[str]) -> dict[str, str]:
-    """Folder → class as it was asked for."""
-    if not classes:
-        return {}
-    wanted = {_plain(name): name.strip() for name in classes}
-    there = {_plain(name) for name in found}
-    if missing := [name for plain, name in wanted.items() if plain not in there]:
-        raise InputError(
-            f"There is no class folder {listed(missing)}; there is {listed(sorted(found))}.",
-            "Look at the folders, or at how the classes are spelled that were asked for.",
-        )
-    if more := [name for name in sorted(found) if _plain(name) not in wanted]:
-        films = sum(found[name] for name in more)
-        raise InputError(
-            f"Beside the class folders asked for there is {listed(more)} with {films:,} films.",
-            "Ask for it too (train --task, prepare --classes), or move it away.",
-        )
-    return {name: wanted[_plain(name)] for name in found}
 
 
 def _plain(name: str) -> str:

@@ -105,7 +105,9 @@ def prepare_data(
         table = Path(source) if kind == "table" else None
         came_out = place.folder.is_relative_to(building)
         try:
-            arranged = recognise(place, table, options, progress, confined=came_out)
+            arranged = recognise(
+                *(place, table, options, progress), confined=came_out, trained_next=trained_next
+            )
             if came_out:
                 remove_tables(place.folder)
             found = _finished(
