@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,10 +15,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from xraybatch.core.errors import InputError
+from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.tables import read_table
 from xraybatch.core.tasks import TaskRequest
-from xraybatch.training.data_source import how_prepared, with_folder
+from xraybatch.training.data_source import how_prepared, is_distributed, with_folder
 from xraybatch.training.datasets.options import PrepareOptions
 from xraybatch.training.datasets.prepare import prepare_data
 from xraybatch.training.gather import find
@@ -206,6 +207,85 @@ def test_the_patients_of_a_table_are_kept_whole_where_the_task_names_classes(
     assert len(set(read_table(found.data / "labels.csv")["patient"])) == 10
     assert parts_of_patients(found.data) == 1
     assert set(find(found.data, found, said).labelled.table[task]) == {"normal", "sick"}
+
+
+@pytest.mark.parametrize("form", ["archive", "folder"])
+def test_columns_that_a_person_names_hold_for_archives(
+    form: str, said: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XRAYBATCH_CACHE", str(tmp_path / "cache"))
+    data = table_zip(tmp_path, "where,what,case")
+    if form == "folder":
+        (tmp_path / "downloads").mkdir()
+        data = Path(shutil.move(data, tmp_path / "downloads")).parent
+    options = TrainOptions(
+        "cnn",
+        data=data,
+        path_column="where",
+        label_column="what",
+        patient_column="case",
+        label_map="normal=healthy,sick=ill",
+        task=("label:binary=healthy,ill",),
+    )
+    found = with_folder(options, said)
+    assert found.data is not None
+    assert parts_of_patients(found.data) == 1
+    films = find(found.data, found, said).labelled.table
+    assert films["label"].value_counts().to_dict() == {"healthy": 20, "ill": 20}
+    assert len(set(films["patient"])) == 10
+    for other in ({"label_map": "normal=ok,sick=ill", "task": ()}, {"patient_column": None}):
+        assert with_folder(replace(options, **other), said).data != found.data  # type: ignore[arg-type]
+
+
+def test_classes_of_folders_in_an_archive_may_be_renamed(
+    nested_zip: Path, said: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XRAYBATCH_CACHE", str(tmp_path / "cache"))
+    options = TrainOptions(
+        "cnn",
+        data=nested_zip,
+        label_map="normal=normal,osteopenia=ill,osteoporosis=ill",
+        task=("label:binary=normal,ill",),
+    )
+    found = with_folder(options, said)
+    films = find(found.data, found, said).labelled.table
+    assert films["label"].value_counts().to_dict() == {"ill": 20, "normal": 10}
+    with pytest.raises(UsageError, match="--patient-column does nothing") as caught:
+        with_folder(replace(options, patient_column="case"), said)
+    assert "--form" not in caught.value.hint + said.text
+
+
+def test_training_names_no_option_that_it_has_not(
+    said: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XRAYBATCH_CACHE", str(tmp_path / "cache"))
+    rng = np.random.default_rng(1)
+    for number in range(24):
+        path = tmp_path / "films" / "ab"[number % 2] / f"p{number // 4}_{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (24, 20)).astype(np.uint8)).save(path)
+    archive = Path(shutil.make_archive(str(tmp_path / "films"), "zip", tmp_path / "films"))
+    with_folder(TrainOptions("cnn", data=archive), said)
+    (hint,) = (note for note in said.notes if "--patient-from" in note)
+    assert "`xraybatch prepare` with --patient-from" in hint
+    assert "--form" not in said.text
+
+
+def test_a_split_that_was_drawn_did_not_come_with_the_data(said: Any, tmp_path: Path) -> None:
+    archive = table_zip(tmp_path, "path,label,patient")
+    prepare_data(archive, tmp_path / "drawn", progress=said)
+    prepare_data(archive, tmp_path / "folds", PrepareOptions(folds=3), progress=said)
+    given = tmp_path / "given"
+    shutil.copytree(tmp_path / "table", given)
+    table = (given / "labels.csv").read_text().splitlines()
+    part = [f",{'test' if i > 30 else 'train'}" for i in range(len(table))]
+    lines = [line + more for line, more in zip(table, [",split", *part[1:]], strict=True)]
+    (given / "labels.csv").write_text("\n".join(lines) + "\n")
+    prepare_data(given, tmp_path / "kept", progress=said)
+    for name, distributed in (("drawn", False), ("folds", False), ("kept", True), ("given", True)):
+        folder = tmp_path / name
+        assert is_distributed(TrainOptions("cnn", data=folder)) is distributed
+        assert is_distributed(TrainOptions("cnn", labels=folder / "labels.csv")) is distributed
 
 
 def mura_tree(folder: Path) -> Path:

@@ -16,15 +16,22 @@ from xraybatch.extension.records import Preset
 from xraybatch.extension.registry import registry
 from xraybatch.sources.archive_folder import find_archives
 from xraybatch.training.datasets.fetch import holds_archives_alone, kind_of_source
-from xraybatch.training.datasets.options import VAL_SPLIT, PrepareOptions
+from xraybatch.training.datasets.options import TABLE_FORM, VAL_SPLIT, PrepareOptions
 from xraybatch.training.datasets.prepare import prepare_data
 from xraybatch.training.datasets.record import NOT_STATED
 from xraybatch.training.folder import partial, remove
 from xraybatch.training.labels import DATASET, TABLE
 from xraybatch.training.options import TrainOptions
+from xraybatch.training.split import AS_DISTRIBUTED
 from xraybatch.training.store import cache_folder
 
 _ADDRESS = ("http:/", "https:/")
+_PATH = "path"
+# options with which `prepare` writes something else
+_MAKES_OTHER_FILES = (
+    *("classes", "task", "path_column", "label_column", "patient_column", "label_map"),
+    *("val_split", "test_split", "seed"),
+)
 _MURA_PARTS = ("train", "valid")
 
 
@@ -65,6 +72,10 @@ def with_folder(
     asked = PrepareOptions(
         task=task,
         classes=classes,
+        path_column=None if options.path_column == _PATH else options.path_column,
+        label_column=options.label_column,
+        patient_column=options.patient_column,
+        label_map=options.label_map,
         val_split=val_split,
         test_split=options.test_split,
         seed=options.seed,
@@ -74,18 +85,24 @@ def with_folder(
     )
     place = cache_folder() / "data" / _name(source, options.data, asked)
     _prepared_once(source, place, asked, progress)
-    return _of_preset(_with_origin(replace(options, data=place), place), progress)
+    return _of_preset(_with_origin(_prepared(options, place), place), progress)
 
 
 def how_prepared(options: TrainOptions) -> str:
     """How `prepare` dealt the films of a folder that it made, a sentence; empty: it did not."""
-    if options.data is None or options.labels is not None:
+    table = options.labels or (options.data and options.data / TABLE)
+    if table is None or table.name != TABLE:
         return ""
     try:
-        stored = json.loads((options.data / DATASET).read_text(encoding="utf-8"))
-        return str(stored["split"]["how"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return str(_record(table.parent)["split"]["how"])
+    except (KeyError, TypeError):
         return ""
+
+
+def is_distributed(options: TrainOptions) -> bool:
+    """Whether parts or folds that the data have came with them: `prepare` did not draw them."""
+    how = how_prepared(options)
+    return not how or how.startswith(AS_DISTRIBUTED)
 
 
 def is_address(data: Path) -> bool:
@@ -134,14 +151,7 @@ def _asked_of_one(options: TrainOptions) -> tuple[str, tuple[str, ...]]:
 
 
 def _name(source: str, data: Path, asked: PrepareOptions) -> str:
-    known: list[Any] = [
-        source,
-        asked.task,
-        asked.classes,
-        asked.val_split,
-        asked.test_split,
-        asked.seed,
-    ]
+    known: list[Any] = [source, *(getattr(asked, name) for name in _MAKES_OTHER_FILES)]
     with suppress(OSError):
         status = data.stat()
         known += [str(data.resolve()), status.st_size, status.st_mtime_ns]
@@ -153,12 +163,31 @@ def _name(source: str, data: Path, asked: PrepareOptions) -> str:
     return hashlib.sha256(json.dumps(known).encode()).hexdigest()[:16]
 
 
+def _prepared(options: TrainOptions, place: Path) -> TrainOptions:
+    """Options for what lies in `place`, where columns have our names and classes their own."""
+    options = replace(options, data=place)
+    if _record(place).get("form") != TABLE_FORM:
+        return options
+    return replace(
+        options, path_column=_PATH, label_column=None, patient_column=None, label_map=None
+    )
+
+
+def _record(folder: Path) -> dict[str, Any]:
+    """What `prepare` wrote down beside a table; empty where it did not."""
+    try:
+        stored = json.loads((folder / DATASET).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return stored if isinstance(stored, dict) else {}
+
+
 def _with_origin(options: TrainOptions, folder: Path) -> TrainOptions:
     """Source, licence and citation that `prepare` wrote down, where nobody says others."""
     try:
-        stored = json.loads((folder / DATASET).read_text(encoding="utf-8"))["source"]
+        stored = _record(folder)["source"]
         known = {name: str(stored[name]) for name in ("name", "licence", "citation")}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (KeyError, TypeError):
         return options
     said = {name: "" if value == NOT_STATED else value for name, value in known.items()}
     return replace(

@@ -21,7 +21,7 @@ from xraybatch.models.card import Card
 from xraybatch.models.runs import MODEL_FILE
 from xraybatch.reports.cross_validation import FoldLine
 from xraybatch.training.backend import Device, be_deterministic, check_installed, choose_device
-from xraybatch.training.data_source import how_prepared, with_folder
+from xraybatch.training.data_source import how_prepared, is_distributed, with_folder
 from xraybatch.training.features import Bank
 from xraybatch.training.folder import LOG, STATE, reopened, run_folder
 from xraybatch.training.folds import cross_validate
@@ -225,6 +225,7 @@ def _divided(
         seed=options.seed,
         whole=given.whole,
         told=how_prepared(options) or AS_DISTRIBUTED,
+        distributed=is_distributed(options),
     )
     if split.left_out:
         progress.note(

@@ -149,7 +149,9 @@ def _finished(
 ) -> PreparedData:
     building, out = folders
     if not arranged.rows:
-        raise InputError("No film has a label.", "Look at the table, and at --form.")
+        raise InputError(
+            "No film has a label.", "Look at the table, and at `xraybatch prepare --form`."
+        )
     rows = arranged.rows
     if arranged.form != MURA:
         rows = one_spelling(rows, options.spellings, ask, progress)
@@ -203,7 +205,7 @@ def _check_classes(
             f"All {films.total():,} films have the label {quoted(next(iter(films)))}"
             + (f" (left out: {left_out})." if left_out else "."),
             "A network cannot learn to tell one class from nothing: look at the films, and at "
-            "--form.",
+            "`xraybatch prepare --form`.",
         )
     Task(task, TaskKind.MULTICLASS, tuple(sorted(films)))  # names that are no names are said now
     for name, count in sorted(films.items()):
