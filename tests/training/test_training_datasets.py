@@ -680,6 +680,8 @@ def test_films_that_are_links_keep_their_names(tmp_path: Path, said: Any) -> Non
         ("nowhere", {}, "There is no"),
         ("a.txt", {}, "neither an archive nor a folder"),
         ("a.xlsx", {}, "spreadsheet"),
+        ("pipe.csv", {}, "neither an archive nor a folder"),
+        ("pipe.zip", {}, "neither an archive nor a folder"),
         ("src", {"data": Path()}, "--data goes with a table"),
         ("src", {"sha256": "0" * 64}, "--sha256 goes with"),
         ("src", {"form": "split-folders"}, "no folder called train"),
@@ -710,6 +712,8 @@ def test_sources_that_cannot_be_used(
     (tmp_path / "empty" / "a.txt").write_text("x")
     (tmp_path / "a.txt").write_text("x")
     (tmp_path / "a.xlsx").write_text("x")
+    for pipe in ("pipe.csv", "pipe.zip"):
+        os.mkfifo(tmp_path / pipe)
     zipped(tmp_path / "empty", tmp_path / "empty.zip")
     zipped(tmp_path / "src", tmp_path / "a.zip")
     before = sorted(tmp_path.iterdir())
