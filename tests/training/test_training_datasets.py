@@ -223,6 +223,48 @@ def test_folders_of_patients_below_the_parts_of_a_class(tmp_path: Path, said: An
     assert labels(out) == {"ill": 18, "well": 18}
 
 
+def test_a_larger_part_without_labels_does_not_decide(tmp_path: Path, said: Any) -> None:
+    paths = [f"train/{name}/{name}{i}.png" for name in ("ill", "well") for i in range(10)]
+    put(tmp_path / "src", [*paths, *(f"test/{i}.png" for i in range(30))])
+    found, out = prepare(tmp_path / "src", said)
+    assert found.form == "split-folders"
+    assert labels(out) == {"ill": 10, "well": 10}
+    assert found.skipped == {"film in no class folder": 30}
+    films = read_films(
+        tmp_path / "src", TrainOptions("cnn", data=tmp_path / "src"), [TaskRequest("label")], said
+    )
+    assert Counter(films.table["label"]) == {"ill": 10, "well": 10}
+    assert "Left out (film in no class folder): 30." in said.text
+
+
+def test_a_patient_below_two_classes_is_no_class(tmp_path: Path, said: Any) -> None:
+    paths = [
+        f"{name}/{part}/{part[1]}{i}/{name[0]}.png"
+        for name, shift in (("ill", 0), ("well", 5))
+        for part in ("train", "test")
+        for i in range(shift, shift + 9)
+    ]
+    found, out = prepare(put(tmp_path / "src", paths), said)
+    assert found.form == "split-in-class-folders"
+    assert labels(out) == {"ill": 18, "well": 18}
+
+
+def test_what_could_be_classes_or_patients_is_asked(tmp_path: Path, said: Any) -> None:
+    paths = [
+        f"{name}/{part}/p{i}/{part}.png"
+        for name in ("ill", "well")
+        for part in ("train", "test")
+        for i in range(8)
+    ]
+    source = put(tmp_path / "src", paths)
+    with pytest.raises(InputError, match="classes are 'ill', 'well', or the 8 folders") as told:
+        prepare(source, said)
+    assert "--task" in told.value.hint
+    found, out = prepare(source, said, classes=("ill", "well"))
+    assert found.form == "split-in-class-folders"
+    assert labels(out) == {"ill": 16, "well": 16}
+
+
 def test_a_forced_form_draws_a_split_of_its_own(tmp_path: Path, said: Any) -> None:
     paths = [f"{p}/{c}/{p}{c}{i}.png" for p in ("train", "test") for c in "ab" for i in range(20)]
     found, out = prepare(put(tmp_path / "src", paths), said, form="class-folders")

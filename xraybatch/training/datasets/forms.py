@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ NO_CLASS = "film in no class folder"
 NO_PART = "film in no train, val or test folder"
 
 _LISTED = 12
+_FEW = 10  # films on average in a folder that may be a patient's
 
 
 class _Place(NamedTuple):
@@ -55,7 +57,7 @@ def arrange_folders(
     places = [_place(film) for film in films]
     has_parts = any(place.part == TRAIN for place in places)  # one called test alone is a wrapper
     if form is None:
-        form = _form_of(places) if has_parts else CLASS_FOLDERS
+        form = _form_of(places, classes) if has_parts else CLASS_FOLDERS
     elif form != CLASS_FOLDERS and not has_parts:
         raise InputError(
             f"--form {form}: there is no folder called train.",
@@ -143,22 +145,61 @@ def _place(film: FilmFile) -> _Place:
     return _Place(film, folders, "", ())
 
 
-def _form_of(places: Sequence[_Place]) -> str:
-    """Whether classes lie below the folders of parts, or above them."""
-    places = [place for place in places if place.part]
-    if sum(bool(place.after) for place in places) * 2 < len(places):
+def _form_of(places: Sequence[_Place], classes: Sequence[str]) -> str:
+    """Whether classes lie below the folders of parts, or above them.
+
+    Raises
+    ------
+    InputError
+        If it could be either.
+    """
+    learned = [place for place in places if place.part == TRAIN]  # others may be unlabelled
+    if sum(bool(place.after) for place in learned) * 2 < len(learned):
         return SPLIT_IN_CLASSES
     below: dict[tuple[str, ...], set[str]] = defaultdict(set)
     for place in places:
-        below[place.before] |= {name.casefold() for name in place.after[:1]}
+        if place.part:
+            below[place.before] |= {_plain(name) for name in place.after[:1]}
     names = set().union(*below.values())
-    # folders of patients below each class's train and test: no two classes share one
-    apart = sum(map(len, below.values())) == len(names)
-    return (
-        SPLIT_IN_CLASSES
-        if len(below) > 1 and apart and len(names) > len(below)
-        else (SPLIT_FOLDERS)
-    )
+    if len(below) < 2 or len(names) < 2:
+        return SPLIT_FOLDERS
+    wanted = {_plain(name) for name in classes}
+    if wanted and names != wanted == {_plain(above[-1]) for above in below if above}:
+        return SPLIT_IN_CLASSES
+    if wanted and names == wanted:
+        return SPLIT_FOLDERS
+    # below each class's train and test lie folders of patients: no two classes share one
+    if sum(map(len, below.values())) == len(names):
+        return SPLIT_IN_CLASSES if len(names) > len(below) else SPLIT_FOLDERS
+    return _of_shared(places, below)
+
+
+def _of_shared(places: Sequence[_Place], below: Mapping[tuple[str, ...], Collection[str]]) -> str:
+    """The form where folders of one name lie in several: classes of sets, or patients of classes.
+
+    Classes are in train and in test; patients of a split that keeps them whole are not.
+    """
+    there: dict[bool, set[str]] = defaultdict(set)
+    films: Counter[tuple[tuple[str, ...], str, str]] = Counter()
+    for place in places:
+        if place.part and place.after:
+            name = _plain(place.after[0])
+            there[place.part == TRAIN].add(name)
+            films[place.before, place.part, name] += 1
+    learned, judged = there[True], there[False]
+    if judged and len(learned & judged) * 2 < min(len(learned), len(judged)):
+        return SPLIT_IN_CLASSES
+    names = learned | judged
+    numbered = len({re.sub(r"\d+", "0", name) for name in names}) == 1
+    if numbered and films.total() < _FEW * len(films):
+        above = sorted({place[-1] if place else "." for place in below})
+        raise InputError(
+            f"It cannot be told whether the classes are {listed(above)}, or the {len(names):,} "
+            "folders below their train and test.",  # unnamed: they may be patients
+            "Name the classes: train --task label:multiclass=CLASS,CLASS, prepare --classes "
+            "CLASS,CLASS.",
+        )
+    return SPLIT_FOLDERS
 
 
 def _whole(place: _Place, *, has_parts: bool) -> tuple[str, ...]:
