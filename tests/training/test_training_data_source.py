@@ -346,6 +346,28 @@ def test_what_prepare_wrote_down_reaches_the_card(
     assert (found.source, found.licence, found.citation) == ("A hospital", "other", "Them, 2026")
 
 
+def test_only_what_lies_in_a_presets_place_has_its_source(
+    nested_zip: Path, said: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XRAYBATCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    options = TrainOptions("cnn", preset="knee-cnn", data=tmp_path / "classes", task=CLASSES)
+    for data in (tmp_path / "classes", nested_zip):
+        found = with_folder(replace(options, data=data), said)
+        assert (found.source, found.licence) == ("", "")
+        assert "--source and --licence" in said.text
+        assert "Wani" not in said.text
+    place = Path("data/osteoporosis-knee")
+    place.mkdir(parents=True)
+    inside = Path(shutil.copy(nested_zip, place))
+    for data in (place, inside, place.resolve()):
+        found = with_folder(replace(options, data=data), said)
+        assert found.source.startswith("Wani and Arora")
+        assert found.licence.startswith("reported as CC BY 4.0")
+        named = with_folder(replace(options, data=data, source="A hospital"), said)
+        assert (named.source, named.licence) == ("A hospital", "")
+
+
 def test_a_folder_stays_as_it_is(tmp_path: Path, said: Any) -> None:
     options = TrainOptions("cnn", data=tmp_path)
     assert with_folder(options, said) == options

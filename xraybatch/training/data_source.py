@@ -22,6 +22,7 @@ from xraybatch.training.datasets.record import NOT_STATED
 from xraybatch.training.folder import partial, remove
 from xraybatch.training.labels import DATASET, TABLE
 from xraybatch.training.options import TrainOptions
+from xraybatch.training.presets import is_place_of
 from xraybatch.training.split import AS_DISTRIBUTED
 from xraybatch.training.store import cache_folder
 
@@ -65,7 +66,7 @@ def with_folder(
         and not _is_mura(options.data)
         and not holds_archives_alone(options.data, progress)
     ):
-        return _of_preset(_with_origin(options, options.data), progress)
+        return _of_preset(_with_origin(options, options.data), options.data, progress)
     if not is_folder and kind_of_source(source, PrepareOptions()) == "folder":
         return options  # which is not there: told where it is read
     task, classes = _asked_of_one(options)
@@ -85,7 +86,7 @@ def with_folder(
     )
     place = cache_folder() / "data" / _name(source, options.data, asked)
     _prepared_once(source, place, asked, progress)
-    return _of_preset(_with_origin(_prepared(options, place), place), progress)
+    return _of_preset(_with_origin(_prepared(options, place), place), options.data, progress)
 
 
 def how_prepared(options: TrainOptions) -> str:
@@ -198,11 +199,20 @@ def _with_origin(options: TrainOptions, folder: Path) -> TrainOptions:
     )
 
 
-def _of_preset(options: TrainOptions, progress: Progress) -> TrainOptions:
-    """Source and licence as the preset has them, where neither a person nor the data say them."""
+def _of_preset(options: TrainOptions, typed: Path, progress: Progress) -> TrainOptions:
+    """Source and licence as the preset has them, where nobody says them of what lies in its place.
+
+    Anybody's films may be trained on as a preset does: they are not its data.
+    """
     if not options.preset or options.source or options.licence:
         return options
     preset = registry().get(Preset, options.preset).record
+    if not is_place_of(preset.name, typed):
+        progress.note(
+            f"Not in the documented place of the data of the preset '{preset.name}' "
+            f"({preset.default_place}), so the card says no source: --source and --licence say it."
+        )
+        return options
     progress.note(
         f"Taken for the data of the preset '{preset.name}': {preset.source} (licence: "
         f"{preset.licence}). If it is other data, say so with --source and --licence."
