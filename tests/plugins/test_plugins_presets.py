@@ -125,9 +125,10 @@ def check_knee(made: Any, preset: str, command: Any, distributed: Any, work: Pat
 
 @train
 def test_knee_cnn_from_an_address(
-    knee_cnn: Any, command: Any, distributed: Any, work: Path
+    knee_cnn: Any, command: Any, distributed: Any, work: Path, served: str, knees: Path
 ) -> None:
     assert "downloading" in knee_cnn.said
+    assert knee_cnn.options["data"] == f"{served}/{knees.name}"
     check_knee(knee_cnn, "knee-cnn", command, distributed, work)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -18,13 +18,17 @@ from PIL import Image
 from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.tables import read_table
 from xraybatch.core.tasks import TaskRequest
-from xraybatch.training.data_source import how_prepared, is_distributed, with_folder
-from xraybatch.training.datasets.options import PrepareOptions
+from xraybatch.extension.records import Architecture
+from xraybatch.extension.registry import registry
+from xraybatch.training.config import write_config
+from xraybatch.training.data_source import as_typed, how_prepared, is_distributed, with_folder
+from xraybatch.training.datasets.options import VAL_SPLIT, PrepareOptions
 from xraybatch.training.datasets.prepare import prepare_data
 from xraybatch.training.gather import find
-from xraybatch.training.labels import read_films
+from xraybatch.training.labels import TABLE, read_films
 from xraybatch.training.options import TrainOptions
 from xraybatch.training.resume import find_unfinished, write_about
+from xraybatch.training.settings import settle
 
 
 @pytest.fixture
@@ -160,6 +164,37 @@ def test_an_address_is_fetched(
     assert len(read_table(found.data / "labels.csv")) == 30
 
 
+def test_a_config_says_what_was_typed(
+    address: str,
+    nested_zip: Path,
+    options_of: Callable[[Path], TrainOptions],
+    said: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("XRAYBATCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    settings = settle(TrainOptions("cnn"), registry().get(Architecture, "cnn").record)
+    table = table_zip(tmp_path, "where,what,case").relative_to(tmp_path)
+    columns = {"path_column": "where", "label_column": "what", "patient_column": "case"}
+    for typed in (
+        TrainOptions("cnn", data=Path(address), task=CLASSES),
+        TrainOptions("cnn", data=nested_zip.relative_to(tmp_path), task=CLASSES),
+        TrainOptions("cnn", data=table, label_map="normal=0,sick=1", **columns),  # type: ignore[arg-type]
+    ):
+        found = with_folder(typed, said)
+        path = tmp_path / "config.toml"
+        path.write_text(write_config(as_typed(found, typed), settings, "none"), encoding="utf-8")
+        assert str(tmp_path / "cache") not in path.read_text()
+        again = with_folder(options_of(path), said, val_split=VAL_SPLIT)
+        assert again.data is not None
+        assert found.data is not None
+        assert read_table(again.data / TABLE).equals(read_table(found.data / TABLE))
+    assert address in write_config(TrainOptions("cnn", data=Path(address)), settings, "none")
+    secret = Path("https://example.org/a%20b.zip?x=1&token=abc")
+    assert "abc" not in write_config(TrainOptions("cnn", data=secret), settings, "none")
+
+
 def test_a_share_for_validation_holds_for_an_archive(
     nested_zip: Path, said: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -234,7 +269,7 @@ def test_columns_that_a_person_names_hold_for_archives(
     assert films["label"].value_counts().to_dict() == {"healthy": 20, "ill": 20}
     assert len(set(films["patient"])) == 10
     for other in ({"label_map": "normal=ok,sick=ill", "task": ()}, {"patient_column": None}):
-        assert with_folder(replace(options, **other), said).data != found.data  # type: ignore[arg-type]
+        assert with_folder(replace(options, **other), said).data != found.data
 
 
 def test_classes_of_folders_in_an_archive_may_be_renamed(

@@ -14,6 +14,7 @@ from xraybatch.core.progress import Progress
 from xraybatch.core.tasks import TaskKind, parse_task_request
 from xraybatch.extension.records import Preset
 from xraybatch.extension.registry import registry
+from xraybatch.sources.addresses import public_url
 from xraybatch.sources.archive_folder import find_archives
 from xraybatch.training.datasets.fetch import holds_archives_alone, kind_of_source
 from xraybatch.training.datasets.options import TABLE_FORM, VAL_SPLIT, PrepareOptions
@@ -28,6 +29,7 @@ from xraybatch.training.store import cache_folder
 
 _ADDRESS = ("http:/", "https:/")
 _PATH = "path"
+_READ = ("data", "path_column", "label_column", "patient_column", "label_map")
 # options with which `prepare` writes something else
 _MAKES_OTHER_FILES = (
     *("classes", "task", "path_column", "label_column", "patient_column", "label_map"),
@@ -104,6 +106,20 @@ def is_distributed(options: TrainOptions) -> bool:
     """Whether parts or folds that the data have came with them: `prepare` did not draw them."""
     how = how_prepared(options)
     return not how or how.startswith(AS_DISTRIBUTED)
+
+
+def as_typed(options: TrainOptions, typed: TrainOptions) -> TrainOptions:
+    """Options in which the films lie where a person said, so that they repeat a run."""
+    return replace(options, **{name: getattr(typed, name) for name in _READ})
+
+
+def typed_source(data: Path) -> str:
+    """``--data`` for a file that is kept: from any folder, and nothing that gives access."""
+    if not is_address(data):
+        return str(data.resolve())
+    address = _as_typed(data)
+    shown = public_url(address)
+    return shown if "=…" in shown else address
 
 
 def is_address(data: Path) -> bool:

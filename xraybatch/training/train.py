@@ -185,7 +185,8 @@ def _train(
     with ExitStack() as stack:
         stack.enter_context(log_to(building / LOG))
         told = logged(progress)
-        options = with_folder(options, told, val_split=settings.val_split)
+        typed = options
+        options = with_folder(typed, told, val_split=settings.val_split)
         folder = stack.enter_context(_films_folder(options, told))
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=building)))
         found = find(folder, options, told)  # what is mistyped is told before TensorFlow starts
@@ -200,7 +201,7 @@ def _train(
         for task in given.tasks:
             told.note(f"Task '{task.name}', {task.kind}: {', '.join(task.classes)}.")
         bank = Bank(scratch, given.films.rows)
-        shop = Workshop(options, architecture, bank, building, final.name, told, devices)
+        shop = Workshop(options, architecture, bank, building, final.name, told, devices, typed)
         if options.folds:
             card, report, folds = cross_validate(shop, given, settings)
             model = None if card is None else final / MODEL_FILE
