@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -22,13 +23,14 @@ from xraybatch.extension.records import Architecture
 from xraybatch.extension.registry import registry
 from xraybatch.training.config import write_config
 from xraybatch.training.data_source import as_typed, how_prepared, is_distributed, with_folder
-from xraybatch.training.datasets.options import VAL_SPLIT, PrepareOptions
+from xraybatch.training.datasets.options import PrepareOptions
 from xraybatch.training.datasets.prepare import prepare_data
 from xraybatch.training.gather import find
 from xraybatch.training.labels import TABLE, read_films
 from xraybatch.training.options import TrainOptions
 from xraybatch.training.resume import find_unfinished, write_about
 from xraybatch.training.settings import settle
+from xraybatch.training.split import groups_of, make_split
 
 
 @pytest.fixture
@@ -73,7 +75,7 @@ def test_an_archive_is_prepared_once(
     assert table["label"].value_counts().to_dict() == dict.fromkeys(
         ("normal", "osteopenia", "osteoporosis"), 10
     )
-    assert set(table["split"]) == {"train", "val", "test"}
+    assert "split" not in table.columns
     again = with_folder(options, said)
     assert again.data == found.data
     assert "was prepared before" in said.text
@@ -186,7 +188,7 @@ def test_a_config_says_what_was_typed(
         path = tmp_path / "config.toml"
         path.write_text(write_config(as_typed(found, typed), settings, "none"), encoding="utf-8")
         assert str(tmp_path / "cache") not in path.read_text()
-        again = with_folder(options_of(path), said, val_split=VAL_SPLIT)
+        again = with_folder(options_of(path), said)
         assert again.data is not None
         assert found.data is not None
         assert read_table(again.data / TABLE).equals(read_table(found.data / TABLE))
@@ -195,18 +197,40 @@ def test_a_config_says_what_was_typed(
     assert "abc" not in write_config(TrainOptions("cnn", data=secret), settings, "none")
 
 
-def test_a_share_for_validation_holds_for_an_archive(
-    nested_zip: Path, said: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_another_share_or_seed_fetches_nothing_again(
+    address: str, said: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XRAYBATCH_CACHE", str(tmp_path / "cache"))
-    options = TrainOptions("cnn", data=nested_zip, task=CLASSES)
-    for share, films in ((0.1, 3), (0.3, 9)):
-        found = with_folder(options, said, val_split=share)
-        assert found.data is not None
-        table = read_table(found.data / "labels.csv")
-        assert abs((table["split"] == "val").sum() - films) <= 1
-        assert "drawn by single films and stratified by class" in how_prepared(found)
-    assert how_prepared(options) == ""
+    options = TrainOptions("cnn", data=Path(address), task=CLASSES)
+    found = with_folder(options, said)
+    stages = len(said.stages)
+    others: tuple[dict[str, Any], ...] = ({"val_split": 0.3}, {"test_split": 0.1}, {"seed": 5})
+    for other in others:
+        again = with_folder(replace(options, **other), said)
+        assert again.data == found.data
+    assert len(said.stages) == stages
+    films = find(found.data, found, said).labelled.table
+    assert set(films["split"]) == {""}
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_parts_as_distributed_reach_training_as_they_are(
+    packed: bool, said: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XRAYBATCH_CACHE", str(tmp_path / "cache"))
+    data = mura_tree(tmp_path / "MURA")
+    # the same patient in both parts: training leaves the film out and says so
+    shared = data / "train/XR_HAND/patient00001/study1_negative/image1.png"
+    shared.parent.mkdir(parents=True)
+    shutil.copy(data / "train/XR_ELBOW/patient99999/study1_positive/image1.png", shared)
+    if packed:
+        data = Path(shutil.make_archive(str(tmp_path / "MURA"), "zip", tmp_path, "MURA"))
+    found = with_folder(TrainOptions("cnn", data=data, task=("abnormality",)), said)
+    films = find(found.data, found, said).labelled.table
+    assert films["split"].value_counts().to_dict() == {"train": 10, "test": 8}
+    assert films["patient"].value_counts()["patient00001"] == 2
+    assert how_prepared(found) == "parts as distributed"
+    assert is_distributed(found)
 
 
 def table_zip(folder: Path, head: str, patients: int = 10) -> Path:
@@ -223,11 +247,23 @@ def table_zip(folder: Path, head: str, patients: int = 10) -> Path:
     return Path(shutil.make_archive(str(folder / "table"), "zip", folder / "table"))
 
 
-def parts_of_patients(folder: Path) -> int:
-    """The most parts that films of one of the patients of `table_zip` stand in."""
-    table = read_table(folder / "labels.csv")
-    patient = table["path"].str.extract(r"(\d+)\.png")[0].astype(int) // 4
-    return int(table["split"].groupby(patient).nunique().max())
+def parts_of_patients(found: TrainOptions, said: Any) -> int:
+    """The most parts that films of one patient of `table_zip` stand in, as training deals them."""
+    films = find(found.data, found, said).labelled.table
+    column = next(
+        iter(set(films.columns) - {"path", "_file", "patient", "study", "split", "_fold"})
+    )
+    split = make_split(
+        np.unique(films[column], return_inverse=True)[1],
+        groups_of(list(films["patient"]), [str(i).encode() for i in range(len(films))]),
+        given=list(films["split"]),
+        val_split=0.1,
+        test_split=0.2,
+        seed=0,
+    )
+    assert split.left_out == 0
+    patient = films["path"].str.extract(r"(\d+)\.png")[0].astype(int) // 4
+    return int(pd.Series(split.part).groupby(patient).nunique().max())
 
 
 @pytest.mark.parametrize("task", ["label", "view", "finding"])
@@ -240,7 +276,7 @@ def test_the_patients_of_a_table_are_kept_whole_where_the_task_names_classes(
     found = with_folder(options, said)
     assert found.data is not None
     assert len(set(read_table(found.data / "labels.csv")["patient"])) == 10
-    assert parts_of_patients(found.data) == 1
+    assert parts_of_patients(found, said) == 1
     assert set(find(found.data, found, said).labelled.table[task]) == {"normal", "sick"}
 
 
@@ -264,7 +300,7 @@ def test_columns_that_a_person_names_hold_for_archives(
     )
     found = with_folder(options, said)
     assert found.data is not None
-    assert parts_of_patients(found.data) == 1
+    assert parts_of_patients(found, said) == 1
     films = find(found.data, found, said).labelled.table
     assert films["label"].value_counts().to_dict() == {"healthy": 20, "ill": 20}
     assert len(set(films["patient"])) == 10

@@ -17,7 +17,7 @@ from xraybatch.extension.registry import registry
 from xraybatch.sources.addresses import public_url
 from xraybatch.sources.archive_folder import find_archives
 from xraybatch.training.datasets.fetch import holds_archives_alone, kind_of_source
-from xraybatch.training.datasets.options import TABLE_FORM, VAL_SPLIT, PrepareOptions
+from xraybatch.training.datasets.options import TABLE_FORM, PrepareOptions
 from xraybatch.training.datasets.prepare import prepare_data
 from xraybatch.training.datasets.record import NOT_STATED
 from xraybatch.training.folder import partial, remove
@@ -33,26 +33,22 @@ _READ = ("data", "path_column", "label_column", "patient_column", "label_map")
 # options with which `prepare` writes something else
 _MAKES_OTHER_FILES = (
     *("classes", "task", "path_column", "label_column", "patient_column", "label_map"),
-    *("val_split", "test_split", "seed"),
 )
 _MURA_PARTS = ("train", "valid")
 
 
-def with_folder(
-    options: TrainOptions, progress: Progress, *, val_split: float = VAL_SPLIT
-) -> TrainOptions:
+def with_folder(options: TrainOptions, progress: Progress) -> TrainOptions:
     """Options whose `data` is a folder with labels, and that say where its films come from.
 
     An archive, an address, a folder of archives or a tree of MURA is prepared into the user's cache
     at first, and taken from there afterwards; `xraybatch prepare` does the same into a folder of
-    one's own and has more options.
+    one's own and has more options. Parts that the data have not are drawn by training, so that
+    another share or seed needs nothing fetched or unpacked again.
 
     Parameters
     ----------
     options : TrainOptions
     progress : Progress
-    val_split : float
-        Share of the films for validation, where the data are prepared and come without that part.
 
     Raises
     ------
@@ -79,9 +75,6 @@ def with_folder(
         label_column=options.label_column,
         patient_column=options.patient_column,
         label_map=options.label_map,
-        val_split=val_split,
-        test_split=options.test_split,
-        seed=options.seed,
         source_name=options.source,
         licence=options.licence,
         citation=options.citation,

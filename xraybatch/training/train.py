@@ -159,7 +159,7 @@ def preview(options: TrainOptions, path: Path, progress: Progress = SILENT) -> N
     check_installed()
     settings = settle(options, architecture.record)
     with ExitStack() as stack:
-        options = with_folder(options, progress, val_split=settings.val_split)
+        options = with_folder(options, progress)
         folder = stack.enter_context(_films_folder(options, progress))
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         found = find(folder, options, progress)
@@ -186,7 +186,7 @@ def _train(
         stack.enter_context(log_to(building / LOG))
         told = logged(progress)
         typed = options
-        options = with_folder(typed, told, val_split=settings.val_split)
+        options = with_folder(typed, told)
         folder = stack.enter_context(_films_folder(options, told))
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=building)))
         found = find(folder, options, told)  # what is mistyped is told before TensorFlow starts

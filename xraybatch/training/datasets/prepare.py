@@ -30,7 +30,7 @@ from xraybatch.training.datasets.fetch import (
 )
 from xraybatch.training.datasets.films import Arrangement, FilmFolder
 from xraybatch.training.datasets.options import MURA, PrepareOptions
-from xraybatch.training.datasets.parts import check_sides, deal, find_copies
+from xraybatch.training.datasets.parts import UNDEALT, as_given, check_sides, deal, find_copies
 from xraybatch.training.datasets.patients import patient_hint, patients_from
 from xraybatch.training.datasets.recognise import recognise
 from xraybatch.training.datasets.record import (
@@ -69,8 +69,8 @@ def prepare_data(
     ask : callable, optional
         Answers a question by yes or no.
     trained_next : bool
-        Whether contradicting labels are left to training, which compares pixels and tells them too;
-        nobody is shown the figures that are returned.
+        Whether the split and contradicting labels are left to training, which compares pixels;
+        parts as distributed are written as they are. Nobody is shown the figures that are returned.
 
     Raises
     ------
@@ -181,8 +181,11 @@ def _finished(
         )
     if options.folds is not None and any(row.split for row in rows):
         progress.note("The split as distributed is not used: --folds deals all films anew.")
-    dealt = deal(rows, copies, options)
-    check_sides(rows, copies, dealt)
+    if trained_next:
+        dealt = as_given(rows)
+    else:
+        dealt = deal(rows, copies, options)
+        check_sides(rows, copies, dealt)
     prepared = summarise(out, origin, arranged, copies, dealt, skipped, options)
     if left_out := prepared.skipped.get(OVERLAP, 0):
         progress.note(
@@ -191,6 +194,8 @@ def _finished(
         )
     _tell_gaps(prepared, progress)
     column = "split" if options.folds is None else "fold"
+    if dealt.how == UNDEALT:
+        column = ""
     write_labels(building, arranged, dealt.side, column)
     write_dataset(building, prepared, options)
     return prepared
