@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from xraybatch.core.errors import InputError
+from xraybatch.sources.archive_folder import extract_folder, find_archives
 from xraybatch.sources.archives import extract_films, is_archive
 from xraybatch.sources.budget import ArchiveLimits
 from xraybatch.sources.member_names import Unsafe, folded, quoted, safe_parts
@@ -478,3 +479,26 @@ def test_names_of_the_pieces_that_attacks_are_made_of(pieces: list[str]) -> None
 def test_a_quoted_name_cannot_end_its_quotes() -> None:
     assert quoted("O'Brien.png") == "'O’Brien.png'"
     assert len(quoted("x" * 500)) < 100
+
+
+def test_in_a_folder_only_files_are_archives_and_tables(tmp_path: Path) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    (folder / "below.zip").mkdir(parents=True)
+    out.mkdir()
+    for name in ("x.zip", "x.csv", "below.zip/y.tar"):
+        os.mkfifo(folder / name)
+    (folder / "gone.zip").symlink_to(tmp_path / "nowhere.zip")
+    with zipfile.ZipFile(folder / "real.zip", "w") as archive:
+        archive.writestr("a.png", b"film")
+    (folder / "linked.csv").symlink_to(tmp_path / "t.csv")
+    (tmp_path / "t.csv").write_text("path,label\n")
+    found = find_archives(folder)
+    assert (found.archives, found.tables) == (("real.zip",), ("linked.csv",))
+    assert found.skipped == {"pipe or device": 3, "dangling link": 1}
+    made = extract_folder(found, out, why_no_film=lambda *_: "")
+    assert made.films == made.tables == 1
+    assert made.skipped == found.skipped
+
+
+def test_a_folder_that_cannot_be_read_is_counted(tmp_path: Path) -> None:
+    assert find_archives(tmp_path / "nowhere").skipped == {"folder that cannot be read": 1}

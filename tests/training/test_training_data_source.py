@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
-from xraybatch.core.errors import InputError
+from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.tables import read_table
 from xraybatch.core.tasks import TaskRequest
-from xraybatch.training.data_source import how_prepared, with_folder
+from xraybatch.extension.records import Architecture
+from xraybatch.extension.registry import registry
+from xraybatch.training.config import write_config
+from xraybatch.training.data_source import as_typed, how_prepared, is_distributed, with_folder
 from xraybatch.training.datasets.options import PrepareOptions
 from xraybatch.training.datasets.prepare import prepare_data
-from xraybatch.training.labels import read_films
+from xraybatch.training.gather import find
+from xraybatch.training.labels import TABLE, read_films
 from xraybatch.training.options import TrainOptions
 from xraybatch.training.resume import find_unfinished, write_about
+from xraybatch.training.settings import settle
+from xraybatch.training.split import groups_of, make_split
 
 
 @pytest.fixture
@@ -67,7 +75,7 @@ def test_an_archive_is_prepared_once(
     assert table["label"].value_counts().to_dict() == dict.fromkeys(
         ("normal", "osteopenia", "osteoporosis"), 10
     )
-    assert set(table["split"]) == {"train", "val", "test"}
+    assert "split" not in table.columns
     again = with_folder(options, said)
     assert again.data == found.data
     assert "was prepared before" in said.text
@@ -158,39 +166,234 @@ def test_an_address_is_fetched(
     assert len(read_table(found.data / "labels.csv")) == 30
 
 
-def test_a_share_for_validation_holds_for_an_archive(
+def test_a_config_says_what_was_typed(
+    address: str,
+    nested_zip: Path,
+    options_of: Callable[[Path], TrainOptions],
+    said: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("XRAYBATCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    settings = settle(TrainOptions("cnn"), registry().get(Architecture, "cnn").record)
+    table = table_zip(tmp_path, "where,what,case").relative_to(tmp_path)
+    columns = {"path_column": "where", "label_column": "what", "patient_column": "case"}
+    for typed in (
+        TrainOptions("cnn", data=Path(address), task=CLASSES),
+        TrainOptions("cnn", data=nested_zip.relative_to(tmp_path), task=CLASSES),
+        TrainOptions("cnn", data=table, label_map="normal=0,sick=1", **columns),  # type: ignore[arg-type]
+    ):
+        found = with_folder(typed, said)
+        path = tmp_path / "config.toml"
+        path.write_text(write_config(as_typed(found, typed), settings, "none"), encoding="utf-8")
+        assert str(tmp_path / "cache") not in path.read_text()
+        again = with_folder(options_of(path), said)
+        assert again.data is not None
+        assert found.data is not None
+        assert read_table(again.data / TABLE).equals(read_table(found.data / TABLE))
+    assert address in write_config(TrainOptions("cnn", data=Path(address)), settings, "none")
+    secret = Path("https://example.org/a%20b.zip?x=1&token=abc")
+    assert "abc" not in write_config(TrainOptions("cnn", data=secret), settings, "none")
+
+
+def test_another_share_or_seed_fetches_nothing_again(
+    address: str, said: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XRAYBATCH_CACHE", str(tmp_path / "cache"))
+    options = TrainOptions("cnn", data=Path(address), task=CLASSES)
+    found = with_folder(options, said)
+    stages = len(said.stages)
+    others: tuple[dict[str, Any], ...] = ({"val_split": 0.3}, {"test_split": 0.1}, {"seed": 5})
+    for other in others:
+        again = with_folder(replace(options, **other), said)
+        assert again.data == found.data
+    assert len(said.stages) == stages
+    films = find(found.data, found, said).labelled.table
+    assert set(films["split"]) == {""}
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_parts_as_distributed_reach_training_as_they_are(
+    packed: bool, said: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XRAYBATCH_CACHE", str(tmp_path / "cache"))
+    data = mura_tree(tmp_path / "MURA")
+    # the same patient in both parts: training leaves the film out and says so
+    shared = data / "train/XR_HAND/patient00001/study1_negative/image1.png"
+    shared.parent.mkdir(parents=True)
+    shutil.copy(data / "train/XR_ELBOW/patient99999/study1_positive/image1.png", shared)
+    if packed:
+        data = Path(shutil.make_archive(str(tmp_path / "MURA"), "zip", tmp_path, "MURA"))
+    found = with_folder(TrainOptions("cnn", data=data, task=("abnormality",)), said)
+    films = find(found.data, found, said).labelled.table
+    assert films["split"].value_counts().to_dict() == {"train": 10, "test": 8}
+    assert films["patient"].value_counts()["patient00001"] == 2
+    assert how_prepared(found) == "parts as distributed"
+    assert is_distributed(found)
+
+
+def table_zip(folder: Path, head: str, patients: int = 10) -> Path:
+    """A ZIP of class folders with a table, in which every patient has four films."""
+    rng = np.random.default_rng(1)
+    lines = [head]
+    for number in range(patients * 4):
+        patient, name = number // 4, ("normal", "sick")[number // 4 % 2]
+        path = folder / "table" / name / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (24, 20)).astype(np.uint8)).save(path)
+        lines.append(f"{name}/{number}.png,{name},c{patient}")
+    (folder / "table" / "labels.csv").write_text("\n".join(lines) + "\n")
+    return Path(shutil.make_archive(str(folder / "table"), "zip", folder / "table"))
+
+
+def parts_of_patients(found: TrainOptions, said: Any) -> int:
+    """The most parts that films of one patient of `table_zip` stand in, as training deals them."""
+    films = find(found.data, found, said).labelled.table
+    column = next(
+        iter(set(films.columns) - {"path", "_file", "patient", "study", "split", "_fold"})
+    )
+    split = make_split(
+        np.unique(films[column], return_inverse=True)[1],
+        groups_of(list(films["patient"]), [str(i).encode() for i in range(len(films))]),
+        given=list(films["split"]),
+        val_split=0.1,
+        test_split=0.2,
+        seed=0,
+    )
+    assert split.left_out == 0
+    patient = films["path"].str.extract(r"(\d+)\.png")[0].astype(int) // 4
+    return int(pd.Series(split.part).groupby(patient).nunique().max())
+
+
+@pytest.mark.parametrize("task", ["label", "view", "finding"])
+def test_the_patients_of_a_table_are_kept_whole_where_the_task_names_classes(
+    task: str, said: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XRAYBATCH_CACHE", str(tmp_path / "cache"))
+    archive = table_zip(tmp_path, f"path,{task.replace('finding', 'label')},patient")
+    options = TrainOptions("cnn", data=archive, task=(f"{task}:binary=normal,sick",))
+    found = with_folder(options, said)
+    assert found.data is not None
+    assert len(set(read_table(found.data / "labels.csv")["patient"])) == 10
+    assert parts_of_patients(found, said) == 1
+    assert set(find(found.data, found, said).labelled.table[task]) == {"normal", "sick"}
+
+
+@pytest.mark.parametrize("form", ["archive", "folder"])
+def test_columns_that_a_person_names_hold_for_archives(
+    form: str, said: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XRAYBATCH_CACHE", str(tmp_path / "cache"))
+    data = table_zip(tmp_path, "where,what,case")
+    if form == "folder":
+        (tmp_path / "downloads").mkdir()
+        data = Path(shutil.move(data, tmp_path / "downloads")).parent
+    options = TrainOptions(
+        "cnn",
+        data=data,
+        path_column="where",
+        label_column="what",
+        patient_column="case",
+        label_map="normal=healthy,sick=ill",
+        task=("label:binary=healthy,ill",),
+    )
+    found = with_folder(options, said)
+    assert found.data is not None
+    assert parts_of_patients(found, said) == 1
+    films = find(found.data, found, said).labelled.table
+    assert films["label"].value_counts().to_dict() == {"healthy": 20, "ill": 20}
+    assert len(set(films["patient"])) == 10
+    for other in ({"label_map": "normal=ok,sick=ill", "task": ()}, {"patient_column": None}):
+        assert with_folder(replace(options, **other), said).data != found.data
+
+
+def test_classes_of_folders_in_an_archive_may_be_renamed(
     nested_zip: Path, said: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XRAYBATCH_CACHE", str(tmp_path / "cache"))
-    options = TrainOptions("cnn", data=nested_zip, task=CLASSES)
-    for share, films in ((0.1, 3), (0.3, 9)):
-        found = with_folder(options, said, val_split=share)
-        assert found.data is not None
-        table = read_table(found.data / "labels.csv")
-        assert abs((table["split"] == "val").sum() - films) <= 1
-        assert "drawn by single films and stratified by class" in how_prepared(found)
-    assert how_prepared(options) == ""
+    options = TrainOptions(
+        "cnn",
+        data=nested_zip,
+        label_map="normal=normal,osteopenia=ill,osteoporosis=ill",
+        task=("label:binary=normal,ill",),
+    )
+    found = with_folder(options, said)
+    films = find(found.data, found, said).labelled.table
+    assert films["label"].value_counts().to_dict() == {"ill": 20, "normal": 10}
+    with pytest.raises(UsageError, match="--patient-column does nothing") as caught:
+        with_folder(replace(options, patient_column="case"), said)
+    assert "--form" not in caught.value.hint + said.text
+
+
+def test_training_names_no_option_that_it_has_not(
+    said: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XRAYBATCH_CACHE", str(tmp_path / "cache"))
+    rng = np.random.default_rng(1)
+    for number in range(24):
+        path = tmp_path / "films" / "ab"[number % 2] / f"p{number // 4}_{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (24, 20)).astype(np.uint8)).save(path)
+    archive = Path(shutil.make_archive(str(tmp_path / "films"), "zip", tmp_path / "films"))
+    with_folder(TrainOptions("cnn", data=archive), said)
+    (hint,) = (note for note in said.notes if "--patient-from" in note)
+    assert "`xraybatch prepare` with --patient-from" in hint
+    assert "--form" not in said.text
+
+
+def test_a_split_that_was_drawn_did_not_come_with_the_data(said: Any, tmp_path: Path) -> None:
+    archive = table_zip(tmp_path, "path,label,patient")
+    prepare_data(archive, tmp_path / "drawn", progress=said)
+    prepare_data(archive, tmp_path / "folds", PrepareOptions(folds=3), progress=said)
+    given = tmp_path / "given"
+    shutil.copytree(tmp_path / "table", given)
+    table = (given / "labels.csv").read_text().splitlines()
+    part = [f",{'test' if i > 30 else 'train'}" for i in range(len(table))]
+    lines = [line + more for line, more in zip(table, [",split", *part[1:]], strict=True)]
+    (given / "labels.csv").write_text("\n".join(lines) + "\n")
+    prepare_data(given, tmp_path / "kept", progress=said)
+    for name, distributed in (("drawn", False), ("folds", False), ("kept", True), ("given", True)):
+        folder = tmp_path / name
+        assert is_distributed(TrainOptions("cnn", data=folder)) is distributed
+        assert is_distributed(TrainOptions("cnn", labels=folder / "labels.csv")) is distributed
+
+
+def mura_tree(folder: Path) -> Path:
+    rng = np.random.default_rng(0)
+    for number in range(16):
+        part, answer = ("train", "valid")[number % 2], ("positive", "negative")[number // 2 % 2]
+        study = folder / f"{part}/XR_HAND/patient{number:05}/study1_{answer}"
+        study.mkdir(parents=True)
+        pixels = rng.integers(0, 256, (24, 20)).astype(np.uint8)
+        Image.fromarray(pixels).save(study / "image1.png")
+    elbow = folder / "train/XR_ELBOW/patient99999/study1_positive/image1.png"
+    elbow.parent.mkdir(parents=True)
+    Image.fromarray(rng.integers(0, 256, (24, 20)).astype(np.uint8)).save(elbow)
+    return folder
+
+
+def test_one_task_of_mura_may_name_its_classes(
+    said: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XRAYBATCH_CACHE", str(tmp_path / "cache"))
+    tree = mura_tree(tmp_path / "MURA")
+    task = ("abnormality:binary=negative,positive",)
+    found = with_folder(TrainOptions("cnn", data=tree, task=task), said)
+    films = find(found.data, found, said).labelled
+    assert films.table["abnormality"].value_counts().to_dict() == {"positive": 9, "negative": 8}
 
 
 def test_a_tree_of_mura_may_lie_in_a_folder_of_its_name(
     said: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XRAYBATCH_CACHE", str(tmp_path / "cache"))
-    rng = np.random.default_rng(0)
-    for number in range(12):
-        part, answer = ("train", "valid")[number % 2], ("positive", "negative")[number // 2 % 2]
-        study = f"MURA-v1.1/{part}/XR_HAND/patient{number:05}/study1_{answer}"
-        (tmp_path / "m" / study).mkdir(parents=True)
-        pixels = rng.integers(0, 256, (24, 20)).astype(np.uint8)
-        Image.fromarray(pixels).save(tmp_path / "m" / study / "image1.png")
-    elbow = tmp_path / "m/MURA-v1.1/train/XR_ELBOW/patient99999/study1_positive/image1.png"
-    elbow.parent.mkdir(parents=True)
-    Image.fromarray(rng.integers(0, 256, (24, 20)).astype(np.uint8)).save(elbow)
+    mura_tree(tmp_path / "m" / "MURA-v1.1")
     found = with_folder(TrainOptions("cnn", data=tmp_path / "m"), said)
     assert found.data is not None
     table = read_table(found.data / "labels.csv")
     assert set(table["abnormality"]) == {"positive", "negative"}
-    assert len(table) == 13
+    assert len(table) == 17
 
 
 def test_a_stopped_run_remembers_its_address(address: str, tmp_path: Path) -> None:
@@ -212,6 +415,28 @@ def test_what_prepare_wrote_down_reaches_the_card(
     options = TrainOptions("cnn", data=tmp_path / "made", licence="other")
     found = with_folder(options, said)
     assert (found.source, found.licence, found.citation) == ("A hospital", "other", "Them, 2026")
+
+
+def test_only_what_lies_in_a_presets_place_has_its_source(
+    nested_zip: Path, said: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XRAYBATCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    options = TrainOptions("cnn", preset="knee-cnn", data=tmp_path / "classes", task=CLASSES)
+    for data in (tmp_path / "classes", nested_zip):
+        found = with_folder(replace(options, data=data), said)
+        assert (found.source, found.licence) == ("", "")
+        assert "--source and --licence" in said.text
+        assert "Wani" not in said.text
+    place = Path("data/osteoporosis-knee")
+    place.mkdir(parents=True)
+    inside = Path(shutil.copy(nested_zip, place))
+    for data in (place, inside, place.resolve()):
+        found = with_folder(replace(options, data=data), said)
+        assert found.source.startswith("Wani and Arora")
+        assert found.licence.startswith("reported as CC BY 4.0")
+        named = with_folder(replace(options, data=data, source="A hospital"), said)
+        assert (named.source, named.licence) == ("A hospital", "")
 
 
 def test_a_folder_stays_as_it_is(tmp_path: Path, said: Any) -> None:

@@ -223,6 +223,48 @@ def test_folders_of_patients_below_the_parts_of_a_class(tmp_path: Path, said: An
     assert labels(out) == {"ill": 18, "well": 18}
 
 
+def test_a_larger_part_without_labels_does_not_decide(tmp_path: Path, said: Any) -> None:
+    paths = [f"train/{name}/{name}{i}.png" for name in ("ill", "well") for i in range(10)]
+    put(tmp_path / "src", [*paths, *(f"test/{i}.png" for i in range(30))])
+    found, out = prepare(tmp_path / "src", said)
+    assert found.form == "split-folders"
+    assert labels(out) == {"ill": 10, "well": 10}
+    assert found.skipped == {"film in no class folder": 30}
+    films = read_films(
+        tmp_path / "src", TrainOptions("cnn", data=tmp_path / "src"), [TaskRequest("label")], said
+    )
+    assert Counter(films.table["label"]) == {"ill": 10, "well": 10}
+    assert "Left out (film in no class folder): 30." in said.text
+
+
+def test_a_patient_below_two_classes_is_no_class(tmp_path: Path, said: Any) -> None:
+    paths = [
+        f"{name}/{part}/{part[1]}{i}/{name[0]}.png"
+        for name, shift in (("ill", 0), ("well", 5))
+        for part in ("train", "test")
+        for i in range(shift, shift + 9)
+    ]
+    found, out = prepare(put(tmp_path / "src", paths), said)
+    assert found.form == "split-in-class-folders"
+    assert labels(out) == {"ill": 18, "well": 18}
+
+
+def test_what_could_be_classes_or_patients_is_asked(tmp_path: Path, said: Any) -> None:
+    paths = [
+        f"{name}/{part}/p{i}/{part}.png"
+        for name in ("ill", "well")
+        for part in ("train", "test")
+        for i in range(8)
+    ]
+    source = put(tmp_path / "src", paths)
+    with pytest.raises(InputError, match="classes are 'ill', 'well', or the 8 folders") as told:
+        prepare(source, said)
+    assert "--task" in told.value.hint
+    found, out = prepare(source, said, classes=("ill", "well"))
+    assert found.form == "split-in-class-folders"
+    assert labels(out) == {"ill": 16, "well": 16}
+
+
 def test_a_forced_form_draws_a_split_of_its_own(tmp_path: Path, said: Any) -> None:
     paths = [f"{p}/{c}/{p}{c}{i}.png" for p in ("train", "test") for c in "ab" for i in range(20)]
     found, out = prepare(put(tmp_path / "src", paths), said, form="class-folders")
@@ -238,6 +280,42 @@ def test_demanded_classes_are_there_and_no_others(tmp_path: Path, said: Any) -> 
     with pytest.raises(InputError, match=r"Beside the class folders .* is 'osteopenia'"):
         prepare(source, said, classes=("normal", "osteoporosis"))
     assert [p.name for p in tmp_path.iterdir()] == ["src"]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_table_beside_goes_before_folders_where_classes_are_demanded(
+    tmp_path: Path, said: Any, packed: bool
+) -> None:
+    source = put(tmp_path / "src", FLAT)
+    rows = [f"{path},{path.split('/')[0]},p{i // 5}" for i, path in enumerate(FLAT)]
+    write_table(source / "labels.csv", ["path,label,patient", *rows])
+    source = zipped(source, tmp_path / "a.zip") if packed else source
+    found, out = prepare(source, said, classes=("NORMAL", "osteopenia", "osteoporosis"))
+    assert (found.form, found.patients) == ("table", 12)
+    assert labels(out) == {"NORMAL": 20, "osteopenia": 20, "osteoporosis": 20}
+    with pytest.raises(InputError, match="Beside the classes asked for there is 'osteopenia'"):
+        prepare_data(source, tmp_path / "no", PrepareOptions(classes=("normal", "osteoporosis")))
+
+
+def test_a_table_of_something_else_is_told_where_folders_have_the_classes(
+    tmp_path: Path, said: Any
+) -> None:
+    source = put(tmp_path / "src", FLAT)
+    write_table(source / "view.csv", ["path,label", *(f"{path},lateral" for path in FLAT)])
+    found, _ = prepare(source, said, classes=CLASSES)
+    assert found.form == "class-folders"
+    assert [title for title, _ in said.warnings] == ["Table not used"]
+    assert "'view.csv' cannot be used: There is no class 'normal'" in said.warnings[0][1]
+
+
+def test_several_usable_tables_are_told(tmp_path: Path, said: Any) -> None:
+    source = put(tmp_path / "src", FLAT)
+    for name in ("one.csv", "two.csv"):
+        write_table(source / name, ["path,label", *(f"{path},x" for path in FLAT)])
+    found, _ = prepare(source, said, classes=CLASSES)
+    assert found.form == "class-folders"
+    assert "'one.csv', 'two.csv'" in said.warnings[0][1]
+    assert "labels.csv" in said.warnings[0][1]
 
 
 REGIONS = ("ELBOW", "FINGER", "FOREARM", "HAND", "HUMERUS", "SHOULDER", "WRIST")
@@ -395,7 +473,7 @@ def test_a_table_about_something_else_gives_way_to_class_folders(tmp_path: Path,
     write_table(source / "scanners.csv", ["name,class", "siemens,a"])
     found, _ = prepare(source, said)
     assert found.form == "class-folders"
-    assert "cannot be used" in said.text
+    assert "cannot be used" in said.warnings[0][1]
 
 
 @pytest.mark.parametrize("path", ["../../secret.png", "{absolute}"])
@@ -644,6 +722,8 @@ def test_films_that_are_links_keep_their_names(tmp_path: Path, said: Any) -> Non
         ("nowhere", {}, "There is no"),
         ("a.txt", {}, "neither an archive nor a folder"),
         ("a.xlsx", {}, "spreadsheet"),
+        ("pipe.csv", {}, "neither an archive nor a folder"),
+        ("pipe.zip", {}, "neither an archive nor a folder"),
         ("src", {"data": Path()}, "--data goes with a table"),
         ("src", {"sha256": "0" * 64}, "--sha256 goes with"),
         ("src", {"form": "split-folders"}, "no folder called train"),
@@ -656,7 +736,7 @@ def test_films_that_are_links_keep_their_names(tmp_path: Path, said: Any) -> Non
             "--label-map does nothing for data of the form",
         ),
         ("src", {"patient_column": "who"}, "--patient-column does nothing"),
-        ("src/t.csv", {"classes": ("a", "b")}, "--classes does nothing"),
+        ("src/t.csv", {"classes": ("a", "b")}, "There is no class 'a', 'b'; there is 'normal'"),
         ("empty", {}, "no film"),
         ("empty.zip", {}, "no film"),
         ("a.zip", {"sha256": "0" * 64}, "another SHA-256"),
@@ -674,6 +754,8 @@ def test_sources_that_cannot_be_used(
     (tmp_path / "empty" / "a.txt").write_text("x")
     (tmp_path / "a.txt").write_text("x")
     (tmp_path / "a.xlsx").write_text("x")
+    for pipe in ("pipe.csv", "pipe.zip"):
+        os.mkfifo(tmp_path / pipe)
     zipped(tmp_path / "empty", tmp_path / "empty.zip")
     zipped(tmp_path / "src", tmp_path / "a.zip")
     before = sorted(tmp_path.iterdir())

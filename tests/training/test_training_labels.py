@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -84,6 +86,23 @@ def test_folders_of_parts_may_lie_in_the_classes(tmp_path: Path, said: Any) -> N
     assert list(found["label"]) == ["ill", "ill", "well"]
     assert list(found["split"]) == ["test", "train", "train"]
     assert "Left out (film in no train, val or test folder): 1" in said.text
+
+
+def test_a_name_that_is_not_utf8_makes_no_class(tmp_path: Path, said: Any) -> None:
+    folder = films(tmp_path, "ill/a.png", "ill/deep/b.png", "well/c.png")
+    for name in (b"well/x\xff.png", b"ill/\xe4/y.png", b"well/-\xc3\xa4/z.png"):
+        path = os.fsencode(folder) + b"/" + name
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        shutil.copy(folder / "ill" / "a.png", path)
+    found = read_films(folder, TrainOptions("a", data=folder), LABEL, said).table
+    assert dict(zip(found["path"], found["label"], strict=True)) == {
+        "file:ill/%E4/y.png": "ill",
+        "file:well/x%FF.png": "well",
+        "ill/a.png": "ill",
+        "ill/deep/b.png": "ill",
+        "well/-ä/z.png": "well",
+        "well/c.png": "well",
+    }
 
 
 def test_a_table_in_the_folder_is_used_and_named(tmp_path: Path, said: Any) -> None:

@@ -81,6 +81,31 @@ def test_a_part_that_is_given_is_kept_and_overlap_is_left_out_of_training() -> N
     assert split.part.tolist() == ["test", "", "test", "train", "val", "train", "train", ""]
     assert split.left_out == 2
     assert "as distributed" in split.how
+    assert split.distributed
+
+
+@pytest.mark.parametrize(
+    ("given", "came", "distributed"),
+    [
+        (["test", *[""] * 7], True, True),
+        (["test", *[""] * 7], False, False),
+        ([""] * 8, True, False),
+    ],
+)
+def test_a_split_says_whether_its_parts_came_with_the_data(
+    given: list[str], came: bool, distributed: bool
+) -> None:
+    split = make_split(
+        np.zeros(8, int),
+        np.arange(8),
+        given=given,
+        val_split=0.2,
+        test_split=0.2,
+        seed=0,
+        told="drawn before",
+        distributed=came,
+    )
+    assert split.distributed is distributed
 
 
 @pytest.mark.parametrize("val_split", [0.0, 0.1])

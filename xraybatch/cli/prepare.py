@@ -44,7 +44,7 @@ _FORMS = ("class-folders", "split-folders", "split-in-class-folders", "mura", "t
 @click.option(
     "--classes",
     metavar="CLASS,…",
-    help="Class folders that must be there, these and no others; capitals do not count.",
+    help="Classes that must be there, these and no others; capitals do not count.",
 )
 @click.option("--merge-classes", is_flag=True, help="Take two spellings of a class as one.")
 @click.option("--keep-classes", is_flag=True, help="Take two spellings of a class as two.")

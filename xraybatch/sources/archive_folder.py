@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from xraybatch.sources.archives import (
     stem_of,
 )
 from xraybatch.sources.budget import ArchiveLimits, Budget
-from xraybatch.sources.discover import HIDDEN, MACOSX, NO_FILM
+from xraybatch.sources.discover import DANGLING, HIDDEN, MACOSX, NO_ACCESS, NO_FILE, NO_FILM
 from xraybatch.sources.member_names import quoted
 
 
@@ -44,16 +45,25 @@ class ArchiveFolder:
 
 
 def find_archives(folder: Path) -> ArchiveFolder:
-    """The archives and tables of a folder, by their names; links to folders are not followed."""
+    """The archives and tables of a folder, by their names; links to folders are not followed.
+
+    Only files are either: to open a pipe would wait for ever.
+    """
     archives, tables = [], []
     skipped: Counter[str] = Counter()
-    for place, folders, files in os.walk(folder):
+
+    def unreadable(_: OSError) -> None:
+        skipped[NO_ACCESS] += 1
+
+    for place, folders, files in os.walk(folder, onerror=unreadable):
         folders[:] = [name for name in folders if not name.startswith(".") and name != MACOSX]
         for name in files:
-            path = os.path.relpath(os.path.join(place, name), folder)  # noqa: PTH118
-            inner, lower = path.replace(os.sep, "/"), name.lower()
+            path = os.path.join(place, name)  # noqa: PTH118
+            inner, lower = os.path.relpath(path, folder).replace(os.sep, "/"), name.lower()
             if name.startswith("."):
                 skipped[HIDDEN] += 1
+            elif why := _why_no_file(path):
+                skipped[why] += 1
             elif lower.endswith(ARCHIVES):
                 archives.append(inner)
             elif lower.endswith(tuple(TABLES)):
@@ -112,3 +122,11 @@ def extract_folder(
     made = work.result()
     skipped = Counter(made.skipped) + Counter(found.skipped)
     return Extracted(made.films, made.tables, made.archives, dict(sorted(skipped.items())))
+
+
+def _why_no_file(path: str) -> str:
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116
+    except OSError:
+        return DANGLING
+    return "" if stat.S_ISREG(mode) else NO_FILE

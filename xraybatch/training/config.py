@@ -14,6 +14,7 @@ from typing import Any
 
 from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.names import did_you_mean
+from xraybatch.training.data_source import typed_source
 from xraybatch.training.options import WEIGHTS, TrainOptions
 from xraybatch.training.settings import Settings
 
@@ -55,6 +56,7 @@ def write_config(options: TrainOptions, settings: Settings, weights: str) -> str
     Parameters
     ----------
     options : TrainOptions
+        As a person gave them: what films were unpacked into is no place to come back to.
     settings : Settings
     weights : str
         What was really loaded (``imagenet``, ``none`` or a path), so that a repetition does not
@@ -71,9 +73,10 @@ def write_config(options: TrainOptions, settings: Settings, weights: str) -> str
     resolved["option"] = [f"{name}={_plain(value)}" for name, value in settings.values.items()]
     resolved["weights"] = weights if weights in WEIGHTS else str(Path(weights).resolve())
     resolved["out"] = None  # a repetition is another run
-    for name in ("data", "labels"):
-        if resolved[name] is not None:
-            resolved[name] = str(Path(resolved[name]).resolve())
+    if options.data is not None:
+        resolved["data"] = typed_source(Path(options.data))
+    if options.labels is not None:
+        resolved["labels"] = str(Path(options.labels).resolve())
     lines = ["# xraybatch train --config config.toml repeats this run"]
     lines += [
         f"{name.replace('_', '-')} = {_toml(value)}"

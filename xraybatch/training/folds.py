@@ -25,6 +25,7 @@ from xraybatch.sources.keys import order_key
 from xraybatch.training import artefacts
 from xraybatch.training.card_of_run import scores_for_card
 from xraybatch.training.claims import for_card, mean_claims, with_claims
+from xraybatch.training.data_source import is_distributed
 from xraybatch.training.folder import STATE
 from xraybatch.training.gather import Gathered
 from xraybatch.training.held_back import score_answers, truth_of
@@ -47,10 +48,11 @@ _ANSWERS = "predictions-test.csv"
 
 @dataclass(frozen=True)
 class Dealt:
-    """The fold of each film, and how that was found."""
+    """The fold of each film, how that was found, and whether folds came with the data."""
 
     fold: NDArray[np.int64]
     how: str
+    distributed: bool = False
 
 
 def cross_validate(
@@ -103,10 +105,13 @@ def deal(given: Gathered, options: TrainOptions, progress: Progress) -> Dealt:
     """
     count = _count(options)
     if (given.table["split"] != "").any():
-        progress.note("The parts as distributed are not used: --folds deals all films anew.")
+        progress.note(
+            "The parts of the labels or folders are not used: --folds deals all films anew."
+        )
     told = given.table[FOLD]
     if (told != "").any():
-        return Dealt(_as_told(list(told), count), "folds as the labels have them")
+        fold, how = _as_told(list(told), count), "folds as the labels have them"
+        return Dealt(fold, how, is_distributed(options))
     fold = deal_folds(given.strata, given.groups, folds=count, seed=options.seed)
     by = {"patient": "whole patients", "study": "whole studies", "film": "single films"}
     how = f"dealt by {by[given.whole]} and stratified by class, seed {options.seed}"
@@ -154,6 +159,7 @@ def divide_fold(
         seed=options.seed,
         whole=given.whole,
         told=f"test is fold {k} of {_count(options)}, {dealt.how}",
+        distributed=dealt.distributed,
     )
     return divide(given, split, parts)
 

@@ -13,8 +13,8 @@ from xraybatch.core.progress import SILENT, Progress
 from xraybatch.core.tables import read_table, require_columns
 from xraybatch.core.tasks import DEFAULT_TASK, TaskKind, TaskRequest
 from xraybatch.sources.films import find_films
-from xraybatch.sources.keys import key_of, same_key
-from xraybatch.training.datasets.films import FilmFile
+from xraybatch.sources.keys import key_of
+from xraybatch.training.datasets.films import FilmFile, is_text
 from xraybatch.training.datasets.forms import arrange_folders
 from xraybatch.training.label_files import find_files, nothing_there, tell_unlabelled
 from xraybatch.training.options import TrainOptions
@@ -211,11 +211,13 @@ def _from_folders(folder: Path, requests: list[TaskRequest], progress: Progress)
         )
     items = find_films([folder]).items
     keys = {item.path: item.key for item in items}
-    films = [FilmFile(item.path, same_key(item.key)) for item in items]
+    films = [FilmFile(item.path, _inner(item.path, folder)) for item in items]
     arranged = arrange_folders(films, None, requests[0].classes)
     task = requests[0].name
     rows = [(keys[row.film.file], row.film.file, row.labels[0], row.split) for row in arranged.rows]
-    table = pd.DataFrame(rows, columns=["path", FILE, task, "split"], dtype=str)
+    table = pd.DataFrame(rows, columns=["path", FILE, task, "split"], dtype=object)
+    text = dict.fromkeys(("path", task, "split"), str)  # a file's name may be none
+    table = table.astype(text)
     table["patient"] = table["study"] = table[FOLD] = ""
     names = sorted(set(table[task]))
     progress.note(
@@ -229,6 +231,13 @@ def _from_folders(folder: Path, requests: list[TaskRequest], progress: Progress)
         progress.note(f"Left out ({why}): {count:,}.")
     _tell_spellings(task, table[task], progress)
     return LabelledFilms(table, "class folders")
+
+
+def _inner(path: str, folder: Path) -> str:
+    """The path below `folder`, in which folders that are no UTF-8 have names that are text."""
+    return "/".join(
+        part if is_text(part) else key_of(part) for part in Path(path).relative_to(folder).parts
+    )
 
 
 def _mapped(column: pd.Series[str], label_map: Mapping[str, str]) -> pd.Series[str]:

@@ -51,6 +51,8 @@ class Workshop:
     progress : Progress
     devices : tuple of str
         That share each batch; empty: one alone.
+    typed : TrainOptions or None
+        As a person gave them, where `options` say something else of where the films lie.
     """
 
     options: TrainOptions
@@ -60,6 +62,7 @@ class Workshop:
     name: str
     progress: Progress
     devices: tuple[str, ...] = ()
+    typed: TrainOptions | None = None
 
 
 @dataclass(frozen=True)

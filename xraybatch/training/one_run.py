@@ -15,6 +15,7 @@ from xraybatch.training import artefacts
 from xraybatch.training.card_of_run import scores_for_card
 from xraybatch.training.claims import for_card, with_claims, write_claims
 from xraybatch.training.config import write_config
+from xraybatch.training.data_source import as_typed
 from xraybatch.training.held_back import CHOSEN_ON, HELD_BACK, judged_part, score_part
 from xraybatch.training.leak import leak_claims
 from xraybatch.training.learn import Workshop, learn
@@ -84,10 +85,11 @@ def make_run(
     artefacts.write_history(folder, learned.taught.history)
     weights = learned.weights
     loaded = options.weights if weights.loaded == weights.asked else weights.loaded
-    write_text(folder / CONFIG, write_config(options, settings, loaded))
+    asked = as_typed(options, shop.typed or options)
+    write_text(folder / CONFIG, write_config(asked, settings, loaded))
 
     assembly = learned.assembly
-    made = Trained(assembly.inference, assembly.outputs, options, settings, weights, chosen.how)
+    made = Trained(assembly.inference, assembly.outputs, asked, settings, weights, chosen.how)
     card = write_model_file(made, prepared, shop.architecture, folder, name, progress)
     report = _judge(folder, prepared, progress) if judged else None
     if report is not None:

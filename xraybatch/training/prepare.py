@@ -82,7 +82,7 @@ def divide(given: Gathered, split: Split, parts: Sequence[str]) -> Prepared:
     if not split.left_out:
         return prepared
     told = np.array([name or TRAIN for name in parts])
-    everywhere = Split(np.where(split.part == LEFT_OUT, told, split.part), split.how, "")
+    everywhere = replace(split, part=np.where(split.part == LEFT_OUT, told, split.part), overlap="")
     return replace(prepared, overlapping=_divided(given, everywhere))
 
 
@@ -105,7 +105,7 @@ def _divided(given: Gathered, split: Split) -> Prepared:
         digests=[given.digests[i] for i in used],
         tasks=given.tasks,
         codes={name: values[used] for name, values in given.codes.items()},
-        split=Split(split.part[used], split.how, split.overlap),
+        split=replace(split, part=split.part[used]),
         names=tuple(given.names[i] for i in used),
         whole=given.whole,
         left_out=left_out,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,14 @@ def place_of(name: str) -> Path:
         f"Get it from: {preset.source} (licence: {preset.licence}). It comes as "
         f"{preset.data_form}. Put it there, or name it with --data.",
     )
+
+
+def is_place_of(name: str, data: Path) -> bool:
+    """Whether a path is where a preset's data is documented to lie, or what `place_of` finds."""
+    places = [Path(registry().get(Preset, name).record.default_place)]
+    with suppress(UsageError):
+        places.append(place_of(name))
+    return data.resolve() in [place.resolve() for place in places]
 
 
 def _is_archive(path: Path) -> bool:

@@ -36,11 +36,14 @@ class Split:
         How it was made, one sentence.
     overlap : str
         What was tested for standing on two sides, one sentence.
+    distributed : bool
+        Whether parts came with the data, and were not drawn when these were prepared.
     """
 
     part: NDArray[np.str_]
     how: str
     overlap: str
+    distributed: bool = False
 
     def where(self, *parts: str) -> NDArray[np.int64]:
         """Indices of the films of these parts, rising."""
@@ -94,6 +97,7 @@ def make_split(
     seed: int,
     whole: str = "patient",
     told: str = AS_DISTRIBUTED,
+    distributed: bool = True,
 ) -> Split:
     """Deal films to parts.
 
@@ -114,6 +118,8 @@ def make_split(
         What the groups keep whole, for the sentences: ``patient``, ``study`` or ``film``.
     told : str
         What the parts that are given are, for the sentence.
+    distributed : bool
+        Whether they came with the data.
 
     Raises
     ------
@@ -136,7 +142,8 @@ def make_split(
             part[pool[taken]] = name
             made.append(f"{name} {drawn:.3g}")
     final = part.astype(str)
-    split = Split(final, _how(made, told, seed, whole), _tested(whole))
+    came = distributed and any(given)
+    split = Split(final, _how(made, told, seed, whole), _tested(whole), came)
     _check_parts(split, groups)
     return split
 

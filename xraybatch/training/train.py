@@ -21,7 +21,7 @@ from xraybatch.models.card import Card
 from xraybatch.models.runs import MODEL_FILE
 from xraybatch.reports.cross_validation import FoldLine
 from xraybatch.training.backend import Device, be_deterministic, check_installed, choose_device
-from xraybatch.training.data_source import how_prepared, with_folder
+from xraybatch.training.data_source import how_prepared, is_distributed, with_folder
 from xraybatch.training.features import Bank
 from xraybatch.training.folder import LOG, STATE, reopened, run_folder
 from xraybatch.training.folds import cross_validate
@@ -159,7 +159,7 @@ def preview(options: TrainOptions, path: Path, progress: Progress = SILENT) -> N
     check_installed()
     settings = settle(options, architecture.record)
     with ExitStack() as stack:
-        options = with_folder(options, progress, val_split=settings.val_split)
+        options = with_folder(options, progress)
         folder = stack.enter_context(_films_folder(options, progress))
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         found = find(folder, options, progress)
@@ -185,7 +185,8 @@ def _train(
     with ExitStack() as stack:
         stack.enter_context(log_to(building / LOG))
         told = logged(progress)
-        options = with_folder(options, told, val_split=settings.val_split)
+        typed = options
+        options = with_folder(typed, told)
         folder = stack.enter_context(_films_folder(options, told))
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=building)))
         found = find(folder, options, told)  # what is mistyped is told before TensorFlow starts
@@ -200,7 +201,7 @@ def _train(
         for task in given.tasks:
             told.note(f"Task '{task.name}', {task.kind}: {', '.join(task.classes)}.")
         bank = Bank(scratch, given.films.rows)
-        shop = Workshop(options, architecture, bank, building, final.name, told, devices)
+        shop = Workshop(options, architecture, bank, building, final.name, told, devices, typed)
         if options.folds:
             card, report, folds = cross_validate(shop, given, settings)
             model = None if card is None else final / MODEL_FILE
@@ -225,6 +226,7 @@ def _divided(
         seed=options.seed,
         whole=given.whole,
         told=how_prepared(options) or AS_DISTRIBUTED,
+        distributed=is_distributed(options),
     )
     if split.left_out:
         progress.note(

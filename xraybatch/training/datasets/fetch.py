@@ -51,7 +51,7 @@ def kind_of_source(source: str, options: PrepareOptions) -> str:
         raise InputError(f"{quoted(source)} is a spreadsheet.", "Save it as CSV.")
     elif path.is_file() and is_archive(path):
         kind = "archive"
-    elif path.suffix.lower() in TABLES:
+    elif path.is_file() and path.suffix.lower() in TABLES:
         kind = "table"
     else:
         raise InputError(

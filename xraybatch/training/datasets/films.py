@@ -131,7 +131,7 @@ def look_into(folder: Path) -> FilmFolder:
     films = []
     for item in found.items:
         inner = os.path.relpath(item.path, folder).replace(os.sep, "/")
-        if why := (why_file_is_none(item.path, why_not) if _is_text(inner) else NOT_TEXT):
+        if why := (why_file_is_none(item.path, why_not) if is_text(inner) else NOT_TEXT):
             skipped[why] += 1
         else:
             films.append(FilmFile(item.path, inner))
@@ -167,6 +167,15 @@ def why_file_is_none(path: str, why_not: Callable[[str, bytes], str]) -> str:
         return UNREADABLE
 
 
+def is_text(name: str) -> bool:
+    """Whether a name can be written down: it is UTF-8."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _sniffs(sniff: Callable[[bytes], bool], head: bytes) -> bool:
     try:
         return sniff(head)
@@ -186,11 +195,3 @@ def _tables(folder: Path, depth: int) -> tuple[Path, ...]:
                 tables.append(Path(entry.path))
     deeper = _tables(folders[0], depth - 1) if len(folders) == 1 and depth else ()
     return (*sorted(tables), *deeper)
-
-
-def _is_text(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ NO_CLASS = "film in no class folder"
 NO_PART = "film in no train, val or test folder"
 
 _LISTED = 12
+_FEW = 10  # films on average in a folder that may be a patient's
 
 
 class _Place(NamedTuple):
@@ -55,7 +57,7 @@ def arrange_folders(
     places = [_place(film) for film in films]
     has_parts = any(place.part == TRAIN for place in places)  # one called test alone is a wrapper
     if form is None:
-        form = _form_of(places) if has_parts else CLASS_FOLDERS
+        form = _form_of(places, classes) if has_parts else CLASS_FOLDERS
     elif form != CLASS_FOLDERS and not has_parts:
         raise InputError(
             f"--form {form}: there is no folder called train.",
@@ -82,10 +84,51 @@ def arrange_folders(
             "Put the films of each class into a folder of its name, or give a table of labels.",
         )
     found = Counter(row.labels[0] for row in rows)
-    spelled = _demanded(found, classes)
+    spelled = demanded(found, classes, "class folder")
     rows = [replace(row, labels=(spelled.get(row.labels[0], row.labels[0]),)) for row in rows]
     sentence = _sentence(form, rows, sorted({row.labels[0] for row in rows}))
     return Arrangement(form, sentence, (DEFAULT_TASK,), tuple(rows), dict(+skipped))
+
+
+def demanded(
+    found: Mapping[str, int], classes: Sequence[str], what: str, *, may_lack: bool = False
+) -> dict[str, str]:
+    """Class as the data spell it → as it was asked for; nothing where none was.
+
+    Parameters
+    ----------
+    found : mapping of str to int
+        Films of each class.
+    classes : sequence of str
+        That must be there, compared without capitals; empty: any.
+    what : str
+        What they are in the data, for sentences.
+    may_lack : bool
+        Whether one of `classes` may have no film.
+
+    Raises
+    ------
+    InputError
+        If one is missing, or there are others.
+    """
+    if not classes:
+        return {}
+    plural = "classes" if what == "class" else f"{what}s"
+    wanted = {_plain(name): name.strip() for name in classes}
+    there = {_plain(name) for name in found}
+    missing = [name for plain, name in wanted.items() if plain not in there]
+    if missing and not may_lack:
+        raise InputError(
+            f"There is no {what} {listed(missing)}; there is {listed(sorted(found))}.",
+            "Look at the data, or at how the classes are spelled that were asked for.",
+        )
+    if more := [name for name in sorted(found) if _plain(name) not in wanted]:
+        films = sum(found[name] for name in more)
+        raise InputError(
+            f"Beside the {plural} asked for there is {listed(more)} with {films:,} films.",
+            "Ask for it too (train --task, prepare --classes), or move it away.",
+        )
+    return {name: wanted[_plain(name)] for name in found}
 
 
 def listed(names: Sequence[str]) -> str:
@@ -102,22 +145,61 @@ def _place(film: FilmFile) -> _Place:
     return _Place(film, folders, "", ())
 
 
-def _form_of(places: Sequence[_Place]) -> str:
-    """Whether classes lie below the folders of parts, or above them."""
-    places = [place for place in places if place.part]
-    if sum(bool(place.after) for place in places) * 2 < len(places):
+def _form_of(places: Sequence[_Place], classes: Sequence[str]) -> str:
+    """Whether classes lie below the folders of parts, or above them.
+
+    Raises
+    ------
+    InputError
+        If it could be either.
+    """
+    learned = [place for place in places if place.part == TRAIN]  # others may be unlabelled
+    if sum(bool(place.after) for place in learned) * 2 < len(learned):
         return SPLIT_IN_CLASSES
     below: dict[tuple[str, ...], set[str]] = defaultdict(set)
     for place in places:
-        below[place.before] |= {name.casefold() for name in place.after[:1]}
+        if place.part:
+            below[place.before] |= {_plain(name) for name in place.after[:1]}
     names = set().union(*below.values())
-    # folders of patients below each class's train and test: no two classes share one
-    apart = sum(map(len, below.values())) == len(names)
-    return (
-        SPLIT_IN_CLASSES
-        if len(below) > 1 and apart and len(names) > len(below)
-        else (SPLIT_FOLDERS)
-    )
+    if len(below) < 2 or len(names) < 2:
+        return SPLIT_FOLDERS
+    wanted = {_plain(name) for name in classes}
+    if wanted and names != wanted == {_plain(above[-1]) for above in below if above}:
+        return SPLIT_IN_CLASSES
+    if wanted and names == wanted:
+        return SPLIT_FOLDERS
+    # below each class's train and test lie folders of patients: no two classes share one
+    if sum(map(len, below.values())) == len(names):
+        return SPLIT_IN_CLASSES if len(names) > len(below) else SPLIT_FOLDERS
+    return _of_shared(places, below)
+
+
+def _of_shared(places: Sequence[_Place], below: Mapping[tuple[str, ...], Collection[str]]) -> str:
+    """The form where folders of one name lie in several: classes of sets, or patients of classes.
+
+    Classes are in train and in test; patients of a split that keeps them whole are not.
+    """
+    there: dict[bool, set[str]] = defaultdict(set)
+    films: Counter[tuple[tuple[str, ...], str, str]] = Counter()
+    for place in places:
+        if place.part and place.after:
+            name = _plain(place.after[0])
+            there[place.part == TRAIN].add(name)
+            films[place.before, place.part, name] += 1
+    learned, judged = there[True], there[False]
+    if judged and len(learned & judged) * 2 < min(len(learned), len(judged)):
+        return SPLIT_IN_CLASSES
+    names = learned | judged
+    numbered = len({re.sub(r"\d+", "0", name) for name in names}) == 1
+    if numbered and films.total() < _FEW * len(films):
+        above = sorted({place[-1] if place else "." for place in below})
+        raise InputError(
+            f"It cannot be told whether the classes are {listed(above)}, or the {len(names):,} "
+            "folders below their train and test.",  # unnamed: they may be patients
+            "Name the classes: train --task label:multiclass=CLASS,CLASS, prepare --classes "
+            "CLASS,CLASS.",
+        )
+    return SPLIT_FOLDERS
 
 
 def _whole(place: _Place, *, has_parts: bool) -> tuple[str, ...]:
@@ -143,26 +225,6 @@ def _named(paths: Sequence[tuple[str, ...]], classes: Sequence[str]) -> list[str
             break
         wrapping += 1
     return [path[wrapping] if len(path) > wrapping else "" for path in paths]
-
-
-def _demanded(found: Mapping[str, int], classes: Sequence[str]) -> dict[str, str]:
-    """Folder → class as it was asked for."""
-    if not classes:
-        return {}
-    wanted = {_plain(name): name.strip() for name in classes}
-    there = {_plain(name) for name in found}
-    if missing := [name for plain, name in wanted.items() if plain not in there]:
-        raise InputError(
-            f"There is no class folder {listed(missing)}; there is {listed(sorted(found))}.",
-            "Look at the folders, or at how the classes are spelled that were asked for.",
-        )
-    if more := [name for name in sorted(found) if _plain(name) not in wanted]:
-        films = sum(found[name] for name in more)
-        raise InputError(
-            f"Beside the class folders asked for there is {listed(more)} with {films:,} films.",
-            "Ask for it too (train --task, prepare --classes), or move it away.",
-        )
-    return {name: wanted[_plain(name)] for name in found}
 
 
 def _plain(name: str) -> str:

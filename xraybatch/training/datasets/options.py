@@ -28,7 +28,9 @@ class PrepareOptions:
     form : str or None
         One of `FORMS`; None: found in the data.
     classes : tuple of str
-        Class folders that must be there, these and no others; empty: any.
+        That must be there, these and no others; empty: any.
+    task : str
+        A column of a table that holds the labels if it is there, before all usual names.
     spellings : str
         What becomes of two spellings of one class: ``ask``, ``merge`` or ``keep``.
     path_column, label_column, patient_column, label_map : str or None
@@ -52,6 +54,7 @@ class PrepareOptions:
     data: Path | None = None
     form: str | None = None
     classes: tuple[str, ...] = ()
+    task: str = ""
     spellings: str = ASK
     path_column: str | None = None
     label_column: str | None = None

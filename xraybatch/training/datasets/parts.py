@@ -18,10 +18,13 @@ from xraybatch.core.files import sha256_of
 from xraybatch.core.progress import Progress
 from xraybatch.training.datasets.films import Row
 from xraybatch.training.datasets.options import PrepareOptions
-from xraybatch.training.split import LEFT_OUT, groups_of, make_split
+from xraybatch.training.part_names import TRAIN
+from xraybatch.training.split import AS_DISTRIBUTED, LEFT_OUT, groups_of, make_split
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+UNDEALT = "not dealt to parts"
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,13 @@ def deal(rows: Sequence[Row], copies: Copies, options: PrepareOptions) -> Dealt:
         whole=whole,
     )
     return Dealt(tuple(map(str, split.part)), split.how, _looked_for(whole))
+
+
+def as_given(rows: Sequence[Row]) -> Dealt:
+    """Films where the data have them; nothing is drawn or left out, which is left to training."""
+    given = any(row.split for row in rows)
+    side = tuple(row.split or TRAIN for row in rows)
+    return Dealt(side, AS_DISTRIBUTED if given else UNDEALT, "left to training")
 
 
 def check_sides(rows: Sequence[Row], copies: Copies, dealt: Dealt) -> None:

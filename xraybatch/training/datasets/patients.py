@@ -77,7 +77,8 @@ def patient_hint(rows: Sequence[Row]) -> str:
         if len(found) >= 0.8 * len(paths) and 3 <= patients <= 0.9 * len(found):
             return (
                 f"Names look as if they held patients: {patients:,} of them in {len(found):,} "
-                f"films. If so, give --patient-from '{pattern}', and they are kept whole."
+                f"films. If so, `xraybatch prepare` with --patient-from '{pattern}' keeps them "
+                "whole."
             )
     return ""
 

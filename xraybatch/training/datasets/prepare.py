@@ -30,7 +30,7 @@ from xraybatch.training.datasets.fetch import (
 )
 from xraybatch.training.datasets.films import Arrangement, FilmFolder
 from xraybatch.training.datasets.options import MURA, PrepareOptions
-from xraybatch.training.datasets.parts import check_sides, deal, find_copies
+from xraybatch.training.datasets.parts import UNDEALT, as_given, check_sides, deal, find_copies
 from xraybatch.training.datasets.patients import patient_hint, patients_from
 from xraybatch.training.datasets.recognise import recognise
 from xraybatch.training.datasets.record import (
@@ -69,8 +69,8 @@ def prepare_data(
     ask : callable, optional
         Answers a question by yes or no.
     trained_next : bool
-        Whether contradicting labels are left to training, which compares pixels and tells them too;
-        nobody is shown the figures that are returned.
+        Whether the split and contradicting labels are left to training, which compares pixels;
+        parts as distributed are written as they are. Nobody is shown the figures that are returned.
 
     Raises
     ------
@@ -105,7 +105,9 @@ def prepare_data(
         table = Path(source) if kind == "table" else None
         came_out = place.folder.is_relative_to(building)
         try:
-            arranged = recognise(place, table, options, progress, confined=came_out)
+            arranged = recognise(
+                *(place, table, options, progress), confined=came_out, trained_next=trained_next
+            )
             if came_out:
                 remove_tables(place.folder)
             found = _finished(
@@ -147,7 +149,9 @@ def _finished(
 ) -> PreparedData:
     building, out = folders
     if not arranged.rows:
-        raise InputError("No film has a label.", "Look at the table, and at --form.")
+        raise InputError(
+            "No film has a label.", "Look at the table, and at `xraybatch prepare --form`."
+        )
     rows = arranged.rows
     if arranged.form != MURA:
         rows = one_spelling(rows, options.spellings, ask, progress)
@@ -177,8 +181,11 @@ def _finished(
         )
     if options.folds is not None and any(row.split for row in rows):
         progress.note("The split as distributed is not used: --folds deals all films anew.")
-    dealt = deal(rows, copies, options)
-    check_sides(rows, copies, dealt)
+    if trained_next:
+        dealt = as_given(rows)
+    else:
+        dealt = deal(rows, copies, options)
+        check_sides(rows, copies, dealt)
     prepared = summarise(out, origin, arranged, copies, dealt, skipped, options)
     if left_out := prepared.skipped.get(OVERLAP, 0):
         progress.note(
@@ -187,6 +194,8 @@ def _finished(
         )
     _tell_gaps(prepared, progress)
     column = "split" if options.folds is None else "fold"
+    if dealt.how == UNDEALT:
+        column = ""
     write_labels(building, arranged, dealt.side, column)
     write_dataset(building, prepared, options)
     return prepared
@@ -201,7 +210,7 @@ def _check_classes(
             f"All {films.total():,} films have the label {quoted(next(iter(films)))}"
             + (f" (left out: {left_out})." if left_out else "."),
             "A network cannot learn to tell one class from nothing: look at the films, and at "
-            "--form.",
+            "`xraybatch prepare --form`.",
         )
     Task(task, TaskKind.MULTICLASS, tuple(sorted(films)))  # names that are no names are said now
     for name, count in sorted(films.items()):

@@ -114,7 +114,7 @@ def write_labels(folder: Path, arranged: Arrangement, side: Sequence[str], colum
     side : sequence of str
         Part or fold of each row.
     column : str
-        ``split`` or ``fold``.
+        ``split`` or ``fold``; empty: neither is written.
     """
     home = os.path.realpath(folder)
     with (
@@ -122,12 +122,13 @@ def write_labels(folder: Path, arranged: Arrangement, side: Sequence[str], colum
         temporary.open("w", encoding="utf-8", newline="") as file,
     ):
         table = csv.writer(file, lineterminator="\n")
-        head = ["path", *arranged.tasks, "patient", "study", column, *arranged.columns]
-        table.writerow(head)
+        sides = [column] if column else []
+        table.writerow(["path", *arranged.tasks, "patient", "study", *sides, *arranged.columns])
         for row, part in zip(arranged.rows, side, strict=True):
             if part != LEFT_OUT:
                 path = _relative(row.film.file, home)
-                table.writerow([path, *row.labels, row.patient, row.study, part, *row.more])
+                side = [part] if column else []
+                table.writerow([path, *row.labels, row.patient, row.study, *side, *row.more])
 
 
 def summarise(

@@ -59,7 +59,7 @@ def _is_one(alike: list[str], films: Counter[str], spellings: str, ask: Ask | No
     if ask is None:
         raise UsageError(
             f"Are {counts} one class?",
-            "Say it with --merge-classes (one) or --keep-classes (several).",
+            "`xraybatch prepare` takes --merge-classes (one) or --keep-classes (several).",
         )
     return ask(f"Are {counts} one class?")
 

@@ -44,12 +44,20 @@ _LABELS = (
 _PATIENTS = ("patient", "patientid", "subject", "subjectid", "mrn", "participant", "participantid")
 
 
-def usable_table(tables: Sequence[Path], options: PrepareOptions) -> Path | None:
+def usable_table(
+    tables: Sequence[Path], options: PrepareOptions, progress: Progress
+) -> Path | None:
     """The one table that has columns for path and label; ``labels.csv`` before all others."""
     usable = [table for table in tables if _has_columns(table, options)]
     ours = [table for table in usable if table.name == TABLE]
     if ours:
         return ours[0]
+    if len(usable) > 1:
+        progress.warn(
+            "Tables not used",
+            f"{len(usable)} tables have columns for path and label, and none of them is taken: "
+            f"{_some([quoted(table.name) for table in usable])}. Call the one that counts {TABLE}.",
+        )
     return usable[0] if len(usable) == 1 else None
 
 
@@ -81,7 +89,7 @@ def arrange_table(
     content = read_table(table)
     has = [str(column) for column in content.columns]
     path = options.path_column or _guessed(has, _PATHS)
-    label = options.label_column or _guessed(has, _LABELS)
+    label = options.label_column or _label_of(has, options)
     patient = options.patient_column or _guessed(has, _PATIENTS)
     for column, option in ((path, "--path-column"), (label, "--label-column")):
         if not column:
@@ -185,8 +193,12 @@ def _has_columns(table: Path, options: PrepareOptions) -> bool:
     except InputError:
         return False
     path = options.path_column or _guessed(has, _PATHS)
-    label = options.label_column or _guessed(has, _LABELS)
+    label = options.label_column or _label_of(has, options)
     return path in has and label in has
+
+
+def _label_of(has: Sequence[str], options: PrepareOptions) -> str:
+    return options.task if options.task in has else _guessed(has, _LABELS)
 
 
 def _guessed(has: Sequence[str], usual: Sequence[str]) -> str:
