@@ -79,7 +79,7 @@ def divide(given: Gathered, split: Split, parts: Sequence[str]) -> Prepared:
         Of each film, as `make_split` was given them.
     """
     prepared = _divided(given, split)
-    if not split.left_out:
+    if not (split.left_out and split.distributed):
         return prepared
     told = np.array([name or TRAIN for name in parts])
     everywhere = replace(split, part=np.where(split.part == LEFT_OUT, told, split.part), overlap="")
