@@ -242,7 +242,7 @@ def test_a_bomb_is_seen_before_it_is_written_whole(
     archive = make(tmp_path / "a", {"bomb.png": ZEROS})
     with pytest.raises(InputError, match="200 times its size") as error:
         unpack(archive, place)
-    assert "--max-ratio" in error.value.hint
+    assert "--max-ratio of `xraybatch prepare`" in error.value.hint
     assert sum(p.stat().st_size for p in place.rglob("*") if p.is_file()) <= read_most
     assert unpack(archive, fresh(tmp_path), ratio=1e6).films == 1
 
@@ -279,7 +279,7 @@ def test_sizes_and_counts_have_limits(
         unpack(archive, fresh(tmp_path), entries=19)
     with pytest.raises(InputError, match="holds more than") as error:
         unpack(archive, fresh(tmp_path), total=99_000)
-    assert "--max-gigabytes" in error.value.hint
+    assert "--max-gigabytes of `xraybatch prepare`" in error.value.hint
     make(tmp_path / "b", {f"{i}.png": FILM for i in range(20)})
     assert unpack(tmp_path / "b", place, entries=20).films == 20
 

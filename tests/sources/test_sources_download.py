@@ -264,7 +264,7 @@ def test_a_file_beyond_the_limit_leaves_nothing(
     server.says_length = says_length
     with pytest.raises(InputError, match="larger than") as error:
         fetch(server, tmp_path, limit=1_000_000)
-    assert "--max-gigabytes" in error.value.hint
+    assert "--max-gigabytes of `xraybatch prepare`" in error.value.hint
     assert list(tmp_path.iterdir()) == []
 
 

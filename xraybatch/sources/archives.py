@@ -210,7 +210,7 @@ class Unpacking:
             raise InputError(
                 f"The archive {quoted(self._budget.archive)} has archives inside archives more "
                 f"than {self._limits.depth} deep.",
-                f"If that is meant, raise --max-depth. {LOOK}",
+                f"If that is meant, raise --max-depth of `xraybatch prepare`. {LOOK}",
             )
         place = self._folder / f".{depth}.archive"  # no member can be called so: hidden ones stay
         try:

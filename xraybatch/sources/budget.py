@@ -101,14 +101,14 @@ class Budget:
             raise InputError(
                 f"The archive {quoted(self.archive)} holds more than "
                 f"{gigabytes(self._limits.total)} unpacked.",
-                "If that is meant, raise --max-gigabytes.",
+                "If that is meant, raise --max-gigabytes of `xraybatch prepare`.",
             )
         if size > self._by_ratio:
             raise InputError(
                 f"The archive {quoted(self.archive)} unpacks to more than "
                 f"{self._limits.ratio:g} times its size, as archives do that are made to fill a "
                 "disk.",
-                f"If you trust it, raise --max-ratio. {LOOK}",
+                f"If you trust it, raise --max-ratio of `xraybatch prepare`. {LOOK}",
             )
 
     def _check_entries(self, entries: int) -> None:
@@ -116,7 +116,7 @@ class Budget:
             raise InputError(
                 f"The archive {quoted(self.archive)} has more than {self._limits.entries:,} "
                 "entries.",
-                "If that is meant, raise --max-entries.",
+                "If that is meant, raise --max-entries of `xraybatch prepare`.",
             )
 
 

@@ -264,7 +264,7 @@ class _Fetch:
             raise InputError(
                 f"{quoted(public_url(self._url))} is larger than {self._limit / (1 << 30):,.3g} "
                 "GB.",
-                "If that is meant, raise --max-gigabytes.",
+                "If that is meant, raise --max-gigabytes of `xraybatch prepare`.",
             )
 
     def _show(self, at: int, total: int | None, stage: Stage) -> None:

@@ -112,7 +112,7 @@ def broken_is_input_error(archive: str) -> Iterator[None]:
         reason = " ".join(str(error).split())[:120].rstrip(".") or type(error).__name__
         raise InputError(
             f"The archive {quoted(archive)} is broken or cut: {reason.replace(chr(39), '’')}.",
-            "Get it again, with --sha256 if its maker tells one.",
+            "Get it again; if its maker tells a SHA-256, `xraybatch prepare --sha256` compares it.",
         ) from None
 
 
@@ -160,7 +160,8 @@ def _entries_of_zip(path: Path) -> int:
         if at < 0 or at + 16 > len(tail):
             raise InputError(
                 f"The archive {quoted(path.name)} is broken or cut: its directory is not there.",
-                "Get it again, with --sha256 if its maker tells one.",
+                "Get it again; if its maker tells a SHA-256, `xraybatch prepare --sha256` "
+                "compares it.",
             )
         end = size - len(tail) + at
         length = int.from_bytes(tail[at + 12 : at + 16], "little")

@@ -54,7 +54,9 @@ def tell_unlabelled(files: Iterable[str], folder: Path, labels: Path, progress: 
         return
     others = sum(Path(item.path).resolve() not in known for item in items)
     if others:
-        progress.note(f"In the folder but not in {labels.name}, left out: {others:,} films.")
+        progress.note(
+            f"In the folder but not labelled in {labels.name}, left out: {others:,} films."
+        )
 
 
 def nothing_there(labels: Path, count: int, ambiguous: str = "") -> InputError:
