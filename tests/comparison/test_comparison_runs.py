@@ -79,6 +79,31 @@ def test_runs_stand_side_by_side_with_what_they_cost(make_run: Callable[..., Pat
         assert words in text
 
 
+@pytest.mark.parametrize("refitted", [False, True])
+def test_cross_validations_stand_side_by_side_by_what_their_folds_said(
+    make_run: Callable[..., Path], refitted: bool
+) -> None:
+    def folds(name: str, skill: float, seed: int) -> Path:
+        run = make_run(name, skill, seed)
+        (run / "folds").mkdir()
+        for k in range(2):
+            shutil.move(make_run(f"{name}-{k}", 0.0, k), run / "folds" / str(k))
+        for suffix in ("", ".run.json"):
+            (run / f"predictions-test.csv{suffix}").rename(run / f"predictions.csv{suffix}")
+        truth = [[f"{i:02}.png", CLASSES[i % 3], f"p{i // 2}", i % 2] for i in range(60)]
+        write_csv(run / "folds.csv", ["path", "label", "patient", "fold"], truth)
+        for of_all_films in () if refitted else ("model.onnx", "split.csv", "history.csv"):
+            (run / of_all_films).unlink()
+        return run
+
+    found = compare_models([folds("weak", 0.2, 1), folds("strong", 2.0, 2)])
+    assert (found.join.patients, found.models[1].tasks[0].films) == (30, 60)
+    assert found.best["label"]["macro_auc"] == (1,)
+    cost = found.models[1].cost
+    assert (cost.epochs, cost.training_seconds, cost.parameters) == (None, 10.0, 36)
+    assert "strong: cross-validation: its seconds are those of 2 folds." in found.sentences
+
+
 def test_four_models_fit_and_more_go_below(make_run: Callable[..., Path]) -> None:
     runs = [make_run(f"2026-11-21-a-long-name-{i}", 0.3 * i, i) for i in range(6)]
     for count in (2, 3, 4, 6):

@@ -13,7 +13,7 @@ from xraybatch.core.status import FilmStatus
 from xraybatch.core.tables import read_table
 from xraybatch.evaluation.comparison import Cost
 from xraybatch.models.model import load_model
-from xraybatch.models.runs import MODEL_FILE
+from xraybatch.models.runs import FOLDS, MODEL_FILE
 from xraybatch.models.size import count_parameters
 from xraybatch.reports.scoring import DEMONSTRATION, Given, read_results
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 HISTORY, SPLIT = "history.csv", "split.csv"
+OUT_OF_FOLD, TABLE = "predictions.csv", "folds.csv"  # of a cross-validation
 # results of a run, and the part of its films that they are of
 _PARTS = {"predictions-test.csv": "test", "predictions-validation.csv": "val"}
 OPTIMISTIC = "its films are validation films, on which its best epoch was chosen: optimistic."
@@ -71,6 +72,8 @@ def read_contender(path: Path) -> Contender:
 
 
 def _run(folder: Path) -> Contender:
+    if (folder / FOLDS).is_dir() and (folder / OUT_OF_FOLD).is_file():
+        return _cross_validation(folder)
     if not (folder / MODEL_FILE).is_file():
         raise ModelError(
             f"{folder} is no finished run: it has no {MODEL_FILE}.",
@@ -88,6 +91,22 @@ def _run(folder: Path) -> Contender:
     cost, unknown = _of_run(folder, given.record)
     said = (*_warnings(given), *((OPTIMISTIC,) if _PARTS[part] == "val" else ()), *unknown)
     return Contender(folder.resolve().name, given, truth, cost, said)
+
+
+def _cross_validation(folder: Path) -> Contender:
+    """All films, each answered by the fold that held it back."""
+    given = read_results(folder / OUT_OF_FOLD)
+    runs = sorted(path for path in (folder / FOLDS).iterdir() if (path / MODEL_FILE).is_file())
+    if not runs:
+        raise InputError(f"{folder / FOLDS} has no finished fold.", "Train again.")
+    costs = [_of_run(run, {})[0] for run in runs]
+    cost = replace(
+        _of_record(given.record),
+        parameters=costs[0].parameters,
+        training_seconds=round(sum(one.training_seconds or 0.0 for one in costs), 3),
+    )
+    told = (f"cross-validation: its seconds are those of {len(runs)} folds.", *_warnings(given))
+    return Contender(folder.resolve().name, given, read_table(folder / TABLE), cost, told)
 
 
 def _of_record(record: Mapping[str, Any]) -> Cost:
