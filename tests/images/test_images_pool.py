@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 
@@ -200,6 +202,18 @@ def test_hostile_files_in_the_pool(shared_data):
         assert str(one.status) not in ("crashed", "timeout")
 
 
+def test_a_pool_ends_though_its_threads_do_not(films, monkeypatch):
+    monkeypatch.setattr(crew, "_END", 0.1)
+    never = threading.Event()
+    with DecodingPool(RULE, workers=2, readers_from=TROUBLE) as pool:
+        decoding = pool.decode(films(64))
+        next(decoding)
+        workers = processes_of(pool)
+        monkeypatch.setattr(pool._crew._processes, "join", never.wait)
+    assert all_gone(workers)
+    never.set()
+
+
 SCRIPT = """
     import os, sys, time
     from xraybatch.images.pool import DecodingPool, FilmSource
@@ -233,6 +247,7 @@ def started(tmp_path, films):
 def all_gone(processes, seconds=5.0):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
+        multiprocessing.active_children()  # buries our own dead
         if not any(Path(f"/proc/{process}").exists() for process in processes):
             return True
         time.sleep(0.05)

@@ -7,6 +7,7 @@ process was on, the processes note in shared memory.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import CancelledError, Future, wait
@@ -30,6 +31,7 @@ _LOOK = 0.05  # seconds between two looks at the processes
 _GONE = 1.0  # seconds that a process may be gone before its chunk is taken from it
 _BREAKS = 3  # how often the crew may break without finishing a part in between
 _PATIENCE = 2.0  # seconds of quiet after which the crew is replaced
+_END = 5.0  # seconds in which pebble's threads end after their processes
 _START = 10.0  # the same for a crew of which nobody has begun yet, times that patience
 
 
@@ -127,10 +129,15 @@ class Crew:
         """End the processes; the next chunk would start new ones."""
         if self._processes is None:
             return
-        self._processes.stop()  # first, so that none is replaced
+        processes, self._processes = self._processes, None
+        processes.stop()  # first, so that none is replaced
         self._context.kill_all()
-        self._processes.join()
-        self._processes = None
+        # a process that is killed in the middle of a message, or with a lock in its hand, may leave
+        # a thread of pebble's waiting for ever: nobody waits for that, and it ends with us
+        ending = threading.Thread(target=processes.join, name="end of decoding", daemon=True)
+        ending.start()
+        ending.join(_END)
+        self._context.kill_all()  # those that were just being started
 
     def _is_stuck(self, chunks: list[Chunk]) -> bool:
         """Whether work waits and no process takes any.
