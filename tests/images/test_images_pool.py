@@ -238,6 +238,8 @@ def started(tmp_path, films):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # a shell's background job, which a test run may be, ignores Ctrl-C and hands that on
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     workers = [int(word) for word in process.stdout.readline().split()]
     time.sleep(0.5)
