@@ -122,8 +122,6 @@ def main(action: str, *given: str) -> None:
         done = Path(out, f"{row.name}.{action}.json")
         if (not names or row.name in names) and not done.exists():
             command = [sys.executable, __file__, f"one-{action}", data, out, row.name]
-            if "one-" in action:
-                done.parent.mkdir(parents=True, exist_ok=True)
             subprocess.run(command, check=False)
 
 
