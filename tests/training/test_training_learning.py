@@ -61,6 +61,23 @@ def test_oversampling_looks_at_training_films_and_all_tasks() -> None:
     assert shown[5] > shown[0]
 
 
+@pytest.mark.train
+@given(films=st.integers(1, 70), size=st.integers(1, 33), seed=st.none() | st.integers(0, 3))
+def test_an_epoch_shows_every_film_once_in_batches_of_one_size(
+    keras: Any, films: int, size: int, seed: int | None
+) -> None:
+    from xraybatch.training.batches import batches
+
+    place = np.arange(films)
+    made = batches({"films": place}, {}, {}, place, size, seed=seed)
+    shown = [made[k][0]["films"] for k in range(len(made))]
+    assert len(shown) == -(-films // size)
+    lengths = [len(batch) for batch in shown]
+    assert max(lengths) <= size
+    assert max(lengths) - min(lengths) <= 1
+    assert sorted(np.concatenate(shown)) == place.tolist()
+
+
 @pytest.fixture(scope="module")
 def keras() -> Any:
     pytest.importorskip("tensorflow", reason="TensorFlow is not installed")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from xraybatch.core.errors import PluginError
 from xraybatch.core.tasks import Task, TaskKind
 from xraybatch.extension.records import BuildOptions, Network
 from xraybatch.training.heads import head_for
+from xraybatch.training.network import assemble
 
 pytestmark = pytest.mark.train
 pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
@@ -30,8 +32,6 @@ def keras() -> Any:
 
 
 def assembled(network: Network, **more: Any) -> Any:
-    from xraybatch.training.network import assemble
-
     return assemble(network, [head_for(task) for task in TASKS], height=32, width=32, **more)
 
 
@@ -117,6 +117,53 @@ def test_only_the_last_layers_thaw(pretrained: Network) -> None:
     ]
     assert thaw(pretrained.backbone, 0) == 0
     assert pretrained.backbone.trainable_variables == []
+
+
+def test_statistics_span_an_epoch_at_most(pretrained: Network, keras: Any) -> None:
+    from xraybatch.training.network import settle_statistics
+
+    frozen = [layer for layer in pretrained.backbone.layers if hasattr(layer, "momentum")]
+    assert frozen
+    pretrained.backbone.trainable = False
+    films = keras.Input((32, 32, 1), name="films")
+    slow, fast = (keras.layers.BatchNormalization(momentum=m) for m in (0.99, 0.5))
+    looks = keras.Model(films, keras.layers.Flatten()(fast(slow(films))))
+    model = keras.Model(films, [looks(films), pretrained.backbone(keras.ops.repeat(films, 3, -1))])
+    assert settle_statistics(model, 4) == 3  # 0.75 to the power of 12 is 0.03
+    assert (slow.momentum, fast.momentum) == (0.75, 0.5)
+    assert [norm.momentum for norm in frozen] == [0.8] * len(frozen)
+    assert settle_statistics(model, 1) == 0  # of the one batch, whatever went before
+    assert (slow.momentum, fast.momentum) == (0.0, 0.0)
+
+
+def test_a_few_films_are_answered_as_they_were_learned(keras: Any, striped_films: Path) -> None:
+    """Without statistics that keep up, all films get one answer after so few steps."""
+    from PIL import Image
+
+    from xraybatch.training.batches import batches
+    from xraybatch.training.network import settle_statistics
+
+    pixels = [np.asarray(Image.open(path)) for path in sorted(striped_films.glob("*.png"))[:24]]
+    films, truth = np.stack(pixels)[..., None], np.arange(24) // 2 % 2
+    shown = keras.Input((32, 32, 1), name="films")
+    x = keras.layers.Conv2D(16, 5, strides=2, activation="relu")(shown)
+    for _ in range(2):
+        x = keras.layers.BatchNormalization()(x)  # momentum 0.99
+        x = keras.layers.Conv2D(16, 3, strides=2, activation="relu")(x)
+    neck = keras.Model(shown, keras.layers.GlobalAveragePooling2D()(keras.layers.ReLU()(x)))
+    task = Task("label", TaskKind.BINARY, ("lying", "upright"), "upright")
+    head = head_for(task)
+    whole = assemble(Network(neck), [head], height=32, width=32).whole
+    settle_statistics(whole, 3)
+    whole.compile(keras.optimizers.Adam(0.01), loss={"label": head.loss}, jit_compile=False)
+    learned = {"label": head.targets(truth)}
+    weights = {"label": np.ones(24, np.float32)}
+    whole.fit(
+        batches({"films": films}, learned, weights, np.arange(24), 8, seed=0), epochs=9, verbose=0
+    )
+    logits = whole.predict({"films": films}, verbose=0)["label"]
+    answers = np.asarray(head.probabilities(logits))[:, 1] > 0.5
+    assert np.mean(answers == truth) > 0.95
 
 
 def test_a_saved_model_opens_without_our_code_and_answers_the_same(

@@ -44,7 +44,8 @@ def batches(
     films : ndarray of int64
         Positions of the films.
     size : int
-        Films a batch; the last may have fewer.
+        Films a batch, at most: all batches of an epoch are of one size, or one smaller, for
+        statistics of a batch of the two films that are left over would say nothing.
     seed : int, optional
         Films are put into another order for each epoch, which depends on seed and number of the
         epoch alone, so that training that goes on sees what it would have seen; None: in order.
@@ -63,7 +64,8 @@ def batches(
             return -(-len(films) // size)
 
         def __getitem__(self, batch: int) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-            some = self.order[batch * size : (batch + 1) * size]
+            begin, end = (len(films) * k // len(self) for k in (batch, batch + 1))
+            some = self.order[begin:end]
             return (
                 {name: self._rows(source, some, batch) for name, source in inputs.items()},
                 {name: values[some] for name, values in targets.items()},

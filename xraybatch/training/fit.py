@@ -18,7 +18,7 @@ from xraybatch.training.batches import Source, batches
 from xraybatch.training.features import Bank, Features
 from xraybatch.training.heads import Head
 from xraybatch.training.monitor import judge
-from xraybatch.training.network import INPUT, Assembly, flat, thaw
+from xraybatch.training.network import INPUT, Assembly, flat, settle_statistics, thaw
 from xraybatch.training.optimizer import make_optimizer
 from xraybatch.training.settings import Settings
 from xraybatch.training.state import History, PhaseState
@@ -177,12 +177,13 @@ class _Course:
 
         heads, material, settings = self.heads, self.material, self.settings
         monitor = f"val_{settings.monitor}" if len(material.val) else "loss"
-        steps = settings.epochs * -(-len(material.train) // settings.batch_size)
+        steps = -(-len(material.train) // settings.batch_size)  # an epoch
+        settling = min(settle_statistics(model, steps), settings.epochs // 2)
         model.compile(
             optimizer=make_optimizer(
                 settings,
                 _SLOWER if phase == FINE_TUNE else 1.0,
-                steps,
+                settings.epochs * steps,
                 scaled=any(layer.compute_dtype == "float16" for layer in flat(model)),
             ),
             loss={head.task.name: head.loss for head in heads},
@@ -196,9 +197,7 @@ class _Course:
             mode="min" if monitor.endswith("loss") else "max",
             patience=settings.epochs if settings.keep == "last" else settings.patience,
             restore_best_weights=settings.keep == "best",
-            start_from_epoch=_settling(model, settings, len(material.train))
-            if phase == WHOLE
-            else 0,
+            start_from_epoch=settling,
         )
         kept = PhaseState(self.state, phase)
         stand = kept.restore(model, stop)
@@ -257,23 +256,6 @@ class _Course:
             )
         value = float(rows[best_row].get(monitor, math.nan))
         return Taught(self.history, monitor, value if math.isfinite(value) else None)
-
-
-def _settling(model: Any, settings: Settings, films: int) -> int:
-    """Epochs until the running statistics of batch normalisation mean anything.
-
-    Before that, what a network says to validation films is not what it has learned, and the best
-    epoch would be the first. At most half of all epochs.
-    """
-    from keras import layers
-
-    kinds = layers.BatchNormalization
-    momenta = [layer.momentum for layer in flat(model) if isinstance(layer, kinds)]
-    if not momenta:
-        return 0
-    steps = 3 / (1 - max(momenta))  # what they began with has faded to a twentieth
-    epochs = math.ceil(steps / math.ceil(films / settings.batch_size))
-    return min(int(epochs), settings.epochs // 2)
 
 
 def _record(rows: History, phase: str, before: int, stage: Stage) -> Any:

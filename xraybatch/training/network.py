@@ -5,6 +5,7 @@ All models here share their layers: what one trains, the others have learned.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -129,6 +130,36 @@ def flat(model: Any) -> list[Any]:
     for layer in model.layers:
         found += flat(layer) if hasattr(layer, "layers") else [layer]
     return found
+
+
+def settle_statistics(model: Any, steps: int) -> int:
+    """Let the running statistics of batch normalisation span an epoch of training at most.
+
+    The usual momentum of 0.99 averages over hundreds of steps. A hundred films are five steps an
+    epoch: the network would be asked by statistics of what it was many epochs ago, and give all
+    films the same answer.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Before it is compiled.
+    steps : int
+        Training steps an epoch.
+
+    Returns
+    -------
+    int
+        Epochs until what the statistics began with has faded to a twentieth: before that, what the
+        network says to validation films is not what it has learned. 0 without such layers.
+    """
+    from keras import layers
+
+    kinds = layers.BatchNormalization
+    norms = [n for n in flat(model) if isinstance(n, kinds) and n.trainable]
+    for norm in norms:
+        norm.momentum = min(norm.momentum, 1 - 1 / steps)
+    longest = max((norm.momentum for norm in norms), default=0.0)
+    return math.ceil(math.log(0.05) / math.log(longest) / steps) if longest > 0 else 0
 
 
 def _embed(network: Network, grey: Any) -> tuple[Any, Any]:
