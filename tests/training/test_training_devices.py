@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from xraybatch.training.train import preview, train  # noqa: E402
 # what a process decides once for all: its devices, its determinism
 CHILD = """
 import json, sys
+from collections.abc import Callable
 from pathlib import Path
 import tensorflow as tf
 asked = json.loads(sys.argv[1])
@@ -92,13 +94,18 @@ def test_two_devices_give_what_one_gives(striped_films: Path, tmp_path: Path) ->
     assert right.mean() >= 0.75
 
 
+@pytest.mark.parametrize("train", [24, 5])
 def test_two_devices_give_the_same_network_where_there_are_no_batch_statistics(
-    striped_films: Path, tiny_weights: Path, tmp_path: Path
+    write_films: Callable[..., Path], tiny_weights: Path, tmp_path: Path, train: int
 ) -> None:
+    films = write_films(tmp_path / "films", films=40)
+    table = pd.read_csv(films / "labels.csv", dtype=str).drop(columns="patient")
+    table["split"] = ["train"] * train + ["val"] * 7 + ["test"] * (33 - train)  # not of equal parts
+    table.to_csv(films / "labels.csv", index=False)
     # the backbone is frozen, so each step is the mean over the same batch, however it is shared
     more = {"plugin": "tiny", "weights": str(tiny_weights), "monitor": "macro-auc"}
-    in_a_process(striped_films, tmp_path / "one", **more)
-    in_a_process(striped_films, tmp_path / "two", processors=2, device="cpu:all", **more)
+    in_a_process(films, tmp_path / "one", **more)
+    in_a_process(films, tmp_path / "two", processors=2, device="cpu:all", **more)
     one, two = (pd.read_csv(tmp_path / name / "history.csv") for name in ("one", "two"))
     np.testing.assert_allclose(two["loss"], one["loss"], rtol=1e-3)
     np.testing.assert_allclose(two["val_loss"], one["val_loss"], rtol=1e-3)

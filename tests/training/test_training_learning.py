@@ -62,20 +62,30 @@ def test_oversampling_looks_at_training_films_and_all_tasks() -> None:
 
 
 @pytest.mark.train
-@given(films=st.integers(1, 70), size=st.integers(1, 33), seed=st.none() | st.integers(0, 3))
+@given(
+    films=st.integers(1, 70),
+    size=st.integers(1, 33),
+    seed=st.none() | st.integers(0, 3),
+    shares=st.integers(1, 4),
+)
 def test_an_epoch_shows_every_film_once_in_batches_of_one_size(
-    keras: Any, films: int, size: int, seed: int | None
+    keras: Any, films: int, size: int, seed: int | None, shares: int
 ) -> None:
     from xraybatch.training.batches import batches
 
     place = np.arange(films)
-    made = batches({"films": place}, {}, {}, place, size, seed=seed)
+    loss = np.random.default_rng(films).uniform(1, 2, films).astype(np.float32)
+    made = batches({"films": place}, {}, {"t": loss}, place, size, seed=seed, shares=shares)
     shown = [made[k][0]["films"] for k in range(len(made))]
-    assert len(shown) == -(-films // size)
+    weighed = np.concatenate([made[k][2]["t"] for k in range(len(made))])
     lengths = [len(batch) for batch in shown]
-    assert max(lengths) <= size
-    assert max(lengths) - min(lengths) <= 1
-    assert sorted(np.concatenate(shown)) == place.tolist()
+    assert max(lengths) <= max(size, shares)
+    assert max(lengths) - min(lengths) <= shares
+    assert all(length % shares == 0 for length in lengths)
+    every = np.concatenate(shown)
+    assert sorted(every[weighed > 0]) == place.tolist()
+    assert len(every) - films < shares
+    assert weighed.mean() == pytest.approx(loss.mean())
 
 
 @pytest.fixture(scope="module")

@@ -154,6 +154,14 @@ def sharing(devices: tuple[str, ...]) -> Iterator[None]:
         yield
 
 
+def replicas() -> int:
+    """How many devices share each batch, within the block of `sharing`; 1 outside of it."""
+    import tensorflow as tf
+
+    count: int = tf.distribute.get_strategy().num_replicas_in_sync
+    return count
+
+
 def set_seed(seed: int) -> None:
     """Seed Python, numpy and TensorFlow, and forget the names of layers made before."""
     keras = load_keras()

@@ -14,6 +14,7 @@ import numpy as np
 
 from xraybatch.core.errors import ModelError
 from xraybatch.core.progress import Progress, Stage
+from xraybatch.training.backend import replicas
 from xraybatch.training.batches import Source, batches
 from xraybatch.training.features import Bank, Features
 from xraybatch.training.heads import Head
@@ -212,6 +213,7 @@ class _Course:
                 targets=material.targets,
                 weights=material.weights,
                 size=settings.batch_size,
+                shares=replicas(),
             )
             val = made(stored.as_they_are if stored else films, films=material.val)
             judges = []

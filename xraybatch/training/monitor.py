@@ -28,7 +28,7 @@ def judge(
     codes : mapping of str to ndarray of int64
         The truth of the validation films, by task.
     data : keras.utils.PyDataset
-        The validation films, in order.
+        The validation films, in order; what follows them, for equal shares, does not count.
     """
     from keras import callbacks, ops
 
@@ -37,8 +37,9 @@ def judge(
             logits = self.model.predict(data, verbose=0)
             found = []
             for head in heads:
+                truth = codes[head.task.name]
                 given = ops.convert_to_numpy(head.probabilities(logits[head.task.name]))
-                found.append(figure(monitor, head.task, codes[head.task.name], given))
+                found.append(figure(monitor, head.task, truth, given[: len(truth)]))
             known = [value for value in found if value is not None]
             if not known:
                 raise UsageError(
