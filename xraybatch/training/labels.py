@@ -81,7 +81,12 @@ def read_films(
         If folder or table cannot be used, or no film is left.
     """
     if folder is not None and not folder.is_dir():
-        raise InputError(f"--data {folder} is not a folder.", "Name the folder of the films.")
+        raise InputError(
+            f"--data {folder} is not a folder.",
+            "A table of --labels goes with a folder of films: unpack archives first."
+            if options.labels and folder.is_file()
+            else "Name the folder of the films.",
+        )
     labels = options.labels
     if labels is None and folder is not None and (folder / TABLE).is_file():
         labels = folder / TABLE
