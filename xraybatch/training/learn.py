@@ -177,15 +177,12 @@ def _say_balance(
 def _material(
     prepared: Prepared, heads: Sequence[Any], settings: Settings, augmentation: Any, seed: int
 ) -> Material:
-    training = prepared.split.part == TRAIN
     codes = prepared.codes
+    train = prepared.split.where(TRAIN)
 
     def weights(*, balanced: bool) -> dict[str, NDArray[Any]]:
-        return {
-            h.task.name: h.weights(codes[h.task.name], training, balanced=balanced) for h in heads
-        }
+        return {h.task.name: h.weights(codes[h.task.name], train, balanced=balanced) for h in heads}
 
-    train = prepared.split.where(TRAIN)
     if settings.imbalance == "oversample":
         train = oversampled(train, weights(balanced=True), codes, seed)
     return Material(
