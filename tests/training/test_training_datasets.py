@@ -630,7 +630,7 @@ def test_folds_in_place_of_parts(tmp_path: Path, said: Any, folds: int) -> None:
     assert max(sizes.values()) - min(sizes.values()) <= 8
     assert found.films == 62
     assert "--folds deals all films anew" in said.text
-    with pytest.raises(InputError, match="too few for 500 folds"):
+    with pytest.raises(InputError, match="500 folds need"):
         prepare_data(source, tmp_path / "x", PrepareOptions(folds=500))
 
 
