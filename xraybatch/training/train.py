@@ -166,7 +166,7 @@ def preview(options: TrainOptions, path: Path, progress: Progress = SILENT) -> N
         choose_device("cpu")
         cache = scratch if options.no_cache else None
         given = gather(found, options, settings, cache=cache, progress=progress)
-        prepared = _divided(given, options, settings, progress)
+        prepared = _divided(given, options, settings)
         if not write_preview(path, prepared, settings, options.seed):
             raise UsageError(
                 "These options augment no film, so there is nothing to show.",
@@ -206,16 +206,14 @@ def _train(
             card, report, folds = cross_validate(shop, given, settings)
             model = None if card is None else final / MODEL_FILE
             return Run(final, model, card, report, folds)
-        prepared = _divided(given, options, settings, told)
+        prepared = _divided(given, options, settings)
         made = make_run(shop, prepared, settings, building, final.name, building / STATE)
         if made.report is None:
             told.note("No film was held back, so there is no score.")
     return Run(final, final / MODEL_FILE, made.card, made.report, tries=made.tries)
 
 
-def _divided(
-    given: Gathered, options: TrainOptions, settings: Settings, progress: Progress
-) -> Prepared:
+def _divided(given: Gathered, options: TrainOptions, settings: Settings) -> Prepared:
     parts = list(given.table["split"])
     split = make_split(
         given.strata,
@@ -228,11 +226,6 @@ def _divided(
         told=how_prepared(options) or AS_DISTRIBUTED,
         distributed=is_distributed(options),
     )
-    if split.left_out:
-        progress.note(
-            f"Left out of training, because the same {given.whole} or the same pixels stand in a "
-            f"part that judges: {split.left_out:,} films."
-        )
     return divide(given, split, parts)
 
 
