@@ -7,6 +7,8 @@ import hashlib
 import io
 import json
 import os
+import re
+import shutil
 import tarfile
 import zipfile
 from collections import Counter
@@ -616,6 +618,24 @@ def test_names_that_may_hold_patients_are_hinted_at_and_not_used(tmp_path: Path,
     assert found.patients == 0
     assert "--patient-from" in said.text
     assert "patients are not known" in found.overlap
+
+
+def test_a_hint_for_names_of_which_some_are_the_patient_alone_keeps_these_too(
+    tmp_path: Path, said: Any
+) -> None:
+    paths = [
+        f"{c}/{c}{who:03}{more}.png"
+        for c in "ab"
+        for who in range(15)
+        for more in ("", "_aug1", "_aug2")
+    ]
+    source = put(tmp_path / "src", paths)
+    prepare(source, said)
+    hint = re.search(r"30 of them in 90 of 90 films.*--patient-from '([^']+)'", said.text)
+    assert hint
+    shutil.rmtree(tmp_path / "out")
+    found, _ = prepare(source, said, patient_from=hint[1])
+    assert found.patients == 30
 
 
 @pytest.mark.parametrize("folds", [2, 5])

@@ -243,7 +243,7 @@ def _told_when_stopped() -> Iterator[list[Path]]:
             ) from None
         raise Interrupted(
             "Training was stopped; no run folder was kept.",
-            "The decoded films were, so the same command begins faster.",
+            "Give the same command again; films that were decoded already are not decoded again.",
         ) from None
 
 
