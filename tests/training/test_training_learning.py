@@ -305,6 +305,29 @@ def test_a_run_with_everything_asked_for(striped_films: Path, tmp_path: Path, sa
 
 
 @pytest.mark.train
+def test_options_that_change_nothing_are_told(
+    striped_films: Path, tmp_path: Path, said: Any
+) -> None:
+    from xraybatch.training.options import TrainOptions
+    from xraybatch.training.train import train
+
+    options = TrainOptions(
+        "cnn",
+        data=striped_films,
+        out=tmp_path / "run",
+        image_size="32",
+        epochs=1,
+        val_split=0.0,
+        monitor="macro-auc",
+        views=4,
+        fine_tune=3,
+    )
+    train(options, said)
+    for name in ("--monitor macro-auc", "--views 4", "--fine-tune 3"):
+        assert f"{name} changes nothing" in said.text
+
+
+@pytest.mark.train
 @pytest.mark.parametrize("keep", ["best", "last"])
 def test_the_weights_that_were_asked_for_are_those_that_answer(
     striped_films: Path, tmp_path: Path, keep: str
