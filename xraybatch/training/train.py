@@ -11,7 +11,7 @@ from importlib.resources import as_file
 from pathlib import Path
 from typing import Any
 
-from xraybatch.core.errors import Interrupted, UsageError
+from xraybatch.core.errors import Interrupted
 from xraybatch.core.log import log_to, logged
 from xraybatch.core.progress import SILENT, Progress
 from xraybatch.evaluation.report import Report
@@ -31,7 +31,7 @@ from xraybatch.training.one_run import make_run
 from xraybatch.training.optimizer import check_optimizer
 from xraybatch.training.options import TrainOptions
 from xraybatch.training.prepare import Prepared, divide
-from xraybatch.training.preview import write_preview
+from xraybatch.training.preview import check_preview, write_preview
 from xraybatch.training.resume import (
     check_films,
     check_versions,
@@ -158,6 +158,7 @@ def preview(options: TrainOptions, path: Path, progress: Progress = SILENT) -> N
     architecture = registry().get(Architecture, options.plugin)
     check_installed()
     settings = settle(options, architecture.record)
+    check_preview(path, settings)
     with ExitStack() as stack:
         options = with_folder(options, progress)
         folder = stack.enter_context(_films_folder(options, progress))
@@ -167,11 +168,7 @@ def preview(options: TrainOptions, path: Path, progress: Progress = SILENT) -> N
         cache = scratch if options.no_cache else None
         given = gather(found, options, settings, cache=cache, progress=progress)
         prepared = _divided(given, options, settings)
-        if not write_preview(path, prepared, settings, options.seed):
-            raise UsageError(
-                "These options augment no film, so there is nothing to show.",
-                "Give --augment mild, or --flip.",
-            )
+        write_preview(path, prepared, settings, options.seed)
 
 
 def _train(
