@@ -62,7 +62,7 @@ ROWS = [
     Row("fracture-cnn", EEEH),
     Row("fracture-vgg16", EEEH, frozen="vgg16"),
     Row("fracture-hybrid", EEEH, frozen="vgg16"),
-    Row("fracture-cnn", CHEST, {"epochs": 4}, "4 epochs"),
+    Row("fracture-cnn", CHEST, {"image_size": "96", "epochs": 5}, "96 px, 5 epochs"),
     Row("fracture-vgg16", CHEST, {"image_size": "96", "views": 1}, "96 px, 1 view", frozen="vgg16"),
     Row(
         "fracture-hybrid",
