@@ -39,7 +39,9 @@ def judge(
             for head in heads:
                 truth = codes[head.task.name]
                 given = ops.convert_to_numpy(head.probabilities(logits[head.task.name]))
-                found.append(figure(monitor, head.task, truth, given[: len(truth)]))
+                lost = not np.isfinite(given).all()  # training has run away
+                kept = given[: len(truth)]
+                found.append(np.nan if lost else figure(monitor, head.task, truth, kept))
             known = [value for value in found if value is not None]
             if not known:
                 raise UsageError(
