@@ -307,6 +307,7 @@ def test_one_run_shows_the_settings_that_were_tried(
         "epochs": 5,
         "seconds": 1.5,
         "chosen": [0],
+        "reasons": [""],
     }
     report = tmp_path / "tries.md"
     CliRunner().invoke(command, [str(run / "model.onnx"), "--report", str(report)])

@@ -12,6 +12,7 @@ from xraybatch.core.errors import InputError, Interrupted, XraybatchError
 from xraybatch.core.files import sync_folder
 from xraybatch.core.lock import Taken, exclusive
 from xraybatch.models.runs import FOLDS, RUNS
+from xraybatch.training.state import is_over
 
 LOG = "log.jsonl"
 STATE = "state"  # where the training of each network stands
@@ -24,8 +25,8 @@ _SCAFFOLD = (STATE, ABOUT, _LOCK, f"{_LOCK}-journal")
 def run_folder(out: Path | None, plugin: str, today: date) -> Iterator[tuple[Path, Path]]:
     """Make a run's folder; it appears whole at the end of the block, or not at all.
 
-    What was built so far is kept where it can be gone on with: after an interruption or a crash,
-    once an epoch or a fold is done.
+    What was built so far is kept where it can be gone on with: once a phase of training or a fold
+    is over, and after an interruption or a crash once an epoch is done.
 
     Parameters
     ----------
@@ -119,7 +120,7 @@ def _worth_keeping(building: Path, error: BaseException) -> bool:
     if any((building / FOLDS).glob("[0-9]*")):
         return True
     ours = isinstance(error, XraybatchError) and not isinstance(error, Interrupted)
-    return not ours and any((building / STATE).rglob("*.npz"))
+    return any(not ours or is_over(path) for path in (building / STATE).rglob("*.npz"))
 
 
 def _claim(out: Path | None, plugin: str, today: date) -> tuple[Path, Path]:

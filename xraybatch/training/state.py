@@ -158,6 +158,12 @@ class PhaseState:
         return self._folder / f"{self._phase}-best-{epoch}.npz"
 
 
+def is_over(path: Path) -> bool:
+    """Whether a phase whose stand lies at `path` is trained to its end."""
+    with np.load(path, allow_pickle=False) as stored:  # reads nothing but what is asked for
+        return _ABOUT in stored and bool(json.loads(bytes(stored[_ABOUT]).decode())["over"])
+
+
 def _named(variables: Sequence[Any], letter: str) -> dict[str, NDArray[Any]]:
     from keras import ops
 

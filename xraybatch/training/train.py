@@ -5,13 +5,13 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.resources import as_file
 from pathlib import Path
 from typing import Any
 
-from xraybatch.core.errors import Interrupted, UsageError
+from xraybatch.core.errors import Interrupted, UsageError, XraybatchError
 from xraybatch.core.log import log_to, logged
 from xraybatch.core.progress import SILENT, Progress
 from xraybatch.evaluation.report import Report
@@ -114,7 +114,7 @@ def train(options: TrainOptions, progress: Progress = SILENT) -> Run:
         return _train(options, settings, architecture, building, final, progress)
 
 
-def resume(run: Path, progress: Progress = SILENT) -> Run:
+def resume(run: Path, progress: Progress = SILENT, *, tolerance: float | None = None) -> Run:
     """Go on with a run that was stopped, as it was asked for.
 
     Parameters
@@ -122,6 +122,8 @@ def resume(run: Path, progress: Progress = SILENT) -> Run:
     run : Path
         What its folder was to be called, or the folder that it is built in.
     progress : Progress
+    tolerance : float, optional
+        Of the parity gate, which changes nothing of what is learned; None: as it was asked for.
 
     Raises
     ------
@@ -130,6 +132,8 @@ def resume(run: Path, progress: Progress = SILENT) -> Run:
     """
     unfinished = find_unfinished(run)
     options, building, final = unfinished.options, unfinished.building, unfinished.final
+    if tolerance is not None:
+        options = replace(options, tolerance=tolerance)
     architecture = registry().get(Architecture, options.plugin)
     check_installed()
     settings = settle(options, architecture.record)
@@ -238,10 +242,18 @@ def _divided(
 
 @contextmanager
 def _told_when_stopped() -> Iterator[list[Path]]:
-    """Turn Ctrl-C into a sentence; the block writes down where it builds and what it will be."""
+    """Turn Ctrl-C into a sentence, and let errors say what is kept.
+
+    The block writes down where it builds and what it will be.
+    """
     place: list[Path] = []
     try:
         yield place
+    except XraybatchError as error:
+        if place and place[0].exists():
+            kept = f"What was learned is kept: `xraybatch train --resume {place[1]}` goes on."
+            error.hint = f"{error.hint} {kept}".strip()
+        raise
     except KeyboardInterrupt:
         if place and place[0].exists():
             raise Interrupted(
