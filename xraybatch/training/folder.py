@@ -46,7 +46,7 @@ def run_folder(out: Path | None, plugin: str, today: date) -> Iterator[tuple[Pat
     Raises
     ------
     InputError
-        If `out` is there already, or another run is building it.
+        If `out` is there already or cannot become a run's folder, or another run is building it.
     """
     building, final = _claim(out, plugin, today)
     try:
@@ -98,6 +98,16 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def place_of(out: Path) -> Path:
+    """Where a folder really lies that a person names by a link, or without a name, like ``.``."""
+    if not out.is_symlink() and out.name not in ("", ".."):
+        return out
+    try:
+        return out.resolve()
+    except RuntimeError:  # until Python 3.13
+        raise InputError(f"{out} is a link to itself.", "Choose another --out.") from None
+
+
 def partial(final: Path) -> Path:
     """Where the run folder `final` is built."""
     return final.parent / f".{final.name}.partial"
@@ -125,9 +135,16 @@ def _worth_keeping(building: Path, error: BaseException) -> bool:
 
 def _claim(out: Path | None, plugin: str, today: date) -> tuple[Path, Path]:
     if out is not None:
+        out = place_of(out)
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise InputError(
                 f"{out} is there already and is not overwritten.", "Choose another --out."
+            )
+        if out.exists() and (out.samefile(Path.cwd()) or out.is_mount()):
+            raise InputError(
+                f"{out} is {'a mount' if out.is_mount() else 'the current folder'}, in whose place "
+                "no other folder can be put.",
+                f"Name one in it: --out {out / 'run'}",
             )
         building = partial(out)
         try:

@@ -14,7 +14,7 @@ from xraybatch.core.progress import Progress
 from xraybatch.core.versions import versions_of
 from xraybatch.models.runs import RUNS
 from xraybatch.training.data_source import is_address
-from xraybatch.training.folder import ABOUT, STATE, partial
+from xraybatch.training.folder import ABOUT, STATE, partial, place_of
 from xraybatch.training.gather import Gathered
 from xraybatch.training.options import WEIGHTS, TrainOptions
 from xraybatch.training.settings import Settings
@@ -63,7 +63,7 @@ def find_unfinished(run: Path) -> Unfinished:
     InputError
         If there is none, or it is finished.
     """
-    run = run.absolute()
+    run = place_of(run).absolute()
     building = run if run.name.startswith(".") else partial(run)
     if not building.is_dir():
         if run.is_dir():
