@@ -21,6 +21,7 @@ from xraybatch.models.card import Card
 from xraybatch.models.runs import MODEL_FILE
 from xraybatch.reports.cross_validation import FoldLine
 from xraybatch.training.backend import Device, be_deterministic, check_installed, choose_device
+from xraybatch.training.config import check_names
 from xraybatch.training.data_source import how_prepared, is_distributed, with_folder
 from xraybatch.training.features import Bank
 from xraybatch.training.folder import LOG, STATE, reopened, run_folder
@@ -102,6 +103,7 @@ def train(options: TrainOptions, progress: Progress = SILENT) -> Run:
     architecture = registry().get(Architecture, options.plugin)
     check_installed()
     settings = settle(options, architecture.record)
+    check_names(options, settings)
     grid(options, architecture.record)  # what is mistyped there is told now
     if options.out is None:
         tell_unfinished(options, progress)
