@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,7 @@ from sklearn import metrics
 from xraybatch.core.errors import UsageError
 from xraybatch.core.tables import read_table
 from xraybatch.core.tasks import Task, TaskKind
-from xraybatch.training.augment import Policy
+from xraybatch.training.augment import Policy, drawn_by
 from xraybatch.training.heads import UNLABELLED, head_for
 from xraybatch.training.imbalance import oversampled
 from xraybatch.training.monitor import figure
@@ -392,6 +393,57 @@ def test_views_are_the_film_itself_and_others(
     assert same.any()
     assert not same.all()
     assert np.array_equal(some[3], drawn.drawn(np.arange(6), (0, 0, 3)))
+
+
+@pytest.mark.train
+def test_a_view_is_the_same_whatever_else_is_asked_for(
+    keras: Any, tiny: Any, tmp_path: Path, said: Any
+) -> None:
+    from xraybatch.extension.records import BuildOptions
+    from xraybatch.training.augment import augmenter
+    from xraybatch.training.features import Bank
+    from xraybatch.training.network import INPUT, Assembly, assemble
+
+    n = 40
+    network = tiny.build(BuildOptions(32, 32))
+    plain = assemble(network, [head_for(BINARY)], height=32, width=32)
+    rest = SimpleNamespace(input={INPUT: None})  # a neck that wants the films, too
+    assembly = cast(Assembly, SimpleNamespace(features=plain.features, rest=rest))
+    films = np.random.default_rng(0).integers(0, 256, (n, 32, 32, 1)).astype(np.uint8)
+
+    def views(rows: Any, *asked: Any, size: int = 8) -> Any:
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        folder.mkdir()
+        bank = Bank(folder, rows)
+        for used in asked:
+            features = bank.features(
+                assembly,
+                films,
+                rows,
+                used,
+                key="tiny",
+                augmentation=augmenter("strong", flip=True, seed=3),
+                views=3,
+                batch_size=size,
+                progress=said,
+            )
+        source = cast(Any, features.for_training[INPUT])
+        return source.array[:, source.slots]
+
+    rows = np.arange(n)
+    whole = views(rows, rows)
+    assert np.array_equal(whole[0], films)
+    assert len({view.tobytes() for view in whole.reshape(3 * n, -1)}) == 3 * n
+    random = np.random.default_rng(1)
+    assert np.array_equal(views(rows, np.sort(random.permutation(n)[:17]), rows), whole)
+    assert np.array_equal(views(rows, rows[25:], rows, size=5), whole)
+    assert np.array_equal(views(rows[::-1] + 7, rows), whole), "of another cache"
+    layer = augmenter("mild", flip=False, seed=0)
+    before = [np.asarray(variable).tolist() for variable in layer.variables]
+    assert before
+    with drawn_by(layer, 1, 2):
+        pass
+    assert [np.asarray(variable).tolist() for variable in layer.variables] == before
 
 
 @pytest.mark.parametrize(
