@@ -197,7 +197,8 @@ class _Course:
 
         heads, material, settings = self.heads, self.material, self.settings
         monitor = f"val_{settings.monitor}" if len(material.val) else "loss"
-        steps = -(-len(material.train) // settings.batch_size)  # an epoch
+        epoch = batches({}, {}, {}, material.train, settings.batch_size, shares=replicas())
+        steps = len(epoch)
         settling = min(settle_statistics(model, steps), settings.epochs // 2)
         model.compile(
             optimizer=make_optimizer(
