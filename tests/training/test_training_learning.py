@@ -260,6 +260,63 @@ def test_figures_are_those_of_scikit_learn() -> None:
 
 
 @pytest.mark.train
+@pytest.mark.parametrize("name", ["optimizer", "lossscaleoptimizer", "multioptimizer", "adamx"])
+def test_what_moves_no_weight_by_itself_is_no_optimizer(keras: Any, name: str) -> None:
+    from xraybatch.training.optimizer import check_optimizer
+
+    with pytest.raises(UsageError, match=f"no optimizer '{name}'"):
+        check_optimizer(name)
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("name", ["adam", "adamw", "rmsprop", "sgd", "nadam", "lion", "ftrl"])
+def test_what_keras_has_is_an_optimizer(keras: Any, name: str) -> None:
+    from xraybatch.extension.records import Architecture
+    from xraybatch.extension.registry import registry
+    from xraybatch.training.optimizer import check_optimizer, make_optimizer
+    from xraybatch.training.options import TrainOptions
+    from xraybatch.training.settings import settle
+
+    check_optimizer(name)
+    architecture = registry().get(Architecture, "cnn").record
+    weight = keras.Variable([1.0])
+    made = make_optimizer(settle(TrainOptions("cnn", optimizer=name), architecture), 1.0, 10)
+    made.apply([keras.ops.ones((1,))], [weight])
+    assert float(keras.ops.convert_to_numpy(weight)[0]) != 1.0
+
+
+@pytest.mark.train
+def test_the_largest_seed_augments(keras: Any) -> None:
+    from xraybatch.training.augment import augmenter, views_of
+    from xraybatch.training.options import LARGEST_SEED
+
+    films = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 1)).astype(np.uint8)
+    seen = views_of(augmenter("mild", flip=True, seed=LARGEST_SEED), films)
+    assert not np.array_equal(seen, films)
+
+
+@pytest.mark.train
+def test_a_cosine_falls_over_all_batches_that_devices_share(
+    tiny: Any, striped_films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import xraybatch.training.fit as module
+    from xraybatch.training.options import TrainOptions
+    from xraybatch.training.train import train
+
+    make, made = module.make_optimizer, []
+
+    def kept(settings: Any, factor: float, steps: int, **more: Any) -> Any:
+        made.append((make(settings, factor, steps, **more), steps))
+        return made[-1][0]
+
+    monkeypatch.setattr(module, "make_optimizer", kept)
+    monkeypatch.setattr(module, "replicas", lambda: 3)
+    train(TrainOptions("tiny", data=striped_films, out=tmp_path / "run", weights="none", epochs=2))
+    ((optimizer, steps),) = made
+    assert steps == int(optimizer.iterations.numpy()) == 2 * 5  # of 28 films, by 3 devices
+
+
+@pytest.mark.train
 def test_a_run_with_everything_asked_for(striped_films: Path, tmp_path: Path, said: Any) -> None:
     from xraybatch.training.options import TrainOptions
     from xraybatch.training.train import train

@@ -53,6 +53,7 @@ def test_every_combination_is_tried() -> None:
         ("learning-rat=1",),
         ("seed=1,2",),
         ("optimizer=adam", "optimizer=sgd"),
+        ("batch-size=4,8", "batch_size=16"),
         ("imbalance=focal,none",),
         ("augment=wild",),
     ],

@@ -200,7 +200,9 @@ def _train(
         if options.deterministic:
             be_deterministic()
             told.note(DETERMINISTIC)
-        check_optimizer(settings.optimizer)
+        tried = grid(typed, architecture.record)
+        for one in (settings, *(point.settings for point in tried)):
+            check_optimizer(one.optimizer)
         cache = scratch if options.no_cache else None
         given = gather(found, options, settings, cache=cache, progress=told)
         check_films(building, given, settings)

@@ -101,7 +101,7 @@ def grid(options: TrainOptions, architecture: Architecture) -> list[Try]:
             raise UsageError(
                 f"--try {text} names no values.", "Write --try learning-rate=1e-3,1e-4."
             )
-        if name in axes:
+        if _field(name) in map(_field, axes):
             raise UsageError(f"--try {name} is given twice.", "Put all its values into one.")
         axes[name] = found
     if not axes:
