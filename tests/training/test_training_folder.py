@@ -7,7 +7,8 @@ import pytest
 
 from xraybatch.core.errors import InputError
 from xraybatch.training.folder import run_folder
-from xraybatch.training.resume import find_unfinished
+from xraybatch.training.options import TrainOptions
+from xraybatch.training.resume import find_unfinished, write_about
 
 TODAY = date(2026, 11, 21)
 
@@ -93,3 +94,23 @@ def test_the_current_folder_cannot_become_a_run(
         pass
     assert "here/run" in caught.value.hint
     assert sorted(p.name for p in tmp_path.iterdir()) == ["here", "link"]
+
+
+def test_what_a_kill_left_in_a_finished_run_is_cleared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    final = tmp_path / "run"
+    with run_folder(final, "cnn", TODAY) as (building, _):
+        write_about(building, final, TrainOptions("cnn"))
+        (building / "a").write_text("")
+        (building / "state").mkdir()
+        monkeypatch.setattr("xraybatch.training.folder.clear", lambda _: None)  # killed before
+    assert sorted(p.name for p in final.iterdir()) == ["a", "lock", "resume.json", "state"]
+    with pytest.raises(InputError, match="finished already"):
+        find_unfinished(final)
+    assert [p.name for p in final.iterdir()] == ["a"]
+    (final / "state").mkdir()
+    (final / "resume.json").write_text("{}")  # somebody else's
+    with pytest.raises(InputError, match="finished already"):
+        find_unfinished(final)
+    assert (final / "state").is_dir()

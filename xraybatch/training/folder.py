@@ -18,7 +18,7 @@ LOG = "log.jsonl"
 STATE = "state"  # where the training of each network stands
 ABOUT = "resume.json"
 _LOCK = "lock"
-_SCAFFOLD = (STATE, ABOUT, _LOCK, f"{_LOCK}-journal")
+_SCAFFOLD = (STATE, _LOCK, f"{_LOCK}-journal", ABOUT)  # the last says that others may be there
 
 
 @contextmanager
@@ -86,6 +86,11 @@ def publish(building: Path, final: Path) -> None:
     """Give a folder that is whole its name, and take the scaffold away."""
     building.rename(final)
     sync_folder(final.parent)
+    clear(final)
+
+
+def clear(final: Path) -> None:
+    """Take away what is left of the scaffold of a finished run."""
     for name in _SCAFFOLD:
         remove(final / name)
 
