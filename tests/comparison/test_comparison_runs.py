@@ -102,6 +102,27 @@ def test_cross_validations_stand_side_by_side_by_what_their_folds_said(
     cost = found.models[1].cost
     assert (cost.epochs, cost.training_seconds, cost.parameters) == (None, 10.0, 36)
     assert "strong: cross-validation: its seconds are those of 2 folds." in found.sentences
+    assert (cost.tries, cost.seconds_of_tries) == (0, None)
+
+
+def test_what_the_folds_tried_is_counted(make_run: Callable[..., Path]) -> None:
+    run = make_run("run", 1.0, 1)
+    (run / "folds").mkdir()
+    for k in range(2):
+        shutil.move(tried(make_run(f"fold-{k}", 0.0, k), k), run / "folds" / str(k))
+    for suffix in ("", ".run.json"):
+        (run / f"predictions-test.csv{suffix}").rename(run / f"predictions.csv{suffix}")
+    truth = [[f"{i:02}.png", CLASSES[i % 3], f"p{i // 2}", i % 2] for i in range(60)]
+    write_csv(run / "folds.csv", ["path", "label", "patient", "fold"], truth)
+    other = make_run("other", 1.0, 2)
+    found = compare_models([run, other])
+    assert (found.models[0].cost.tries, found.models[0].cost.seconds_of_tries) == (8, 12.0)
+    told = "run: cross-validation: its seconds and the settings that it tried are those of 2 folds."
+    assert told in found.sentences
+    (run / "folds" / "1" / "tries.csv").write_text("a\n")
+    found = compare_models([run, other])
+    assert found.models[0].cost.tries == 4
+    assert any("cannot be read" in sentence for sentence in found.sentences)
 
 
 def test_four_models_fit_and_more_go_below(make_run: Callable[..., Path]) -> None:
@@ -307,6 +328,7 @@ def test_one_run_shows_the_settings_that_were_tried(
         "epochs": 5,
         "seconds": 1.5,
         "chosen": [0],
+        "reasons": [""],
     }
     report = tmp_path / "tries.md"
     CliRunner().invoke(command, [str(run / "model.onnx"), "--report", str(report)])

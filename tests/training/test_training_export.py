@@ -95,6 +95,23 @@ def test_a_format_without_metadata_gets_its_card_beside_it(
     assert sha256_of(tmp_path / "copied" / "graph") == sha256_of(trained[0].model)
 
 
+def test_killed_before_its_last_step_the_same_command_exports(
+    trained: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
+    with_format(monkeypatch, Copying())
+    with monkeypatch.context() as patched:
+
+        def killed(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        patched.setattr(Path, "rename", killed)
+        with pytest.raises(KeyboardInterrupt):
+            export(trained[0].model, "copy", tmp_path / "copied")
+    assert [p.name for p in tmp_path.iterdir()] == ["copied.card.json"]
+    done = export(trained[0].model, "copy", tmp_path / "copied")
+    assert json.loads((tmp_path / "copied.card.json").read_text())["seal"] == _digest(done.path)
+
+
 def test_a_file_that_answers_otherwise_is_not_written(
     trained: Any, tmp_path: Path, monkeypatch: Any
 ) -> None:

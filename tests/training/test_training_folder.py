@@ -7,6 +7,8 @@ import pytest
 
 from xraybatch.core.errors import InputError
 from xraybatch.training.folder import run_folder
+from xraybatch.training.options import TrainOptions
+from xraybatch.training.resume import find_unfinished, write_about
 
 TODAY = date(2026, 11, 21)
 
@@ -62,3 +64,53 @@ def test_a_folder_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
         run_folder(tmp_path / "file" / "run", "cnn", TODAY),
     ):
         pass
+
+
+def test_a_link_to_an_empty_folder_is_filled_where_it_leads(tmp_path: Path) -> None:
+    (tmp_path / "disk" / "run").mkdir(parents=True)
+    (tmp_path / "run").symlink_to(tmp_path / "disk" / "run")
+    with run_folder(tmp_path / "run", "cnn", TODAY) as (building, final):
+        (building / "a").write_text("")
+        assert building.parent == final.parent == tmp_path / "disk"
+        with pytest.raises(InputError, match="does not say what it was asked for"):
+            find_unfinished(tmp_path / "run")
+    assert (tmp_path / "run" / "a").exists()
+    (tmp_path / "round").symlink_to(tmp_path / "round")
+    with pytest.raises(InputError, match="round"), run_folder(tmp_path / "round", "cnn", TODAY):
+        pass
+
+
+@pytest.mark.parametrize("name", [".", "", "../here", "../link"])
+def test_the_current_folder_cannot_become_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "here")
+    monkeypatch.chdir(tmp_path / "here")
+    with (
+        pytest.raises(InputError, match="the current folder") as caught,
+        run_folder(Path(name), "cnn", TODAY),
+    ):
+        pass
+    assert "here/run" in caught.value.hint
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["here", "link"]
+
+
+def test_what_a_kill_left_in_a_finished_run_is_cleared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    final = tmp_path / "run"
+    with run_folder(final, "cnn", TODAY) as (building, _):
+        write_about(building, final, TrainOptions("cnn"))
+        (building / "a").write_text("")
+        (building / "state").mkdir()
+        monkeypatch.setattr("xraybatch.training.folder.clear", lambda _: None)  # killed before
+    assert sorted(p.name for p in final.iterdir()) == ["a", "lock", "resume.json", "state"]
+    with pytest.raises(InputError, match="finished already"):
+        find_unfinished(final)
+    assert [p.name for p in final.iterdir()] == ["a"]
+    (final / "state").mkdir()
+    (final / "resume.json").write_text("{}")  # somebody else's
+    with pytest.raises(InputError, match="finished already"):
+        find_unfinished(final)
+    assert (final / "state").is_dir()

@@ -228,6 +228,23 @@ def test_folds_of_the_labels_are_honoured_and_films_decoded_once(
 
 
 @pytest.mark.train
+def test_a_figure_that_a_fold_leaves_undefined_is_told_before_training(
+    tiny: Any, write_films: Callable[..., Path], tmp_path: Path, said: Any
+) -> None:
+    folder = write_films(tmp_path / "films")
+    table = read_table(folder / "labels.csv")
+    table["label"] = ["abnormal" if patient == "000" else "normal" for patient in table["patient"]]
+    table.to_csv(folder / "labels.csv", index=False)
+    options = TrainOptions(
+        "tiny", data=folder, out=tmp_path / "run", weights="none", folds=2, monitor="macro-auc"
+    )
+    with pytest.raises(UsageError, match="--monitor macro-auc is undefined"):
+        train(options, said)
+    assert not [s for s in said.stages if s[0] == "training"]
+    assert not (tmp_path / ".run.partial").exists()
+
+
+@pytest.mark.train
 @pytest.mark.parametrize(("folds", "text"), [(3, "fewer folds"), (2, "'x'"), (4, "'x'")])
 def test_folds_of_the_labels_that_do_not_fit_are_told(
     tiny: Any, striped_films: Path, tmp_path: Path, folds: int, text: str

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,7 @@ from sklearn import metrics
 from xraybatch.core.errors import UsageError
 from xraybatch.core.tables import read_table
 from xraybatch.core.tasks import Task, TaskKind
-from xraybatch.training.augment import Policy
+from xraybatch.training.augment import Policy, drawn_by
 from xraybatch.training.heads import UNLABELLED, head_for
 from xraybatch.training.imbalance import oversampled
 from xraybatch.training.monitor import figure
@@ -269,6 +270,63 @@ def test_figures_are_those_of_scikit_learn() -> None:
 
 
 @pytest.mark.train
+@pytest.mark.parametrize("name", ["optimizer", "lossscaleoptimizer", "multioptimizer", "adamx"])
+def test_what_moves_no_weight_by_itself_is_no_optimizer(keras: Any, name: str) -> None:
+    from xraybatch.training.optimizer import check_optimizer
+
+    with pytest.raises(UsageError, match=f"no optimizer '{name}'"):
+        check_optimizer(name)
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("name", ["adam", "adamw", "rmsprop", "sgd", "nadam", "lion", "ftrl"])
+def test_what_keras_has_is_an_optimizer(keras: Any, name: str) -> None:
+    from xraybatch.extension.records import Architecture
+    from xraybatch.extension.registry import registry
+    from xraybatch.training.optimizer import check_optimizer, make_optimizer
+    from xraybatch.training.options import TrainOptions
+    from xraybatch.training.settings import settle
+
+    check_optimizer(name)
+    architecture = registry().get(Architecture, "cnn").record
+    weight = keras.Variable([1.0])
+    made = make_optimizer(settle(TrainOptions("cnn", optimizer=name), architecture), 1.0, 10)
+    made.apply([keras.ops.ones((1,))], [weight])
+    assert float(keras.ops.convert_to_numpy(weight)[0]) != 1.0
+
+
+@pytest.mark.train
+def test_the_largest_seed_augments(keras: Any) -> None:
+    from xraybatch.training.augment import augmenter, views_of
+    from xraybatch.training.options import LARGEST_SEED
+
+    films = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 1)).astype(np.uint8)
+    seen = views_of(augmenter("mild", flip=True, seed=LARGEST_SEED), films)
+    assert not np.array_equal(seen, films)
+
+
+@pytest.mark.train
+def test_a_cosine_falls_over_all_batches_that_devices_share(
+    tiny: Any, striped_films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import xraybatch.training.fit as module
+    from xraybatch.training.options import TrainOptions
+    from xraybatch.training.train import train
+
+    make, made = module.make_optimizer, []
+
+    def kept(settings: Any, factor: float, steps: int, **more: Any) -> Any:
+        made.append((make(settings, factor, steps, **more), steps))
+        return made[-1][0]
+
+    monkeypatch.setattr(module, "make_optimizer", kept)
+    monkeypatch.setattr(module, "replicas", lambda: 3)
+    train(TrainOptions("tiny", data=striped_films, out=tmp_path / "run", weights="none", epochs=2))
+    ((optimizer, steps),) = made
+    assert steps == int(optimizer.iterations.numpy()) == 2 * 5  # of 28 films, by 3 devices
+
+
+@pytest.mark.train
 def test_a_run_with_everything_asked_for(striped_films: Path, tmp_path: Path, said: Any) -> None:
     from xraybatch.training.options import TrainOptions
     from xraybatch.training.train import train
@@ -425,6 +483,57 @@ def test_views_are_the_film_itself_and_others(
     assert same.any()
     assert not same.all()
     assert np.array_equal(some[3], drawn.drawn(np.arange(6), (0, 0, 3)))
+
+
+@pytest.mark.train
+def test_a_view_is_the_same_whatever_else_is_asked_for(
+    keras: Any, tiny: Any, tmp_path: Path, said: Any
+) -> None:
+    from xraybatch.extension.records import BuildOptions
+    from xraybatch.training.augment import augmenter
+    from xraybatch.training.features import Bank
+    from xraybatch.training.network import INPUT, Assembly, assemble
+
+    n = 40
+    network = tiny.build(BuildOptions(32, 32))
+    plain = assemble(network, [head_for(BINARY)], height=32, width=32)
+    rest = SimpleNamespace(input={INPUT: None})  # a neck that wants the films, too
+    assembly = cast(Assembly, SimpleNamespace(features=plain.features, rest=rest))
+    films = np.random.default_rng(0).integers(0, 256, (n, 32, 32, 1)).astype(np.uint8)
+
+    def views(rows: Any, *asked: Any, size: int = 8) -> Any:
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        folder.mkdir()
+        bank = Bank(folder, rows)
+        for used in asked:
+            features = bank.features(
+                assembly,
+                films,
+                rows,
+                used,
+                key="tiny",
+                augmentation=augmenter("strong", flip=True, seed=3),
+                views=3,
+                batch_size=size,
+                progress=said,
+            )
+        source = cast(Any, features.for_training[INPUT])
+        return source.array[:, source.slots]
+
+    rows = np.arange(n)
+    whole = views(rows, rows)
+    assert np.array_equal(whole[0], films)
+    assert len({view.tobytes() for view in whole.reshape(3 * n, -1)}) == 3 * n
+    random = np.random.default_rng(1)
+    assert np.array_equal(views(rows, np.sort(random.permutation(n)[:17]), rows), whole)
+    assert np.array_equal(views(rows, rows[25:], rows, size=5), whole)
+    assert np.array_equal(views(rows[::-1] + 7, rows), whole), "of another cache"
+    layer = augmenter("mild", flip=False, seed=0)
+    before = [np.asarray(variable).tolist() for variable in layer.variables]
+    assert before
+    with drawn_by(layer, 1, 2):
+        pass
+    assert [np.asarray(variable).tolist() for variable in layer.variables] == before
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from xraybatch.core.errors import InputError, UsageError
 from xraybatch.extension.records import Architecture, Network, Option, TrainingDefaults
-from xraybatch.training.config import KEYS, read_config, write_config
+from xraybatch.training.config import KEYS, check_names, read_config, write_config
 from xraybatch.training.options import TrainOptions
 from xraybatch.training.settings import parse_values, settle
 
@@ -50,6 +50,10 @@ def test_sizes_are_height_then_width(text: Any, size: tuple[int, int]) -> None:
         {"learning_rate": float("nan")},
         {"group_by": "hospital"},
         {"seed": -1},
+        {"seed": 2**32},
+        {"weight_decay": -1e-4},
+        {"weight_decay": float("nan")},
+        {"weight_decay": float("inf")},
         {"image_size": "big"},
         {"image_size": "4"},
         {"resize": "squeeze"},
@@ -149,3 +153,32 @@ def test_the_command_line_has_every_option_and_goes_before_the_config(tmp_path: 
         ).epochs
         == 9
     )
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"data": "d\udcff/films"},
+        {"labels": "d\udcff.csv"},
+        {"out": "d\udcff"},
+        {"source": "\udcff"},
+    ],
+)
+def test_a_name_that_no_file_of_the_run_could_hold_is_refused(
+    asked: dict[str, str], empty_folder: Path
+) -> None:
+    given = {name: Path(at) if name != "source" else at for name, at in asked.items()}
+    options = TrainOptions("a", **given)
+    with pytest.raises(UsageError, match=rf"--{next(iter(asked))} .*\\udcff") as caught:
+        check_names(options, settle(options, ARCHITECTURE))
+    assert caught.value.hint
+
+
+def test_a_link_does_not_hide_such_a_name(empty_folder: Path) -> None:
+    Path("d\udcff").mkdir()
+    Path("link").symlink_to("d\udcff")
+    options = TrainOptions("a", data=Path("link"))
+    with pytest.raises(UsageError, match="--data"):
+        check_names(options, settle(options, ARCHITECTURE))
+    options = TrainOptions("a", data=Path("films"), out=Path("d\udcff/run"))
+    check_names(options, settle(options, ARCHITECTURE))  # a run has its last name alone

@@ -260,6 +260,33 @@ def test_writing_takes_its_share_of_the_time_at_most(tmp_path: Path, monkeypatch
     assert sorted(set(written)) == [1, 21, 41, 50]
 
 
+def test_best_weights_of_an_epoch_that_is_trained_again_are_the_new_ones(tmp_path: Path) -> None:
+    import xraybatch.training.state as state
+    from xraybatch.training.backend import load_keras
+
+    keras = load_keras()
+    model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1, use_bias=False)])
+    model.compile(loss="mse", optimizer="sgd")
+
+    def written(kept: Any, rows: int, weight: float) -> None:
+        best = [np.full((2, 1), weight, np.float32)]
+        stop = SimpleNamespace(best_weights=best)
+        stand = state.Stand([{"loss": 1.0}] * rows, False, 1.0, rows - 1)
+        kept._write(model, stop, stand)
+
+    written(state.PhaseState(tmp_path, "whole"), 1, 1.0)
+    before = (tmp_path / "whole.npz").read_bytes()
+    written(state.PhaseState(tmp_path, "whole"), 2, 2.0)
+    # as if it had been killed between the two files
+    (tmp_path / "whole.npz").write_bytes(before)
+    kept = state.PhaseState(tmp_path, "whole")
+    assert len(kept.restore(model, SimpleNamespace(best_weights=None)).rows) == 1
+    written(kept, 2, 3.0)
+    stop = SimpleNamespace(best_weights=None)
+    assert state.PhaseState(tmp_path, "whole").restore(model, stop).best_epoch == 1
+    assert float(stop.best_weights[0][0, 0]) == 3.0
+
+
 def test_folds_that_are_done_are_not_done_again(
     striped_films: Path, tmp_path: Path, said: Any
 ) -> None:

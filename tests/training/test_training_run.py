@@ -27,7 +27,7 @@ pytestmark = pytest.mark.train
 pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
 
 from xraybatch.training.options import TrainOptions  # noqa: E402
-from xraybatch.training.train import train  # noqa: E402
+from xraybatch.training.train import resume, train  # noqa: E402
 
 
 def test_the_run_folder_holds_what_it_should(trained: Any) -> None:
@@ -245,7 +245,10 @@ def test_weights_that_cannot_be_had_are_in_the_card_and_all_of_it_trains(
 def test_no_model_is_written_where_the_file_answers_otherwise(
     striped_films: Path, tmp_path: Path, monkeypatch: Any, tiny: Any
 ) -> None:
+    from click.testing import CliRunner
+
     import xraybatch_exporters.onnx as exporter
+    from xraybatch.cli.train import command
     from xraybatch.extension.records import Exporter
     from xraybatch.extension.registry import registry
 
@@ -276,9 +279,18 @@ def test_no_model_is_written_where_the_file_answers_otherwise(
             )
 
     monkeypatch.setattr(module, "registry", Tampering)
-    with pytest.raises(BarMissed, match="does not answer as Keras"):
-        train(TrainOptions("tiny", data=striped_films, out=tmp_path / "run", epochs=1))
-    assert list(tmp_path.iterdir()) == []
+    out = tmp_path / "run"
+    with pytest.raises(BarMissed, match="does not answer as Keras") as caught:
+        train(TrainOptions("tiny", data=striped_films, out=out, epochs=1))
+    assert not out.exists()
+    assert f"--resume {out}" in caught.value.hint
+    with pytest.raises(UsageError, match="--tolerance 0"):
+        resume(out, tolerance=0.0)
+    monkeypatch.setattr("keras.Model.fit", None)  # what was learned is not learned again
+    words = ["--resume", str(out), "--tolerance", "0.1"]
+    assert CliRunner().invoke(command, words, catch_exceptions=False).exit_code == 0
+    assert load_model(out / "model.onnx").card.parity["tolerance"] == 0.1
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["run"]
 
 
 def test_stopped_in_the_middle_nothing_is_left(

@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 
 from xraybatch.comparison.tries import read_tries
-from xraybatch.core.errors import UsageError
+from xraybatch.core.errors import ModelError, UsageError
 from xraybatch.extension.records import Architecture, Network, Option, TrainingDefaults
+from xraybatch.reports.tries import tries_sections
 from xraybatch.training.options import TrainOptions
 from xraybatch.training.tries import TryLine, grid, write_tries
 
@@ -52,6 +53,7 @@ def test_every_combination_is_tried() -> None:
         ("learning-rat=1",),
         ("seed=1,2",),
         ("optimizer=adam", "optimizer=sgd"),
+        ("batch-size=4,8", "batch_size=16"),
         ("imbalance=focal,none",),
         ("augment=wild",),
     ],
@@ -81,9 +83,73 @@ def test_what_was_tried_and_what_it_took_stand_apart(tmp_path: Path, name: str) 
     ]
 
 
+def test_why_a_setting_has_no_figure_is_kept_and_shown(tmp_path: Path) -> None:
+    write_tries(
+        tmp_path,
+        (
+            TryLine({"learning-rate": "1e-3"}, "val_loss", 0.5, 4, 1.0, True),
+            TryLine({"learning-rate": "9"}, "val_loss", None, 1, 2.0, reason="It ran away."),
+        ),
+    )
+    found = read_tries(tmp_path)
+    assert [(one.best, one.reasons) for one in found.grids[0].settings] == [
+        ((0.5,), ("",)),
+        ((None,), ("It ran away.",)),
+    ]
+    (section,) = tries_sections(found)
+    assert "learning-rate 9: It ran away." in str(section)
+
+
 pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
 
 from xraybatch.training.train import train  # noqa: E402
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("monitor", ["loss", "macro-auc"])
+def test_one_that_runs_away_does_not_cost_the_others(
+    tiny: Any,
+    striped_films: Path,
+    tmp_path: Path,
+    said: Any,
+    capfd: pytest.CaptureFixture[str],
+    monitor: str,
+) -> None:
+    options = TrainOptions(
+        "tiny",
+        data=striped_films,
+        out=tmp_path / "run",
+        weights="none",
+        epochs=2,
+        val_split=0.2,
+        monitor=monitor,
+        tries=("learning-rate=1e30,1e-2",),
+    )
+    run = train(options, said)
+    assert [(line.best is None, line.chosen) for line in run.tries] == [
+        (True, False),
+        (False, True),
+    ]
+    assert "run away" in run.tries[0].reason
+    assert run.card.settings["learning_rate"] == 1e-2
+    assert "Invalid loss" not in "".join(capfd.readouterr())
+
+
+@pytest.mark.train
+def test_where_all_run_away_one_sentence_says_so(
+    tiny: Any, striped_films: Path, tmp_path: Path
+) -> None:
+    options = TrainOptions(
+        "tiny",
+        data=striped_films,
+        out=tmp_path / "run",
+        weights="none",
+        val_split=0.2,
+        tries=("learning-rate=1e30,1e31",),
+    )
+    with pytest.raises(ModelError, match="None of the 2 settings can be chosen"):
+        train(options)
+    assert list(tmp_path.iterdir()) == [], "nothing was learned, so nothing is kept"
 
 
 @pytest.mark.train

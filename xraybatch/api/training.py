@@ -72,7 +72,7 @@ def train(
     options : mapping, optional
         The architecture's own: what ``-O key=value`` gives.
     resume : path, optional
-        A run that was stopped: it goes on as it was asked for, so nothing else is given.
+        A run that was stopped: it goes on as it was asked for, so nothing but `tolerance` is given.
     progress : Progress, optional
     **more
         Every further option of the command by its name: ``epochs=30``, ``image_size="256"``, …;
@@ -90,13 +90,15 @@ def train(
         With the sentence and hint that the command would print.
     """
     if resume is not None:
+        tolerance = more.pop("tolerance", None)
         named = (plugin, preset, data, labels, out, task, label_map, options, more)
         if any(value not in (None, (), {}) for value in named):
             raise UsageError(
                 "Options are given beside resume.",
                 "A run goes on as it was asked for; leave the other options out.",
             )
-        return _shown(training.resume(Path(resume), or_quiet(progress)))
+        run = training.resume(Path(resume), or_quiet(progress), tolerance=tolerance)
+        return _shown(run)
     if plugin is None and preset is None:
         raise UsageError("Neither a plugin nor a preset is named.", 'Try train("narrow").')
     given: dict[str, Any] = {

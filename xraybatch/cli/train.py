@@ -10,6 +10,8 @@ import click
 from xraybatch.cli.options import log_file
 from xraybatch.cli.train_options import train_options
 
+_BESIDE_RESUME = ("resume", "tolerance", "quiet", "log_file")
+
 
 @click.command()
 @train_options
@@ -48,7 +50,8 @@ def command(
     progress = ConsoleProgress(quiet=quiet)
     if resume is not None:
         _check_alone(context)
-        run = training.resume(resume, progress)
+        tolerance = values["tolerance"] if _is_given(context, "tolerance") else None
+        run = training.resume(resume, progress, tolerance=tolerance)
     else:
         if values["preset"]:
             from xraybatch.training.presets import place_of, preset_options
@@ -72,14 +75,17 @@ def command(
 
 
 def _check_alone(context: click.Context) -> None:
-    from click.core import ParameterSource
-
     from xraybatch.core.errors import UsageError
 
     for name in context.params:
-        given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-        if given and name not in ("resume", "quiet", "log_file"):
+        if _is_given(context, name) and name not in _BESIDE_RESUME:
             raise UsageError(
                 f"--{name.replace('_', '-')} is given beside --resume.",
                 "A run goes on as it was asked for; leave the other options out.",
             )
+
+
+def _is_given(context: click.Context, name: str) -> bool:
+    from click.core import ParameterSource
+
+    return context.get_parameter_source(name) is ParameterSource.COMMANDLINE

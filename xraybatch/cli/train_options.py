@@ -210,7 +210,8 @@ train_options = together(
         is_eager=True,
         callback=_read_resume,
         shell_complete=completion.folders,
-        help="Go on with a run that was stopped, as it was asked for.",
+        help="Go on with a run that was stopped, as it was asked for; with another --tolerance if "
+        "you give one.",
     ),
     click.option(
         "--preview",

@@ -99,13 +99,23 @@ def _cross_validation(folder: Path) -> Contender:
     runs = sorted(path for path in (folder / FOLDS).iterdir() if (path / MODEL_FILE).is_file())
     if not runs:
         raise InputError(f"{folder / FOLDS} has no finished fold.", "Train again.")
-    costs = [_of_run(run, {})[0] for run in runs]
+    costs, unknown = zip(*(_of_run(run, {}) for run in runs), strict=True)
+    tries = sum(one.tries for one in costs)
     cost = replace(
         _of_record(given.record),
         parameters=costs[0].parameters,
         training_seconds=round(sum(one.training_seconds or 0.0 for one in costs), 3),
+        tries=tries,
+        seconds_of_tries=round(sum(one.seconds_of_tries or 0.0 for one in costs), 3)
+        if tries
+        else None,
     )
-    told = (f"cross-validation: its seconds are those of {len(runs)} folds.", *_warnings(given))
+    what = "seconds and the settings that it tried" if tries else "seconds"
+    told = (
+        f"cross-validation: its {what} are those of {len(runs)} folds.",
+        *_warnings(given),
+        *dict.fromkeys(sentence for of_fold in unknown for sentence in of_fold),
+    )
     return Contender(folder.resolve().name, given, read_table(folder / TABLE), cost, told)
 
 

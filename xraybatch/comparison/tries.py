@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 TRIES = "tries.csv"
 # around settings and monitor
-_BEFORE, _AFTER = "try", ("epochs_trained", "seconds", "chosen")
+_BEFORE, _AFTER = "try", ("epochs_trained", "seconds", "chosen", "reason")
 _AFTER_ONCE = ("epochs", "seconds", "chosen")  # as earlier versions wrote them
 _NOT_KEPT = "not kept"  # by these, where epochs were tried: the epochs trained stand in their place
 
@@ -110,6 +110,12 @@ def _grid(paths: Sequence[Path], *, folds: bool) -> Grid:
 
 def _named(table: pd.DataFrame) -> pd.DataFrame:
     """The table with today's columns."""
+    if _AFTER[-1] not in table:
+        table = _with_epochs(table).assign(**{_AFTER[-1]: ""})
+    return table
+
+
+def _with_epochs(table: pd.DataFrame) -> pd.DataFrame:
     columns = [str(name) for name in table.columns]
     if tuple(columns[-3:]) == _AFTER_ONCE:
         return table.rename(columns={"epochs": "epochs_trained"})
@@ -132,4 +138,5 @@ def _setting(
         epochs=sum(int(row["epochs_trained"]) for row in rows),
         seconds=round(sum(float(row["seconds"]) for row in rows), 3),
         chosen=tuple(k for k, row in enumerate(rows) if row["chosen"] == "1"),
+        reasons=tuple(str(row["reason"]) for row in rows),
     )

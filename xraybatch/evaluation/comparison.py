@@ -49,7 +49,8 @@ class Cost:
     films : int or None
         In that prediction.
     tries : int
-        Settings that were tried, of which this model has the best; 0: none.
+        Settings that were tried, of which this model has the best; of a cross-validation those of
+        all folds, of which each has its best. 0: none.
     seconds_of_tries : float or None
         In the epochs of all of them.
     device : str

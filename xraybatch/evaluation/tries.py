@@ -8,7 +8,7 @@ from typing import Any
 
 from xraybatch.evaluation.report import plain
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,8 @@ class TriedSetting:
         In these epochs.
     chosen : tuple of int
         The splits, from 0, that it was chosen in.
+    reasons : tuple of str
+        Why there is no figure, of each split; empty where there is one, or nothing is known.
     """
 
     values: Mapping[str, str]
@@ -34,6 +36,7 @@ class TriedSetting:
     epochs: int
     seconds: float
     chosen: tuple[int, ...]
+    reasons: tuple[str, ...] = ()
 
     @property
     def mean(self) -> float | None:

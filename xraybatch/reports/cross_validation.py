@@ -13,6 +13,7 @@ from rich.text import Text
 
 from xraybatch.evaluation.report import Estimate, Report, TaskReport
 from xraybatch.reports import words
+from xraybatch.reports.console import bullets
 from xraybatch.reports.html_text import row, score_html, text
 from xraybatch.reports.markdown import escape, to_markdown
 
@@ -42,10 +43,12 @@ class FoldLine:
     estimate: Estimate
 
     def to_dict(self) -> dict[str, Any]:
-        """A row of ``scores-by-fold.csv``."""
+        """A row of ``scores-by-fold.csv``; ``reason``: why there is no interval, or no value."""
         found = {"fold": self.fold, "task": self.task, "films": self.films, "epochs": self.epochs}
-        ends = {"low": self.estimate.low, "high": self.estimate.high}
-        return found | {"figure": self.figure, "value": self.estimate.value} | ends
+        one = self.estimate
+        ends = {"low": one.low, "high": one.high}
+        why = {"reason": one.interval_reason or "", "caution": one.caution or ""}
+        return found | {"figure": self.figure, "value": one.value} | ends | why
 
 
 def lines_of(report: Report, fold: int, *, epochs: int) -> list[FoldLine]:
@@ -64,7 +67,7 @@ def main_figure(task: TaskReport) -> str:
 
 def print_folds(report: Report, lines: Sequence[FoldLine], console: Console) -> None:
     """Print each fold's figure with the pooled one below."""
-    for title, head, rows in _tables(report, lines):
+    for title, head, rows, notes in _tables(report, lines):
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=title)
         table.title_style, table.title_justify = "bold", "left"
         for i, name in enumerate(head):
@@ -72,25 +75,28 @@ def print_folds(report: Report, lines: Sequence[FoldLine], console: Console) -> 
         for cells in rows:
             table.add_row(*(Text(words.printable(cell)) for cell in cells))
         console.print(table)
+        if notes:
+            console.print(bullets(notes))
 
 
 def folds_markdown(name: str, report: Report, lines: Sequence[FoldLine]) -> str:
     """The cross-validation as Markdown."""
     found = [f"# Cross-validation {escape(name)}", ""]
-    for title, head, rows in _tables(report, lines):
+    for title, head, rows, notes in _tables(report, lines):
         found += [f"## {escape(title)}", ""]
         found += [f"| {' | '.join(head)} |", "| --- |" + " ---: |" * (len(head) - 1)]
         found += [f"| {' | '.join(map(escape, cells))} |" for cells in rows]
-        found.append("")
+        found += ["", *(f"- {escape(note)}" for note in notes), ""]
     return "\n".join(found) + "\n" + to_markdown(report)
 
 
 def folds_html(name: str, report: Report, lines: Sequence[FoldLine]) -> str:
     """The same as one HTML page without any script or outside file."""
     parts = [f"<h1>Cross-validation {text(name)}</h1>"]
-    for title, head, rows in _tables(report, lines):
+    for title, head, rows, notes in _tables(report, lines):
         parts += [f"<h2>{text(title)}</h2>", "<table>", row("th", head)]
         parts += [row("td", cells) for cells in rows] + ["</table>"]
+        parts += [f"<p>{text(note)}</p>" for note in notes]
     body = "\n".join([*parts, score_html(report)])
     head_ = f'<meta charset="utf-8"><title>{text(name)}</title>\n<style>{_STYLE}</style>'
     return f'<!doctype html>\n<html lang="en"><head>{head_}</head><body>\n{body}\n</body></html>\n'
@@ -98,8 +104,8 @@ def folds_html(name: str, report: Report, lines: Sequence[FoldLine]) -> str:
 
 def _tables(
     report: Report, lines: Sequence[FoldLine]
-) -> Iterator[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]:
-    """Title, head and rows for each task."""
+) -> Iterator[tuple[str, tuple[str, ...], list[tuple[str, ...]], list[str]]]:
+    """Title, head, rows, and why some have no interval, for each task."""
     for task in report.tasks:
         some = [line for line in lines if line.task == task.task]
         name = main_figure(task)
@@ -120,4 +126,5 @@ def _tables(
         ]
         pooled = task.estimates[name]
         rows.append(("pooled", f"{task.films:,}", "", words.value(pooled), words.interval(pooled)))
-        yield f"Folds: {task.task}", head, rows
+        named = [(f"fold {line.fold}", line.estimate) for line in some]
+        yield f"Folds: {task.task}", head, rows, words.reasons([*named, ("pooled", pooled)])

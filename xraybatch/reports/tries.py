@@ -80,8 +80,17 @@ def _notes(grid: Grid) -> list[str]:
     return [
         f"{mark}, by {grid.monitor} of the best epoch: {better}.",
         f"All together: {epochs:,} epochs, {seconds:,.1f} seconds.",
+        *_without_figure(grid),
         _OPTIMISTIC,
     ]
+
+
+def _without_figure(grid: Grid) -> Iterator[str]:
+    for one in grid.settings:
+        name = ", ".join(f"{name} {value}" for name, value in one.values.items())
+        for k, reason in enumerate(one.reasons):
+            if reason:
+                yield f"{name}{f' in fold {k}' if grid.folds else ''}: {reason}"
 
 
 def _figure(value: float | None) -> str:

@@ -128,6 +128,17 @@ def missing(task: TaskReport) -> list[str]:
     if table := by_class(task):
         for name, _, estimates in table.rows:
             named += [(f"{title(c)} of {name}", estimates[c]) for c in table.columns]
+    return reasons(named)
+
+
+def reasons(named: Sequence[tuple[str, Estimate]]) -> list[str]:
+    """A sentence for every estimate without value or interval, and every caution; alike ones once.
+
+    Parameters
+    ----------
+    named : sequence of tuple of str and Estimate
+        What each is called, and the number.
+    """
     undefined = ((n, e.reason) for n, e in named)
     without = ((n, e.interval_reason) for n, e in named if e.value is not None)
     cautions = ((n, e.caution) for n, e in named)

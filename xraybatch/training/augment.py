@@ -7,6 +7,8 @@ mirrored only when asked for: left and right can be what a label speaks of.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -129,6 +131,22 @@ def random_affine(policy: Policy, seed: int) -> Any:
             )
 
     return RandomAffine()
+
+
+@contextmanager
+def drawn_by(layer: Any, *key: int) -> Iterator[None]:
+    """Let what a layer draws within the block depend on its seed and a key alone."""
+    from keras import ops
+
+    before = [ops.convert_to_numpy(variable) for variable in layer.variables]
+    try:
+        for variable, seed in zip(layer.variables, before, strict=True):
+            words = np.random.SeedSequence([*seed.tolist(), *key]).generate_state(seed.size)
+            variable.assign(words.astype(seed.dtype))
+        yield
+    finally:
+        for variable, seed in zip(layer.variables, before, strict=True):
+            variable.assign(seed)
 
 
 def views_of(layer: Any, films: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -15,6 +15,7 @@ from typing import Any
 from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.names import did_you_mean
 from xraybatch.training.data_source import typed_source
+from xraybatch.training.folder import place_of
 from xraybatch.training.options import WEIGHTS, TrainOptions
 from xraybatch.training.settings import Settings
 
@@ -84,6 +85,29 @@ def write_config(options: TrainOptions, settings: Settings, weights: str) -> str
         if value is not None and value not in ("", (), [])
     ]
     return "\n".join(lines) + "\n"
+
+
+def check_names(options: TrainOptions, settings: Settings) -> None:
+    """Refuse what `write_config` could not write once the run is done.
+
+    Raises
+    ------
+    UsageError
+        If an option, or the real name of a file or folder that it names, is not UTF-8.
+    """
+    try:
+        lines = write_config(options, settings, options.weights).split("\n")
+    except RuntimeError:  # a link to itself, told where it is opened
+        return
+    out = "" if options.out is None else place_of(options.out).name  # the model's name
+    for line in (*lines, f"out = {out}"):
+        name, _, value = line.partition(" = ")
+        shown = value.encode("utf-8", "backslashreplace").decode()
+        if shown != value:
+            raise UsageError(
+                f"--{name} {shown} has bytes that are no UTF-8, which a run's files cannot name.",
+                "Rename it; names of films may be what they are.",
+            )
 
 
 def _plain(value: Any) -> str:

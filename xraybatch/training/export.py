@@ -151,9 +151,10 @@ def _seal(exporter: Exporter, building: Path, card: Card, out: Path) -> None:
         write_sealed(building.read_bytes(), card.to_json(), out)
         return
     seal = _digest(building)
-    building.rename(out)
     text = json.dumps(card.to_dict() | {"seal": seal}, sort_keys=True, indent=1, allow_nan=False)
+    # first: a kill in between leaves a card alone, which the same command replaces
     write_text(out.with_name(f"{out.name}.card.json"), text + "\n")
+    building.rename(out)
 
 
 def _digest(path: Path) -> str:

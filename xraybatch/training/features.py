@@ -1,7 +1,8 @@
 """What a frozen backbone makes of films, computed once, on the disk: of each film and its views.
 
 One bank serves every network that is trained in a run: folds, tries and the leak check all read
-what the first of them that needed a film has computed.
+what the first of them that needed a film has computed. A view does not depend on which network that
+was, so a run that goes on sees the same ones.
 """
 
 from __future__ import annotations
@@ -14,13 +15,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xraybatch.core.progress import Progress
-from xraybatch.training.augment import views_of
+from xraybatch.training.augment import drawn_by, views_of
 from xraybatch.training.backend import predictor
 from xraybatch.training.batches import Drawn, Source
 from xraybatch.training.network import FEATURES, INPUT, Assembly
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+_TOGETHER = 16  # films that are augmented at a time, whichever of them are wanted
 
 
 class Features:
@@ -92,7 +96,9 @@ class Bank:
 
     def __init__(self, scratch: Path, rows: NDArray[np.int64]) -> None:
         self._scratch = scratch
-        self._rows = np.unique(rows)
+        self._rows, first = np.unique(rows, return_index=True)
+        # in the order of the films: the rows are others where the cache was made anew
+        self._place = np.argsort(np.argsort(first))
         self._kept: dict[Hashable, _Kept] = {}
 
     def features(
@@ -130,9 +136,9 @@ class Bank:
         if key not in self._kept:
             self._kept[key] = self._begin(assembly, views)
         kept = self._kept[key]
-        slots = np.searchsorted(self._rows, rows)
+        slots = self._place[np.searchsorted(self._rows, rows)]
         _, first = np.unique(slots[used], return_index=True)
-        wanted = np.sort(used[first])
+        wanted = used[first]  # in the order of their places
         wanted = wanted[~kept.done[slots[wanted]]]
         if len(wanted):
             predict = predictor(assembly.features)
@@ -140,7 +146,9 @@ class Bank:
                 for view in range(views):
                     for begin in range(0, len(wanted), batch_size):
                         some = wanted[begin : begin + batch_size]
-                        given = films[some] if view == 0 else views_of(augmentation, films[some])
+                        given = films[some]
+                        if view:
+                            given = self._changed(augmentation, given, slots[some], view)
                         place = (view, slots[some])
                         kept.arrays[FEATURES][place] = predict(given)
                         if INPUT in kept.arrays:
@@ -148,6 +156,21 @@ class Bank:
                         stage.advance(len(some))
             kept.done[slots[wanted]] = True
         return Features(kept.arrays, slots)
+
+    def _changed(
+        self, augmentation: Any, films: NDArray[np.uint8], slots: NDArray[np.int64], view: int
+    ) -> NDArray[np.uint8]:
+        """A view of films at `slots`, the same whatever other films are asked for with them."""
+        found = np.empty_like(films)
+        for group in np.unique(slots // _TOGETHER):
+            these = np.flatnonzero(slots // _TOGETHER == group)
+            # as many as ever, because what is drawn depends on how many there are
+            whole = np.zeros((_TOGETHER, *films.shape[1:]), films.dtype)
+            places = slots[these] % _TOGETHER
+            whole[places] = films[these]
+            with drawn_by(augmentation, view, int(group)):
+                found[these] = views_of(augmentation, whole)[places]
+        return found
 
     def _begin(self, assembly: Assembly, views: int) -> _Kept:
         shapes: dict[str, tuple[tuple[int, ...], Any]] = {

@@ -31,6 +31,25 @@ WHOLE, HEAD, FINE_TUNE = "whole", "head", "fine-tune"
 _SLOWER = 0.1  # learning rate of fine-tuning, of the one that the head was trained with
 
 
+class RanAway(ModelError):
+    """The loss is no number any more.
+
+    Parameters
+    ----------
+    history : list of dict
+        As `Taught` has it, of the epochs until then.
+    """
+
+    def __init__(self, history: History) -> None:
+        super().__init__(
+            "The loss is no number any more: training has run away.", "Lower --learning-rate."
+        )
+        self.history = history
+
+    def __reduce__(self) -> tuple[type[RanAway], tuple[History]]:  # type: ignore[override]
+        return type(self), (self.history,)
+
+
 @dataclass(frozen=True)
 class Material:
     """What is learned from.
@@ -122,7 +141,7 @@ def fit(
 
     Raises
     ------
-    ModelError
+    RanAway
         If the loss is no number.
     """
     course = _Course(heads, material, settings, seed, state, progress)
@@ -178,7 +197,8 @@ class _Course:
 
         heads, material, settings = self.heads, self.material, self.settings
         monitor = f"val_{settings.monitor}" if len(material.val) else "loss"
-        steps = -(-len(material.train) // settings.batch_size)  # an epoch
+        epoch = batches({}, {}, {}, material.train, settings.batch_size, shares=replicas())
+        steps = len(epoch)
         settling = min(settle_statistics(model, steps), settings.epochs // 2)
         model.compile(
             optimizer=make_optimizer(
@@ -239,7 +259,7 @@ class _Course:
                         *judges,
                         _record(rows, phase, len(self.history), stage),
                         stop,
-                        callbacks.TerminateOnNaN(),
+                        _stop_when_lost(),
                         kept.keeper(rows, stop, settings.epochs, stand),
                     ],
                 )
@@ -247,10 +267,7 @@ class _Course:
         best_row = stop.best_epoch if stop.best_weights is not None else len(rows) - 1
         self.history += [{**row, "kept": int(i == best_row)} for i, row in enumerate(rows)]
         if not rows or not all(math.isfinite(float(row["loss"])) for row in rows):
-            raise ModelError(
-                "The loss is no number any more: training has run away.",
-                "Lower --learning-rate.",
-            )
+            raise RanAway(self.history)
         if len(rows) < settings.epochs:
             self.progress.note(
                 f"Stopped after {len(rows)} of {settings.epochs} epochs: {monitor} has not become "
@@ -279,3 +296,15 @@ def _record(rows: History, phase: str, before: int, stage: Stage) -> Any:
             stage.advance(detail=said)
 
     return Record()
+
+
+def _stop_when_lost() -> Any:
+    """A callback that stops where the loss is no number, as Keras' own, which prints that."""
+    from keras import callbacks
+
+    class Stop(callbacks.Callback):  # type: ignore[misc]
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            if not math.isfinite(float((logs or {}).get("loss", 0.0))):
+                self.model.stop_training = True
+
+    return Stop()

@@ -12,20 +12,21 @@ from xraybatch.core.errors import InputError, Interrupted, XraybatchError
 from xraybatch.core.files import sync_folder
 from xraybatch.core.lock import Taken, exclusive
 from xraybatch.models.runs import FOLDS, RUNS
+from xraybatch.training.state import is_over
 
 LOG = "log.jsonl"
 STATE = "state"  # where the training of each network stands
 ABOUT = "resume.json"
 _LOCK = "lock"
-_SCAFFOLD = (STATE, ABOUT, _LOCK, f"{_LOCK}-journal")
+_SCAFFOLD = (STATE, _LOCK, f"{_LOCK}-journal", ABOUT)  # the last says that others may be there
 
 
 @contextmanager
 def run_folder(out: Path | None, plugin: str, today: date) -> Iterator[tuple[Path, Path]]:
     """Make a run's folder; it appears whole at the end of the block, or not at all.
 
-    What was built so far is kept where it can be gone on with: after an interruption or a crash,
-    once an epoch or a fold is done.
+    What was built so far is kept where it can be gone on with: once a phase of training or a fold
+    is over, and after an interruption or a crash once an epoch is done.
 
     Parameters
     ----------
@@ -45,7 +46,7 @@ def run_folder(out: Path | None, plugin: str, today: date) -> Iterator[tuple[Pat
     Raises
     ------
     InputError
-        If `out` is there already, or another run is building it.
+        If `out` is there already or cannot become a run's folder, or another run is building it.
     """
     building, final = _claim(out, plugin, today)
     try:
@@ -85,6 +86,11 @@ def publish(building: Path, final: Path) -> None:
     """Give a folder that is whole its name, and take the scaffold away."""
     building.rename(final)
     sync_folder(final.parent)
+    clear(final)
+
+
+def clear(final: Path) -> None:
+    """Take away what is left of the scaffold of a finished run."""
     for name in _SCAFFOLD:
         remove(final / name)
 
@@ -95,6 +101,16 @@ def remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
+
+
+def place_of(out: Path) -> Path:
+    """Where a folder really lies that a person names by a link, or without a name, like ``.``."""
+    if not out.is_symlink() and out.name not in ("", ".."):
+        return out
+    try:
+        return out.resolve()
+    except RuntimeError:  # until Python 3.13
+        raise InputError(f"{out} is a link to itself.", "Choose another --out.") from None
 
 
 def partial(final: Path) -> Path:
@@ -119,14 +135,21 @@ def _worth_keeping(building: Path, error: BaseException) -> bool:
     if any((building / FOLDS).glob("[0-9]*")):
         return True
     ours = isinstance(error, XraybatchError) and not isinstance(error, Interrupted)
-    return not ours and any((building / STATE).rglob("*.npz"))
+    return any(not ours or is_over(path) for path in (building / STATE).rglob("*.npz"))
 
 
 def _claim(out: Path | None, plugin: str, today: date) -> tuple[Path, Path]:
     if out is not None:
+        out = place_of(out)
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise InputError(
                 f"{out} is there already and is not overwritten.", "Choose another --out."
+            )
+        if out.exists() and (out.samefile(Path.cwd()) or out.is_mount()):
+            raise InputError(
+                f"{out} is {'a mount' if out.is_mount() else 'the current folder'}, in whose place "
+                "no other folder can be put.",
+                f"Name one in it: --out {out / 'run'}",
             )
         building = partial(out)
         try:

@@ -31,7 +31,7 @@ from xraybatch.training.gather import Gathered
 from xraybatch.training.held_back import score_answers, truth_of
 from xraybatch.training.labels import FOLD
 from xraybatch.training.learn import Workshop
-from xraybatch.training.one_run import make_run, recard
+from xraybatch.training.one_run import check_validation, make_run, recard
 from xraybatch.training.options import TrainOptions
 from xraybatch.training.part_names import TEST
 from xraybatch.training.prepare import Prepared, divide, is_demonstration
@@ -70,6 +70,10 @@ def cross_validate(
     """
     options, progress = shop.options, shop.progress
     dealt = deal(given, options, progress)
+    for k in range(_count(options)):  # before any of them trains
+        check_validation(divide_fold(given, settings, dealt, k, options), settings)
+    if options.refit:
+        check_validation(_divide_all(given, settings, options), settings)
     for k in range(_count(options)):
         _make_fold(shop, given, settings, dealt, k)
     card = _refit(shop, given, settings) if options.refit else None
@@ -164,8 +168,8 @@ def divide_fold(
     return divide(given, split, parts)
 
 
-def _refit(shop: Workshop, given: Gathered, settings: Settings) -> Card:
-    shop.progress.note("All films, for the model.")
+def _divide_all(given: Gathered, settings: Settings, options: TrainOptions) -> Prepared:
+    """All films, of which validation alone is held back."""
     parts = [""] * len(given.table)
     split = make_split(
         given.strata,
@@ -173,12 +177,17 @@ def _refit(shop: Workshop, given: Gathered, settings: Settings) -> Card:
         given=parts,
         val_split=settings.val_split,
         test_split=0.0,
-        seed=shop.options.seed,
+        seed=options.seed,
         whole=given.whole,
     )
+    return divide(given, split, parts)
+
+
+def _refit(shop: Workshop, given: Gathered, settings: Settings) -> Card:
+    shop.progress.note("All films, for the model.")
     made = make_run(
         shop,
-        divide(given, split, parts),
+        _divide_all(given, settings, shop.options),
         settings,
         shop.building,
         shop.name,

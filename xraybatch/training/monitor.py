@@ -15,6 +15,33 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+def check_monitor(
+    monitor: str, tasks: Sequence[Task], codes: Mapping[str, NDArray[np.int64]]
+) -> None:
+    """Refuse a figure that the validation films leave undefined, whatever the network answers.
+
+    Parameters
+    ----------
+    monitor : str
+        As for `judge`, or ``loss``.
+    tasks : sequence of Task
+    codes : mapping of str to ndarray of int64
+        The truth of the validation films, by task; without any film nothing is monitored.
+
+    Raises
+    ------
+    UsageError
+    """
+    if monitor == "loss" or not any(len(values) for values in codes.values()):
+        return
+    for task in tasks:
+        truth = codes[task.name]
+        count = len(task.classes)
+        if figure(monitor, task, truth, np.full((len(truth), count), 1 / count)) is not None:
+            return
+    raise _undefined(monitor)
+
+
 def judge(
     monitor: str, heads: Sequence[Head], codes: Mapping[str, NDArray[np.int64]], data: Any
 ) -> Any:
@@ -39,22 +66,27 @@ def judge(
             for head in heads:
                 truth = codes[head.task.name]
                 given = ops.convert_to_numpy(head.probabilities(logits[head.task.name]))
-                found.append(figure(monitor, head.task, truth, given[: len(truth)]))
+                lost = not np.isfinite(given).all()  # training has run away
+                kept = given[: len(truth)]
+                found.append(np.nan if lost else figure(monitor, head.task, truth, kept))
             known = [value for value in found if value is not None]
             if not known:
-                raise UsageError(
-                    f"--monitor {monitor} is undefined: the validation films are too few, or of "
-                    "one class.",
-                    "Use --monitor loss, or a larger --val-split.",
-                )
+                raise _undefined(monitor)
             if logs is not None:
                 logs[f"val_{monitor}"] = float(np.mean(known))
 
     return Judge()
 
 
+def _undefined(monitor: str) -> UsageError:
+    return UsageError(
+        f"--monitor {monitor} is undefined: the validation films are too few, or of one class.",
+        "Use --monitor loss, or a larger --val-split.",
+    )
+
+
 def figure(
-    monitor: str, task: Task, codes: NDArray[np.int64], given: NDArray[np.float32]
+    monitor: str, task: Task, codes: NDArray[np.int64], given: NDArray[np.floating[Any]]
 ) -> float | None:
     """One figure of one task; None where it is undefined.
 
@@ -64,7 +96,7 @@ def figure(
     task : Task
     codes : ndarray of int64
         ``(n,)``, or for multilabel ``(n, K)`` of 0, 1 and −1; −1: not labelled.
-    given : ndarray of float32, shape (n, K)
+    given : ndarray of float, shape (n, K)
         Probabilities.
     """
     if task.kind is TaskKind.MULTILABEL:
@@ -78,7 +110,7 @@ def figure(
 
 
 def _figure(
-    monitor: str, codes: NDArray[np.int64], given: NDArray[np.float32], *, ordinal: bool
+    monitor: str, codes: NDArray[np.int64], given: NDArray[np.floating[Any]], *, ordinal: bool
 ) -> float | None:
     from sklearn import metrics
 

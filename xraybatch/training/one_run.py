@@ -20,7 +20,8 @@ from xraybatch.training.held_back import CHOSEN_ON, HELD_BACK, judged_part, scor
 from xraybatch.training.leak import leak_claims
 from xraybatch.training.learn import Workshop, learn
 from xraybatch.training.model_file import Trained, write_model_file
-from xraybatch.training.part_names import TEST
+from xraybatch.training.monitor import check_monitor
+from xraybatch.training.part_names import TEST, VALIDATION
 from xraybatch.training.prepare import Prepared
 from xraybatch.training.preview import PREVIEW, write_preview
 from xraybatch.training.say_parts import say_parts
@@ -73,6 +74,7 @@ def make_run(
         Whether the held-back or the validation films are scored.
     """
     progress = shop.progress
+    check_validation(prepared, settings)
     say_parts(prepared, progress)
     artefacts.write_split(folder, prepared)
     artefacts.write_calibration(folder, prepared, shop.options.seed)
@@ -105,6 +107,13 @@ def make_run(
         recard(folder, card)
     artefacts.write_card_texts(folder, card)
     return Made(card, report, chosen.lines)
+
+
+def check_validation(prepared: Prepared, settings: Settings) -> None:
+    """Raise `UsageError` where the validation films leave what epochs are chosen by undefined."""
+    films = prepared.split.where(VALIDATION)
+    codes = {name: values[films] for name, values in prepared.codes.items()}
+    check_monitor(settings.monitor, prepared.tasks, codes)
 
 
 def recard(folder: Path, card: Card) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import Any
 
 from xraybatch.core.errors import UsageError
@@ -45,8 +46,11 @@ def make_optimizer(settings: Settings, factor: float, steps: int, *, scaled: boo
 def _kinds() -> dict[str, Any]:
     from keras import optimizers
 
+    def takes_a_rate(kind: type) -> bool:  # not what wraps others, nor what all inherit from
+        return next(iter(signature(kind).parameters)) == "learning_rate"
+
     return {
         entry.lower(): kind
         for entry, kind in vars(optimizers).items()
-        if isinstance(kind, type) and issubclass(kind, optimizers.Optimizer)
+        if isinstance(kind, type) and issubclass(kind, optimizers.Optimizer) and takes_a_rate(kind)
     }

@@ -11,6 +11,7 @@ from xraybatch.core.errors import UsageError
 WEIGHTS = ("auto", "imagenet", "none")
 GROUPINGS = ("patient", "study", "film")
 TOLERANCE = 2e-4
+LARGEST_SEED = 2**32 - 1  # of numpy's and TensorFlow's generators
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ class TrainOptions:
     group_by : str
         ``patient``, ``study`` or ``film``: what never stands on two sides of a split.
     seed : int
+        0 to `LARGEST_SEED`.
     image_size : str, int or None
         ``H`` or ``HxW``.
     resize : str
@@ -149,6 +151,8 @@ class TrainOptions:
         _at_least("patience", self.patience, 1)
         _at_least("fine-tune", self.fine_tune, 0)
         _at_least("seed", self.seed, 0)
+        if self.seed > LARGEST_SEED:
+            raise UsageError(f"--seed {self.seed} is too large.", f"Give {LARGEST_SEED} or less.")
         _at_least("views", self.views, 1)
         _at_least("folds", self.folds, 2)
         if self.refit and not self.folds:
@@ -169,6 +173,9 @@ class TrainOptions:
         for name, rate in (("learning-rate", self.learning_rate), ("tolerance", self.tolerance)):
             if rate is not None and not 0 < rate < float("inf"):
                 raise UsageError(f"--{name} {rate:g} is out of range.", "Give more than 0.")
+        decay = self.weight_decay
+        if decay is not None and not 0 <= decay < float("inf"):
+            raise UsageError(f"--weight-decay {decay:g} is out of range.", "Give 0 or more.")
         if self.group_by not in GROUPINGS:
             raise UsageError(
                 f"--group-by {self.group_by} is not known.", f"Use {', '.join(GROUPINGS)}."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from xraybatch.core.progress import Progress
 from xraybatch.core.versions import versions_of
 from xraybatch.models.runs import RUNS
 from xraybatch.training.data_source import is_address
-from xraybatch.training.folder import ABOUT, STATE, partial
+from xraybatch.training.folder import ABOUT, STATE, clear, partial, place_of
 from xraybatch.training.gather import Gathered
 from xraybatch.training.options import WEIGHTS, TrainOptions
 from xraybatch.training.settings import Settings
@@ -63,19 +64,19 @@ def find_unfinished(run: Path) -> Unfinished:
     InputError
         If there is none, or it is finished.
     """
-    run = run.absolute()
+    run = place_of(run).absolute()
     building = run if run.name.startswith(".") else partial(run)
     if not building.is_dir():
         if run.is_dir():
+            with suppress(OSError, ValueError, KeyError, TypeError):  # it is another folder's
+                _read(run)
+                clear(run)  # it was killed when it had its name already
             raise InputError(f"{run} is finished already.", "There is nothing to go on with.")
         raise InputError(
             f"There is no unfinished run {run}.", "Name it as it was to be called: runs/…"
         )
     try:
-        about = json.loads((building / ABOUT).read_text(encoding="utf-8"))
-        given: dict[str, Any] = about["options"]
-        options = _options(given)
-        versions = about["versions"]
+        options, versions = _read(building)
     except (OSError, ValueError, KeyError, TypeError):
         raise InputError(
             f"{building} does not say what it was asked for, so it cannot be gone on with.",
@@ -136,6 +137,11 @@ def check_films(building: Path, given: Gathered, settings: Settings) -> None:
             "The films, their labels or the plugin are not what this run began with.",
             "Bring back what was there, or train again from the beginning.",
         )
+
+
+def _read(folder: Path) -> tuple[TrainOptions, dict[str, str]]:
+    about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+    return _options(about["options"]), about["versions"]
 
 
 def _comparable(options: TrainOptions) -> TrainOptions:

@@ -71,6 +71,7 @@ class PhaseState:
         self._folder = folder
         self._phase = phase
         self._next = -math.inf  # when it is time to write again
+        self._written: int | None = None  # the best epoch whose weights lie there for certain
 
     @property
     def _path(self) -> Path | None:
@@ -92,6 +93,7 @@ class PhaseState:
         if best is not None:
             kept = _read(best)
             stop.best_weights = [kept[f"{_WEIGHT}{i}"] for i in range(len(kept))]
+            self._written = stand.best_epoch
         _assign(model.variables, stored, _WEIGHT)
         if stand.over:
             if stop.best_weights is not None:
@@ -134,8 +136,10 @@ class PhaseState:
             return
         self._folder.mkdir(parents=True, exist_ok=True)
         best = self._best_path(stand.best_epoch)
-        if stop.best_weights is not None and not best.exists():
+        # what lies there can be of an epoch that was trained before a kill, and anew since
+        if stop.best_weights is not None and self._written != stand.best_epoch:
             _save(best, {f"{_WEIGHT}{i}": array for i, array in enumerate(stop.best_weights)})
+            self._written = stand.best_epoch
         arrays: dict[str, NDArray[Any]] = {
             _ABOUT: np.frombuffer(json.dumps(vars(stand)).encode(), np.uint8)
         }
@@ -156,6 +160,12 @@ class PhaseState:
     def _best_path(self, epoch: int) -> Path:
         assert self._folder is not None
         return self._folder / f"{self._phase}-best-{epoch}.npz"
+
+
+def is_over(path: Path) -> bool:
+    """Whether a phase whose stand lies at `path` is trained to its end."""
+    with np.load(path, allow_pickle=False) as stored:  # reads nothing but what is asked for
+        return _ABOUT in stored and bool(json.loads(bytes(stored[_ABOUT]).decode())["over"])
 
 
 def _named(variables: Sequence[Any], letter: str) -> dict[str, NDArray[Any]]:

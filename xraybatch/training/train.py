@@ -5,13 +5,13 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.resources import as_file
 from pathlib import Path
 from typing import Any
 
-from xraybatch.core.errors import Interrupted
+from xraybatch.core.errors import Interrupted, XraybatchError
 from xraybatch.core.log import log_to, logged
 from xraybatch.core.progress import SILENT, Progress
 from xraybatch.evaluation.report import Report
@@ -21,6 +21,7 @@ from xraybatch.models.card import Card
 from xraybatch.models.runs import MODEL_FILE
 from xraybatch.reports.cross_validation import FoldLine
 from xraybatch.training.backend import Device, be_deterministic, check_installed, choose_device
+from xraybatch.training.config import check_names
 from xraybatch.training.data_source import how_prepared, is_distributed, with_folder
 from xraybatch.training.features import Bank
 from xraybatch.training.folder import LOG, STATE, reopened, run_folder
@@ -102,6 +103,7 @@ def train(options: TrainOptions, progress: Progress = SILENT) -> Run:
     architecture = registry().get(Architecture, options.plugin)
     check_installed()
     settings = settle(options, architecture.record)
+    check_names(options, settings)
     grid(options, architecture.record)  # what is mistyped there is told now
     if options.out is None:
         tell_unfinished(options, progress)
@@ -114,7 +116,7 @@ def train(options: TrainOptions, progress: Progress = SILENT) -> Run:
         return _train(options, settings, architecture, building, final, progress)
 
 
-def resume(run: Path, progress: Progress = SILENT) -> Run:
+def resume(run: Path, progress: Progress = SILENT, *, tolerance: float | None = None) -> Run:
     """Go on with a run that was stopped, as it was asked for.
 
     Parameters
@@ -122,6 +124,8 @@ def resume(run: Path, progress: Progress = SILENT) -> Run:
     run : Path
         What its folder was to be called, or the folder that it is built in.
     progress : Progress
+    tolerance : float, optional
+        Of the parity gate, which changes nothing of what is learned; None: as it was asked for.
 
     Raises
     ------
@@ -130,6 +134,8 @@ def resume(run: Path, progress: Progress = SILENT) -> Run:
     """
     unfinished = find_unfinished(run)
     options, building, final = unfinished.options, unfinished.building, unfinished.final
+    if tolerance is not None:
+        options = replace(options, tolerance=tolerance)
     architecture = registry().get(Architecture, options.plugin)
     check_installed()
     settings = settle(options, architecture.record)
@@ -191,7 +197,9 @@ def _train(
         if options.deterministic:
             be_deterministic()
             told.note(DETERMINISTIC)
-        check_optimizer(settings.optimizer)
+        tried = grid(typed, architecture.record)
+        for one in (settings, *(point.settings for point in tried)):
+            check_optimizer(one.optimizer)
         cache = scratch if options.no_cache else None
         given = gather(found, options, settings, cache=cache, progress=told)
         check_films(building, given, settings)
@@ -228,10 +236,18 @@ def _divided(given: Gathered, options: TrainOptions, settings: Settings) -> Prep
 
 @contextmanager
 def _told_when_stopped() -> Iterator[list[Path]]:
-    """Turn Ctrl-C into a sentence; the block writes down where it builds and what it will be."""
+    """Turn Ctrl-C into a sentence, and let errors say what is kept.
+
+    The block writes down where it builds and what it will be.
+    """
     place: list[Path] = []
     try:
         yield place
+    except XraybatchError as error:
+        if place and place[0].exists():
+            kept = f"What was learned is kept: `xraybatch train --resume {place[1]}` goes on."
+            error.hint = f"{error.hint} {kept}".strip()
+        raise
     except KeyboardInterrupt:
         if place and place[0].exists():
             raise Interrupted(

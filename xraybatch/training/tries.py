@@ -8,10 +8,11 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from xraybatch.core.errors import UsageError
+from xraybatch.core.errors import ModelError, UsageError
 from xraybatch.core.files import write_text
 from xraybatch.core.names import did_you_mean
 from xraybatch.extension.records import Architecture
+from xraybatch.training.fit import RanAway
 from xraybatch.training.learn import Workshop, learn
 from xraybatch.training.options import TrainOptions
 from xraybatch.training.part_names import VALIDATION
@@ -55,11 +56,13 @@ class TryLine:
     values : mapping of str to str
     monitor : str
     best : float or None
-        The kept epoch's `monitor`.
+        The kept epoch's `monitor`; None: undefined, and `reason` says why.
     epochs : int
         Trained, which patience may make fewer than tried.
     seconds : float
     chosen : bool
+    reason : str
+        Why there is no `best`.
     """
 
     values: Mapping[str, str]
@@ -68,6 +71,7 @@ class TryLine:
     epochs: int
     seconds: float
     chosen: bool = False
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,7 @@ def grid(options: TrainOptions, architecture: Architecture) -> list[Try]:
             raise UsageError(
                 f"--try {text} names no values.", "Write --try learning-rate=1e-3,1e-4."
             )
-        if name in axes:
+        if _field(name) in map(_field, axes):
             raise UsageError(f"--try {name} is given twice.", "Put all its values into one.")
         axes[name] = found
     if not axes:
@@ -132,6 +136,8 @@ def choose(shop: Workshop, prepared: Prepared, settings: Settings, state: Path) 
     ------
     UsageError
         If there is no validation film.
+    ModelError
+        If none of them has a figure: one that runs away is left out.
     """
     tries = grid(shop.options, shop.architecture.record)
     if not tries:
@@ -145,13 +151,19 @@ def choose(shop: Workshop, prepared: Prepared, settings: Settings, state: Path) 
     for number, one in enumerate(tries, start=1):
         place = state / f"try-{number}"
         shop.progress.note(f"Try {number} of {len(tries)}: {one}.")
-        taught = learn(replace(shop, options=one.options), prepared, one.settings, place).taught
-        seconds = sum(float(row["seconds"]) for row in taught.history)
-        lines.append(TryLine(one.values, taught.monitor, taught.best, len(taught.history), seconds))
+        line = _tried(shop, prepared, one, place)
+        if line.best is None:
+            shop.progress.note(f"Try {number} cannot be chosen: {line.reason}")
+        lines.append(line)
         places.append(place)
     sign = 1 if settings.monitor == "loss" else -1
-    known = [i for i, line in enumerate(lines) if line.best is not None]
-    winner = min(known, key=lambda i: sign * float(lines[i].best or 0.0), default=0)
+    known = {i: sign * line.best for i, line in enumerate(lines) if line.best is not None}
+    if not known:
+        raise ModelError(
+            f"None of the {len(tries)} settings can be chosen. {lines[0].reason}",
+            "Try a lower learning rate.",
+        )
+    winner = min(known, key=known.__getitem__)
     lines[winner] = replace(lines[winner], chosen=True)
     line = lines[winner]
     how = (
@@ -162,8 +174,22 @@ def choose(shop: Workshop, prepared: Prepared, settings: Settings, state: Path) 
     return Chosen(tries[winner].options, tries[winner].settings, places[winner], tuple(lines), how)
 
 
+def _tried(shop: Workshop, prepared: Prepared, one: Try, place: Path) -> TryLine:
+    monitor = f"val_{one.settings.monitor}"
+    try:
+        taught = learn(replace(shop, options=one.options), prepared, one.settings, place).taught
+        history, best, reason = taught.history, taught.best, f"Its {monitor} is no number."
+    except RanAway as error:  # must not cost what the others learned
+        history, best, reason = error.history, None, error.message
+    seconds = sum(float(row["seconds"]) for row in history)
+    return TryLine(
+        *(one.values, monitor, best, len(history), seconds),
+        reason=reason if best is None else "",
+    )
+
+
 def write_tries(folder: Path, lines: tuple[TryLine, ...]) -> None:
-    """``tries.csv``: the number of each, its settings, its figure, what it took."""
+    """``tries.csv``: the number of each, its settings, its figure or why it has none, its cost."""
     import pandas as pd
 
     rows = []
@@ -173,6 +199,7 @@ def write_tries(folder: Path, lines: tuple[TryLine, ...]) -> None:
             "epochs_trained": line.epochs,
             "seconds": round(line.seconds, 3),
             "chosen": int(line.chosen),
+            "reason": line.reason,
         }
         # an architecture may call its options what it likes
         taken = {"try", *found}
