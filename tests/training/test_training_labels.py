@@ -309,3 +309,18 @@ def test_a_positive_class_that_no_task_has(write_films: Callable[..., Path]) -> 
     task, _ = find_task(TaskRequest("label"), ["label"], labels(label=["normal", "ill"]), None)
     with pytest.raises(UsageError, match="--positive il"):
         check_positive("il", [task])
+
+
+def test_patients_and_films_are_one_however_a_spreadsheet_spells_them(
+    tmp_path: Path, said: Any
+) -> None:
+    folder = films(tmp_path, "Bj\u00f6rn.png", "Ma\u0308rz.png", "c.png")
+    table(
+        folder,
+        "path,label,patient,study\n"
+        "Bjo\u0308rn.png,x,p\u00e9 , 1\nM\u00e4rz.png,y,\tpe\u0301,1\nc.png,y, ,\n",
+    )
+    found = read_films(folder, TrainOptions("a", data=folder), LABEL, said)
+    assert found.table["patient"].tolist() == ["p\u00e9", "p\u00e9", ""]
+    assert found.table["study"].tolist() == ["1", "1", ""]
+    assert found.missing == ()

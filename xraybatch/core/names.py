@@ -1,7 +1,8 @@
-"""The nearest known name to a mistyped one."""
+"""Names: the nearest known one to a mistyped one, and one spelling of those that look alike."""
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 
 
@@ -14,3 +15,8 @@ def did_you_mean(wrong: str, known: Iterable[str]) -> str:
     if near:
         return f"Did you mean '{near[0]}'?"
     return f"Known are: {', '.join(names)}." if names else "None is known."
+
+
+def plain_name(text: str) -> str:
+    """A name as it is compared: no blanks around it, accents composed (NFC)."""
+    return unicodedata.normalize("NFC", text).strip()

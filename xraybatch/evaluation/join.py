@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from xraybatch.core.errors import InputError
-from xraybatch.core.names import did_you_mean
+from xraybatch.core.names import did_you_mean, plain_name
 from xraybatch.core.status import FilmStatus
 from xraybatch.evaluation.report import Estimate, JoinReport
 from xraybatch.sources.matching import Film, match
@@ -76,6 +76,10 @@ def join(
     """
     _check_columns(results, labels, path_column, patient_column)
     home = _patient_home(results, labels, patient_column)
+    if home is not None:
+        table = labels if home.table == "labels" else results
+        table = table.assign(**{home.column: table[home.column].map(plain_name)})
+        results, labels = (results, table) if home.table == "labels" else (table, labels)
     framed = "frame" in results and "frame" in labels
     mine = _films(results, "path", framed)
     _refuse_twice(_films(results, "path", "frame" in results))
@@ -218,7 +222,7 @@ def _patient_home(results: pd.DataFrame, labels: pd.DataFrame, named: str | None
     if named is not None:
         return _Home("labels", named)
     for table, word in ((labels, "labels"), (results, "results")):
-        if "patient" in table and bool((table["patient"] != "").any()):
+        if "patient" in table and any(map(plain_name, table["patient"])):
             return _Home(word, "patient")
     return None
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.label_maps import parse_label_map
+from xraybatch.core.names import plain_name
 from xraybatch.core.progress import SILENT, Progress
 from xraybatch.core.tables import read_table, require_columns
 from xraybatch.core.tasks import DEFAULT_TASK, TaskKind, TaskRequest
@@ -161,7 +162,7 @@ def _from_table(
         ("study", "study"),
         ("split", "split"),
     ):
-        kept[word] = table[column] if column in has else ""
+        kept[word] = table[column].map(plain_name) if column in has else ""
     kept["split"] = _parts(kept["split"], labels)
     given = "fold" in has and "fold" not in homes.values()
     kept[FOLD] = table["fold"].str.strip() if given else ""
