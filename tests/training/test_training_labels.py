@@ -224,6 +224,33 @@ def test_rows_that_repeat_word_for_word_count_once(tmp_path: Path, said: Any) ->
     assert "stand twice: 1" in said.text
 
 
+@pytest.mark.parametrize("again", ["./a.png", "d/../a.png", "b/../a.png", "e\u0301.png"])
+def test_a_film_that_two_rows_spell_in_two_ways_is_one(
+    tmp_path: Path, said: Any, again: str
+) -> None:
+    folder = films(tmp_path / "f", "a.png", "\u00e9.png", "x/c/c.png")
+    (folder / "d").mkdir()
+    (folder / "b").symlink_to(folder / "d")
+    first = "\u00e9.png" if "e" in again else "a.png"
+    table(folder, f"path,label\n{first},x\n{again},x\nx/c/c.png,y\n")
+    found = read_films(folder, TrainOptions("a", data=folder), LABEL, said)
+    assert found.table["path"].tolist() == [first, "x/c/c.png"]
+    assert found.rows == (0, 2)
+    assert "stand twice: 1" in said.text
+    table(folder, f"path,label\n{first},x\n{again},y\n")
+    with pytest.raises(InputError, match=r"twice, also as .*, and not alike"):
+        read_films(folder, TrainOptions("a", data=folder), LABEL, said)
+
+
+def test_links_to_one_file_stay_films_of_their_own(tmp_path: Path, said: Any) -> None:
+    folder = films(tmp_path, "store.png")
+    for name in ("a.png", "b.png"):
+        (folder / name).symlink_to(folder / "store.png")
+    table(folder, "path,label\na.png,x\nb.png,y\n")
+    found = read_films(folder, TrainOptions("a", data=folder), LABEL, said)
+    assert found.table["path"].tolist() == ["a.png", "b.png"]
+
+
 def test_a_folder_without_classes_or_table(tmp_path: Path, said: Any) -> None:
     folder = films(tmp_path, "a.png")
     with pytest.raises(InputError, match="no class folders"):
