@@ -448,6 +448,12 @@ def test_names_of_patients_are_compared_without_blanks_and_in_one_spelling():
     assert told.patients is None
 
 
+def test_a_column_of_truth_is_not_taken_for_the_patients():
+    labels = table(path=["a", "b"], patient=["x", "x"])
+    _, told = join(films("a", "b"), labels, ["patient"])
+    assert told.patients is None
+
+
 def test_accents_find_each_other_beside_paths_that_match():
     results = films("a.png", "b.png", "é.png", "w/u.png", "i\u0301.png", "í.png")
     paths = ["a.png", "b.png", "e\u0301.png", "w\\u.png", "í.png"]

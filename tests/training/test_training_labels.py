@@ -13,7 +13,7 @@ from PIL import Image
 
 from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.tasks import TaskKind, TaskRequest, parse_task_request
-from xraybatch.training.labels import FILE, columns_of, read_films
+from xraybatch.training.labels import FILE, FOLD, columns_of, read_films
 from xraybatch.training.options import TrainOptions
 from xraybatch.training.truth import check_positive, codes_of, find_task
 
@@ -351,3 +351,28 @@ def test_patients_and_films_are_one_however_a_spreadsheet_spells_them(
     assert found.table["patient"].tolist() == ["p\u00e9", "p\u00e9", ""]
     assert found.table["study"].tolist() == ["1", "1", ""]
     assert found.missing == ()
+
+
+@pytest.mark.parametrize("column", ["patient", "study", "split", "fold"])
+def test_the_column_of_the_labels_is_nothing_else(tmp_path: Path, said: Any, column: str) -> None:
+    folder = films(tmp_path, "a.png", "b.png")
+    table(folder, f"path,{column}\na.png,x\nb.png,y\n")
+    options = TrainOptions("a", data=folder, label_column=column)
+    found = read_films(folder, options, LABEL, said).table
+    assert found["label"].tolist() == ["x", "y"]
+    assert not found[["patient", "study", "split", FOLD]].to_numpy().any()
+
+
+@pytest.mark.parametrize("option", ["path_column", "patient_column"])
+def test_a_column_cannot_be_named_for_two_things(tmp_path: Path, said: Any, option: str) -> None:
+    folder = films(tmp_path, "a.png")
+    table(folder, "path,label\na.png,x\n")
+    options = TrainOptions("a", data=folder, **{option: "label"})
+    with pytest.raises(UsageError, match=f"--{option.replace('_', '-')} label"):
+        read_films(folder, options, LABEL, said)
+
+
+@pytest.mark.parametrize("name", ["_file", "_fold", "_film"])
+def test_a_finding_is_not_called_as_a_column_of_ours(name: str) -> None:
+    with pytest.raises(UsageError, match=name):
+        columns_of(parse_task_request(f"chest:multilabel=mass,{name}"))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 TABLE = "labels.csv"
 DATASET = "dataset.json"  # beside a table that `prepare` wrote
-FILE, FOLD = "_file", "_fold"  # no task can be called that
+FILE, FOLD = "_file", "_fold"  # no task can be called that, and no finding may
 _FILM = "_film"
 
 
@@ -115,8 +115,20 @@ def columns_of(request: TaskRequest) -> tuple[str, ...]:
                 f"Write --task {request.name}:multilabel=FINDING,FINDING, "
                 "with the columns that hold 0 or 1.",
             )
+        if ours := [name for name in request.classes if name in (FILE, FOLD, _FILM)]:
+            raise UsageError(f"'{ours[0]}' cannot be the name of a finding.", "Rename the column.")
         return request.classes
     return (request.name,)
+
+
+def _check_one_use(options: TrainOptions, homes: dict[str, str]) -> None:
+    """Raise `UsageError` if a person named one column for two things."""
+    named = {"--path-column": options.path_column, "--patient-column": options.patient_column}
+    for option, column in named.items():
+        if column in homes.values():
+            raise UsageError(
+                f"{option} {column}: that column has the labels.", "Name two different columns."
+            )
 
 
 def _homes(requests: list[TaskRequest], options: TrainOptions, has: list[str]) -> dict[str, str]:
@@ -152,6 +164,7 @@ def _from_table(
     require_columns(table, labels, [options.path_column, *homes.values()], hint)
     if options.patient_column:
         require_columns(table, labels, [options.patient_column])
+    _check_one_use(options, homes)
     kept = table[[]].copy()
     kept["path"] = table[options.path_column]
     label_map = parse_label_map(options.label_map) if options.label_map else {}
@@ -163,7 +176,8 @@ def _from_table(
         ("study", "study"),
         ("split", "split"),
     ):
-        kept[word] = table[column].map(plain_name) if column in has else ""
+        given = column in has and column not in homes.values()
+        kept[word] = table[column].map(plain_name) if given else ""
     kept["split"] = parts_of(kept["split"], labels)
     given = "fold" in has and "fold" not in homes.values()
     kept[FOLD] = table["fold"].str.strip() if given else ""
