@@ -376,3 +376,36 @@ def test_a_column_cannot_be_named_for_two_things(tmp_path: Path, said: Any, opti
 def test_a_finding_is_not_called_as_a_column_of_ours(name: str) -> None:
     with pytest.raises(UsageError, match=name):
         columns_of(parse_task_request(f"chest:multilabel=mass,{name}"))
+
+
+def test_the_order_of_numbers_that_are_equal_is_that_of_their_text() -> None:
+    names = ["1.0", "01", "0", "1", "+1", "1.00", "001"]
+    expected = ("0", "+1", "001", "01", "1", "1.0", "1.00")
+    task, _ = find_task(TaskRequest("label"), ["label"], labels(label=names), None)
+    assert task.classes == expected
+    with pytest.raises(UsageError, match=r"'\+1' and '001' of task 'kl' are the same number"):
+        find_task(parse_task_request("kl:ordinal"), ["kl"], labels(kl=names), None)
+
+
+def test_words_in_place_of_numbers_make_words() -> None:
+    found = labels(label=["10", "9", "nan", "inf"])
+    task, _ = find_task(TaskRequest("label"), ["label"], found, None)
+    assert task.classes == ("10", "9", "inf", "nan")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "told"),
+    [
+        ("Bru\u0308che", "br\u00fcche", "taken as two classes; --label-map"),
+        ("Bru\u0308che", "Br\u00fcche", "accents are not written with the same characters"),
+        ("1", "1.0", "'1' and '1.0' of 'label' are taken as two classes"),
+        ("1", "2", ""),
+    ],
+)
+def test_classes_that_look_like_one_are_told(
+    tmp_path: Path, said: Any, one: str, other: str, told: str
+) -> None:
+    folder = films(tmp_path, "a.png", "b.png")
+    table(folder, f"path,label\na.png,{one}\nb.png,{other}\n")
+    read_films(folder, TrainOptions("a", data=folder), LABEL, said)
+    assert [told in sentence for _, sentence in said.warnings] == ([True] if told else [])

@@ -66,8 +66,8 @@ def join(
     truth_columns : sequence of str
         What must not contradict itself where a film stands twice in the labels.
     path_column, patient_column : str
-        Of the labels. `patient_column` None: ``patient`` of the labels, unless that is a truth, else
-        of the results.
+        Of the labels. `patient_column` None: ``patient`` of the labels, unless that is a truth,
+        else of the results.
 
     Raises
     ------

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xraybatch.core.errors import InputError
+from xraybatch.core.names import plain_name, same_word
 from xraybatch.core.progress import Progress
 from xraybatch.training.part_names import part_called
 
@@ -70,12 +71,14 @@ def tell_spellings(task: str, column: pd.Series[str], progress: Progress) -> Non
     """Warn of classes of a task that look like one in two spellings."""
     by_word: dict[str, set[str]] = {}
     for name in set(column) - {""}:
-        by_word.setdefault(name.casefold(), set()).add(name)
+        by_word.setdefault(same_word(name), set()).add(name)
     for names in by_word.values():
         if len(names) > 1:
             one, other, *_ = sorted(names)
+            alike = plain_name(one) == plain_name(other)
             progress.warn(
                 "Classes",
-                f"'{one}' and '{other}' of '{task}' are taken as two classes; "
-                f"--label-map {one}={other} makes them one.",
+                f"'{one}' and '{other}' of '{task}' are taken as two classes"
+                + (", for their accents are not written with the same characters; " * alike or "; ")
+                + f"--label-map {one}={other} makes them one.",
             )
