@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from xraybatch.core.errors import InputError
 from xraybatch.core.status import FilmStatus
@@ -50,6 +51,22 @@ def test_a_second_run_decodes_nothing_and_one_more_film_decodes_one(
     more = decode_films(files[:31], RULE, progress=said, folder=tmp_path)
     assert decoded_now(said) == 1
     assert np.array_equal(more[np.arange(5, 20)], again[np.arange(15)])
+
+
+def test_what_there_is_to_say_of_a_film_is_said_in_every_run(
+    files: list[str], tmp_path: Path, said: Any
+) -> None:
+    pages = []
+    for i in range(3):
+        with Image.open(files[i]) as one, Image.open(files[i + 1]) as other:
+            pages.append(str(tmp_path / f"{i}.tif"))
+            one.save(pages[-1], save_all=True, append_images=[other])
+    told = decode_path(pages[0], RULE).facts.notes
+    assert told
+    for some in (pages, pages, [*pages, files[0]]):  # decoded, kept, copied to another entry
+        said.notes.clear()
+        decode_films(some, RULE, progress=said, folder=tmp_path / "cache")
+        assert said.notes == [f"3 films: {note}" for note in told]
 
 
 def test_content_counts_and_not_the_name(files: list[str], tmp_path: Path, said: Any) -> None:
@@ -133,7 +150,7 @@ def test_an_interrupted_writer_leaves_nothing(tmp_path: Path) -> None:
 def test_an_array_of_objects_is_never_unpickled(tmp_path: Path) -> None:
     store = Store(tmp_path, RULE)
     np.save(store.folder / "evil.npy", np.array([{}], object), allow_pickle=True)
-    (store.folder / "evil.json").write_text('{"rows": {"a": 0}}')
+    (store.folder / "evil.json").write_text('{"rows": {"a": 0}, "notes": {}}')
     assert store.entries() == []
 
 

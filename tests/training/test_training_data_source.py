@@ -254,7 +254,7 @@ def parts_of_patients(found: TrainOptions, said: Any) -> int:
         iter(set(films.columns) - {"path", "_file", "patient", "study", "split", "_fold"})
     )
     split = make_split(
-        np.unique(films[column], return_inverse=True)[1],
+        np.unique(films[column], return_inverse=True)[1][:, None],
         groups_of(list(films["patient"]), [str(i).encode() for i in range(len(films))]),
         given=list(films["split"]),
         val_split=0.1,
@@ -371,6 +371,53 @@ def mura_tree(folder: Path) -> Path:
     elbow.parent.mkdir(parents=True)
     Image.fromarray(rng.integers(0, 256, (24, 20)).astype(np.uint8)).save(elbow)
     return folder
+
+
+def test_a_tree_that_changed_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: Any
+) -> None:
+    monkeypatch.setenv("XRAYBATCH_CACHE", str(tmp_path / "cache"))
+    tree = mura_tree(tmp_path / "MURA")
+    options = TrainOptions("cnn", data=tree, no_cache=True)  # it copies no film
+
+    def films() -> Any:
+        data = with_folder(options, said).data
+        assert data is not None
+        return read_table(data / "labels.csv")
+
+    before = films()
+    study = next(tree.glob("train/XR_*/patient*/study*_positive"))
+    study.rename(study.with_name(study.name.replace("positive", "negative")))
+    new = tree / "train" / "XR_WRIST" / "patient99999" / "study1_positive" / "image1.png"
+    new.parent.mkdir(parents=True)
+    Image.fromarray(np.arange(400, dtype=np.uint8).reshape(20, 20)).save(new)
+    after = films()
+    assert len(after) == len(before) + 1
+    moved = after["path"].str.contains(f"{study.parent.name}/study1_negative")
+    assert moved.sum() >= 1
+
+
+def test_films_are_not_unpacked_where_none_may_be_kept(
+    nested_zip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: Any
+) -> None:
+    monkeypatch.setenv("XRAYBATCH_CACHE", str(tmp_path / "cache"))
+    options = TrainOptions("cnn", data=nested_zip)
+    with pytest.raises(UsageError, match="--no-cache keeps no films"):
+        with_folder(replace(options, no_cache=True), said)
+    assert not (tmp_path / "cache").exists()
+    kept = with_folder(options, said).data
+    assert f"The unpacked films stay in {kept}" in said.text
+
+
+def test_what_gives_access_is_not_told(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: Any
+) -> None:
+    monkeypatch.setenv("XRAYBATCH_CACHE", str(tmp_path / "cache"))
+    options = TrainOptions("cnn", data=Path(f"{address}?token=secret"))
+    with_folder(options, said)
+    with_folder(options, said)
+    assert "was prepared before" in said.text
+    assert "secret" not in said.text
 
 
 def test_one_task_of_mura_may_name_its_classes(

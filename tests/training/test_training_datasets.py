@@ -7,6 +7,8 @@ import hashlib
 import io
 import json
 import os
+import re
+import shutil
 import tarfile
 import zipfile
 from collections import Counter
@@ -621,6 +623,24 @@ def test_names_that_may_hold_patients_are_hinted_at_and_not_used(tmp_path: Path,
     assert "patients are not known" in found.overlap
 
 
+def test_a_hint_for_names_of_which_some_are_the_patient_alone_keeps_these_too(
+    tmp_path: Path, said: Any
+) -> None:
+    paths = [
+        f"{c}/{c}{who:03}{more}.png"
+        for c in "ab"
+        for who in range(15)
+        for more in ("", "_aug1", "_aug2")
+    ]
+    source = put(tmp_path / "src", paths)
+    prepare(source, said)
+    hint = re.search(r"30 of them in 90 of 90 films.*--patient-from '([^']+)'", said.text)
+    assert hint
+    shutil.rmtree(tmp_path / "out")
+    found, _ = prepare(source, said, patient_from=hint[1])
+    assert found.patients == 30
+
+
 @pytest.mark.parametrize("folds", [2, 5])
 def test_folds_in_place_of_parts(tmp_path: Path, said: Any, folds: int) -> None:
     paths = [f"train/{c}/p{who:03}_{c}{k}.png" for c in "ab" for who in range(15) for k in (1, 2)]
@@ -633,7 +653,7 @@ def test_folds_in_place_of_parts(tmp_path: Path, said: Any, folds: int) -> None:
     assert max(sizes.values()) - min(sizes.values()) <= 8
     assert found.films == 62
     assert "--folds deals all films anew" in said.text
-    with pytest.raises(InputError, match="too few for 500 folds"):
+    with pytest.raises(InputError, match="500 folds need"):
         prepare_data(source, tmp_path / "x", PrepareOptions(folds=500))
 
 

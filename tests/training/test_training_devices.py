@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -193,11 +194,11 @@ def test_a_preview_shows_films_and_views_of_them(
 
 
 def test_a_preview_of_nothing_is_refused(striped_films: Path, tmp_path: Path) -> None:
-    options = TrainOptions("cnn", data=striped_films, image_size="32", augment="none")
+    options = TrainOptions("cnn", data=tmp_path / "no films are looked for")
     with pytest.raises(UsageError, match="augment no film"):
-        preview(options, tmp_path / "seen.png")
+        preview(replace(options, augment="none"), tmp_path / "seen.png")
     with pytest.raises(UsageError, match=r"seen\.gif"):
-        preview(options, tmp_path / "seen.gif")
+        preview(replace(options, augment="mild"), tmp_path / "seen.gif")
 
 
 def test_an_augmented_run_leaves_the_picture(

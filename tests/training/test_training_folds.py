@@ -33,7 +33,7 @@ def test_folds_keep_patients_whole_and_classes_in_proportion(
     patients: int, films: int, folds: int, seed: int
 ) -> None:
     names = [f"p{i}" for i in range(patients) for _ in range(films)]
-    strata = np.repeat(np.arange(patients) % 2, films)
+    strata = np.repeat(np.arange(patients) % 2, films)[:, None]
     groups = groups_of(names, [str(i).encode() for i in range(len(names))])
     fold = deal_folds(strata, groups, folds=folds, seed=seed)
     assert set(fold) == set(range(folds))

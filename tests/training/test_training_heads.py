@@ -13,7 +13,7 @@ THREE = Task("t", TaskKind.MULTICLASS, ("a", "b", "c"))
 GRADES = Task("g", TaskKind.ORDINAL, ("0", "1", "2", "3"))
 FINDINGS = Task("f", TaskKind.MULTILABEL, ("mass", "fluid"))
 CODES = np.array([0, 1, 1, 1, UNLABELLED, UNLABELLED, 0, 1])
-TRAINING = np.array([True] * 6 + [False] * 2)
+TRAINING = np.arange(6)
 
 
 @pytest.mark.parametrize("task", [BINARY, GRADES], ids=lambda t: t.kind.value)
@@ -35,10 +35,20 @@ def test_class_weights_give_every_class_the_same_sum_by_training_films_only() ->
     assert len(set(even[CODES != UNLABELLED].tolist())) == 1
 
 
+def test_a_film_that_is_shown_twice_counts_twice() -> None:
+    shown = np.repeat(TRAINING, [3, 1, 1, 1, 2, 1])
+    for balanced in (True, False):
+        weights = head_for(BINARY).weights(CODES, shown, balanced=balanced)
+        assert weights[shown].mean() == pytest.approx(1)
+    assert head_for(BINARY).weights(CODES, shown, balanced=True)[0] == pytest.approx(
+        head_for(BINARY).weights(CODES, shown, balanced=True)[1]
+    )  # three shows of either class
+
+
 def test_findings_are_masked_cell_by_cell() -> None:
     codes = np.array([[1, UNLABELLED], [0, 1], [UNLABELLED, 0], [1, 0]])
     head = head_for(FINDINGS)
-    weights = head.weights(codes, np.ones(4, bool), balanced=True)
+    weights = head.weights(codes, np.arange(4), balanced=True)
     assert ((weights == 0) == (codes == UNLABELLED)).all()
     assert weights.mean(axis=0) == pytest.approx([1, 1])
     assert head.targets(codes).tolist() == [[1, 0], [0, 1], [0, 0], [1, 0]]
@@ -110,7 +120,7 @@ def test_what_is_not_labelled_changes_no_weight_of_the_network(keras: Any, task:
         model.compile("sgd", loss={task.name: head.loss}, jit_compile=False)
         targets = head.targets(codes)
         targets[5:] = garbage  # what a masked film is compared with must not matter
-        weights = head.weights(codes, np.ones(8, bool), balanced=False)
+        weights = head.weights(codes, np.arange(8), balanced=False)
         model.train_on_batch(films, {task.name: targets}, {task.name: weights})
         weights_seen.append([np.asarray(w) for w in model.get_weights()])
     for one, other in zip(*weights_seen, strict=True):

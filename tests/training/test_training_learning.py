@@ -36,7 +36,7 @@ FINDINGS = Task("f", TaskKind.MULTILABEL, ("mass", "fluid"))
 def test_every_class_is_shown_as_often_as_the_most_frequent(counts: list[int], seed: int) -> None:
     codes = np.repeat(np.arange(3), counts)
     train = np.random.default_rng(seed).permutation(len(codes))
-    weights = head_for(THREE).weights(codes, np.ones(len(codes), bool), balanced=True)
+    weights = head_for(THREE).weights(codes, train, balanced=True)
     shown = oversampled(train, {"t": weights}, {"t": codes}, seed)
     assert set(shown) == set(train)  # nobody is left out
     by_class = Counter(codes[shown].tolist())
@@ -51,14 +51,24 @@ def test_oversampling_looks_at_training_films_and_all_tasks() -> None:
     codes = np.array([0, 0, 0, 0, 0, 1, 1, 1])
     other = np.array([0, 1, 0, 1, UNLABELLED, UNLABELLED, 0, 1])
     train = np.arange(6)
-    training = np.arange(8) < 6
     weights = {
-        "b": head_for(BINARY).weights(codes, training, balanced=True),
-        "o": head_for(BINARY).weights(other, training, balanced=True),
+        "b": head_for(BINARY).weights(codes, train, balanced=True),
+        "o": head_for(BINARY).weights(other, train, balanced=True),
     }
     shown = Counter(oversampled(train, weights, {"b": codes, "o": other}, 0).tolist())
     assert set(shown) == set(range(6))
     assert shown[5] > shown[0]
+
+
+def test_a_task_that_is_seldom_labelled_makes_nothing_rare() -> None:
+    random = np.random.default_rng(0)
+    often = np.arange(1000) % 2
+    seldom = np.where(random.permutation(1000) < 20, often, UNLABELLED)
+    seldom[np.flatnonzero(seldom >= 0)] = np.arange(20) % 2
+    train = np.arange(1000)
+    codes = {"b": often, "o": seldom}
+    weights = {name: head_for(BINARY).weights(c, train, balanced=True) for name, c in codes.items()}
+    assert np.array_equal(oversampled(train, weights, codes, 0), train)
 
 
 @pytest.mark.train
@@ -292,6 +302,29 @@ def test_a_run_with_everything_asked_for(striped_films: Path, tmp_path: Path, sa
     assert 'augment = "mild"' in config
     assert "dropout = 0.3" in config
     assert json.loads((run.folder / "score.json").read_text())["tasks"]
+
+
+@pytest.mark.train
+def test_options_that_change_nothing_are_told(
+    striped_films: Path, tmp_path: Path, said: Any
+) -> None:
+    from xraybatch.training.options import TrainOptions
+    from xraybatch.training.train import train
+
+    options = TrainOptions(
+        "cnn",
+        data=striped_films,
+        out=tmp_path / "run",
+        image_size="32",
+        epochs=1,
+        val_split=0.0,
+        monitor="macro-auc",
+        views=4,
+        fine_tune=3,
+    )
+    train(options, said)
+    for name in ("--monitor macro-auc", "--views 4", "--fine-tune 3"):
+        assert f"{name} changes nothing" in said.text
 
 
 @pytest.mark.train

@@ -25,9 +25,15 @@ ARCHITECTURE = Architecture(
 
 @pytest.mark.parametrize(
     ("text", "size"),
-    [("64", (64, 64)), ("64x32", (64, 32)), ("64X32", (64, 32)), (None, (100, 80))],
+    [
+        ("64", (64, 64)),
+        ("64x32", (64, 32)),
+        ("64X32", (64, 32)),
+        (None, (100, 80)),
+        (64, (64, 64)),  # of a notebook
+    ],
 )
-def test_sizes_are_height_then_width(text: str | None, size: tuple[int, int]) -> None:
+def test_sizes_are_height_then_width(text: Any, size: tuple[int, int]) -> None:
     rule = settle(TrainOptions("a", image_size=text), ARCHITECTURE).rule
     assert (rule.height, rule.width) == size
 

@@ -150,8 +150,9 @@ def compare(
         None if labels is None else Path(labels),
         positive=positive,
         options=score_options(**scoring),
-        progress=or_quiet(progress),
     )
+    if not found.same_films:
+        or_quiet(progress).warn("Not the same films", found.sentences[0])
     return Comparison(**_fields(found))
 
 

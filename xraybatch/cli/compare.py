@@ -63,7 +63,7 @@ def command(
       xraybatch compare one.csv other.csv --labels labels.csv --json
       xraybatch compare runs/2026-11-21-cnn-2
     """
-    from xraybatch.cli.console import ConsoleProgress, stdout
+    from xraybatch.cli.console import stdout
     from xraybatch.comparison.compare import compare_models
     from xraybatch.comparison.tries import tries_alone
     from xraybatch.reports.comparison_console import print_comparison
@@ -87,7 +87,6 @@ def command(
         labels,
         positive=positive,
         options=score_options(**values),
-        progress=ConsoleProgress(quiet=as_json),
     )
     if as_json:
         click.echo(to_json(found), nl=False)

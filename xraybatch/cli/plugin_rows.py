@@ -8,6 +8,7 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from xraybatch.extension.records import (
     Architecture,
@@ -40,23 +41,32 @@ def as_dicts(rows: Sequence[PluginRow], kind: str | None) -> list[dict[str, Any]
 
 
 _NAME = 22  # letters of a name on one line
+_OURS = "xraybatch:"
 
 
 def tables(rows: Sequence[PluginRow], kind: str | None) -> Iterator[Table]:
-    """A table for each kind, then one of the plugins that are not ok."""
+    """A table for each kind, one of the plugins, and one of those that are not usable."""
     words = [kind] if kind else list(dict.fromkeys(w for row in rows for w in row.records))
     for word in words:
         table = Table(title=f"{word}s", title_justify="left", box=SIMPLE_HEAD)
         table.add_column("name", no_wrap=True)  # what is typed stands in one piece
-        for column in ("summary", "details", "owner"):
-            table.add_column(column, overflow="fold")
-        table.add_column("ms", justify="right", no_wrap=True)
+        table.add_column("what it is", overflow="fold")
         for row in rows:
             for record in row.records.get(word, []):
-                cells = (_folded(record.name), record.summary, details(record), row.owner)
-                table.add_row(*map(escape, cells), f"{row.seconds * 1000:.0f}")
+                owner = "" if row.owner.startswith(_OURS) else f"; of {row.owner}"
+                what = Text(record.summary)
+                what.append(f"\n{details(record)}{owner}", style="dim")
+                table.add_row(escape(_folded(record.name)), what)
         if table.row_count:
             yield table
+    if not kind:
+        table = Table(title="plugins", title_justify="left", box=SIMPLE_HEAD)
+        table.add_column("plugin", overflow="fold")
+        table.add_column("ms to import", justify="right")
+        for row in rows:
+            if row.status == "ok":
+                table.add_row(escape(row.owner), f"{row.seconds * 1000:.0f}")
+        yield table
     bad = [row for row in rows if row.status != "ok"]
     if bad:
         table = Table(
@@ -80,7 +90,10 @@ def details(record: Architecture | Preset | Exporter | Metric | ImageReader) -> 
             options = " ".join(f"-O {o.name}={o.default}" for o in record.options)
             return f"{_defaults(record.defaults)} {options}".strip()
         case Preset():
-            return f"trains {record.architecture}; {record.licence}"
+            return (
+                f"{record.architecture}, on {record.default_place} or --data PATH; licence: "
+                f"{record.licence}"
+            )
         case Exporter():
             return f"{record.suffix or 'folder'}, from {record.starts_from}"
         case Metric():

@@ -173,7 +173,11 @@ train_options = together(
         is_flag=True,
         help="Compute in float16 on a GPU, bfloat16 on a CPU; the model file is in float32.",
     ),
-    click.option("--no-cache", is_flag=True, help="Keep no decoded films for the next run."),
+    click.option(
+        "--no-cache",
+        is_flag=True,
+        help="Keep no decoded films for the next run, and unpack no archives.",
+    ),
     click.option(
         "--no-hashes", is_flag=True, help="Keep no hashes of training films in the model."
     ),

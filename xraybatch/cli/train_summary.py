@@ -33,7 +33,7 @@ def show_run(run: Run) -> None:
     console.print(f"[bold]Run folder:[/] {folder}", soft_wrap=True)
     following = f"xraybatch predict ./folder --out results.csv --model {folder}"
     if run.model is None:
-        following = f"xraybatch score {folder}/predictions.csv labels.csv"
+        following = f"xraybatch score {folder}/predictions.csv {folder}/folds.csv"
         console.print(
             "[bold]Model:[/]      none of all films (--refit makes one); each fold's is in "
             f"{folder}/folds",

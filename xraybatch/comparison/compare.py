@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from xraybatch.comparison.given import Contender, read_contender
 from xraybatch.core.errors import InputError, UsageError
-from xraybatch.core.progress import SILENT, Progress
 from xraybatch.core.tasks import Task, TaskKind
 from xraybatch.evaluation.columns import answer_column
 from xraybatch.evaluation.comparison import Candidate, Comparison, compare
@@ -26,7 +25,6 @@ def compare_models(
     *,
     positive: str | None = None,
     options: ScoreOptions | None = None,
-    progress: Progress = SILENT,
 ) -> Comparison:
     """Set runs or results side by side.
 
@@ -39,8 +37,6 @@ def compare_models(
     positive : str, optional
         Positive class of binary tasks in results without a run record.
     options : ScoreOptions, optional
-    progress : Progress
-        Is warned where the films are not the same.
 
     Raises
     ------
@@ -68,10 +64,7 @@ def compare_models(
         for name, c, mine, gone in zip(names, found, own, lacking, strict=True)
     ]
     truth = read_labels(labels).table if labels else _truth(found, tasks)
-    comparison = compare(candidates, truth, tasks=tasks, options=options)
-    if not comparison.same_films:
-        progress.warn("Not the same films", comparison.sentences[0])
-    return comparison
+    return compare(candidates, truth, tasks=tasks, options=options)
 
 
 def _different(names: Sequence[str], paths: Sequence[Path]) -> list[str]:

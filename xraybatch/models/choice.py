@@ -9,7 +9,7 @@ from pathlib import Path
 
 from xraybatch.core.errors import ModelError
 from xraybatch.models.model import Model, load_model
-from xraybatch.models.runs import RUNS, newest_run, without_model
+from xraybatch.models.runs import MODEL_FILE, RUNS, newest_run, without_model
 
 MODEL_VARIABLE = "XRAYBATCH_MODEL"
 DEMONSTRATION_TITLE = "demonstration, synthetic"
@@ -47,7 +47,7 @@ def choose_model(
     """
 
     def load(path: Path) -> Model:
-        return load_model(_inside(path), allow_broken_seal=allow_broken_seal)
+        return load_model(named_model(path), allow_broken_seal=allow_broken_seal)
 
     if named is not None:
         return ChosenModel(load(named), "")
@@ -70,10 +70,17 @@ def choose_model(
     raise ModelError("There is no model here.", "Train one, or name one with --model.")
 
 
-def _inside(path: Path) -> Path:
+def named_model(path: Path) -> Path:
+    """The model file of a run folder that a person named, or the file that it is already.
+
+    Raises
+    ------
+    ModelError
+        If the folder is a cross-validation without a model of all films.
+    """
     if path.is_dir() and without_model(path):
         raise ModelError(
             f"{path} is a cross-validation and has no model of all films.",
             f"Train with --refit, or name the model of one fold: {path / 'folds' / '0'}.",
         )
-    return path / "model.onnx" if path.is_dir() else path
+    return path / MODEL_FILE if path.is_dir() else path

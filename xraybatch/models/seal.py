@@ -59,9 +59,9 @@ def read_sealed(path: Path) -> SealedFile:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise ModelError(f"There is no model at {path}.", "Check --model.") from None
+        raise ModelError(f"There is no model at {path}.", "Check its path.") from None
     except IsADirectoryError:
-        raise ModelError(f"{path} is a folder, not a model file.", "Check --model.") from None
+        raise ModelError(f"{path} is a folder, not a model file.", "Check its path.") from None
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror or error}.") from None
     broken, card, seal = "", "", ""

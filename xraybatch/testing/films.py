@@ -56,14 +56,12 @@ def some_labels() -> dict[str, NDArray[np.int64]]:
 def material_of(films: NDArray[np.uint8], heads: Sequence[Head]) -> Material:
     """What a network of these heads is trained on; no validation, which would be traced anew."""
     codes = some_labels()
-    training = np.ones(FILMS, bool)
+    train = np.arange(FILMS)
     return Material(
         films=films,
         targets={h.task.name: h.targets(codes[h.task.name]) for h in heads},
-        weights={
-            h.task.name: h.weights(codes[h.task.name], training, balanced=True) for h in heads
-        },
-        train=np.flatnonzero(training),
+        weights={h.task.name: h.weights(codes[h.task.name], train, balanced=True) for h in heads},
+        train=train,
         val=np.arange(0),
         codes=codes,
         rows=np.arange(FILMS),

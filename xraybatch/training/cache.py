@@ -85,6 +85,7 @@ def decode_films(
     files : sequence of str
     rule : DecodingRule
     progress : Progress
+        Is told what there is to say of films, also of those that were decoded before.
     folder : Path, optional
         Of the cache; `cache_folder` if None.
     workers : int, optional
@@ -109,6 +110,9 @@ def decode_films(
             f"The cache of decoded films cannot be written: {error}.",
             f"Give --no-cache, or set {VARIABLE} to a folder with room.",
         ) from error
+    notes = Counter(note for content in contents for note in entry.notes.get(content, ()))
+    for sentence, count in notes.most_common():
+        progress.note(f"{count:,} films: {sentence}")
     rows = np.array([entry.rows.get(content, _NO_ROW) for content in contents], np.int64)
     why = {
         i: failed[first[content]]
@@ -165,7 +169,7 @@ def _fill(
     begun = None
     for content, one in done:
         if one.film is not None:
-            begun = (content, one.film)
+            begun = (content, one.film, one.notes)
             break
         failed[first[content]] = (one.status, one.sentence)
     whole = next((entry for entry in entries if all(c in entry.rows for c in known)), None)
@@ -178,12 +182,13 @@ def _fill(
         )
     with store.write(len(first)) as writer:
         for content, entry in known.items():
-            writer.add(content, entry.array[entry.rows[content]])
+            notes = entry.notes.get(content, ())
+            writer.add(content, entry.array[entry.rows[content]], notes)
         if begun is not None:
             writer.add(*begun)
         for content, one in done:
             if one.film is not None:
-                writer.add(content, one.film)
+                writer.add(content, one.film, one.notes)
             else:
                 failed[first[content]] = (one.status, one.sentence)
     assert writer.entry is not None

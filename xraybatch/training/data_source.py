@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from xraybatch.core.errors import UsageError
 from xraybatch.core.lock import exclusive
 from xraybatch.core.progress import Progress
 from xraybatch.core.tasks import TaskKind, parse_task_request
+from xraybatch.core.versions import versions_of
 from xraybatch.extension.records import Preset
 from xraybatch.extension.registry import registry
 from xraybatch.sources.addresses import public_url
 from xraybatch.sources.archive_folder import find_archives
-from xraybatch.training.datasets.fetch import holds_archives_alone, kind_of_source
+from xraybatch.training.datasets.fetch import FILMS, holds_archives_alone, kind_of_source
 from xraybatch.training.datasets.options import TABLE_FORM, PrepareOptions
 from xraybatch.training.datasets.prepare import prepare_data
 from xraybatch.training.datasets.record import NOT_STATED
@@ -67,6 +70,11 @@ def with_folder(options: TrainOptions, progress: Progress) -> TrainOptions:
         return _of_preset(_with_origin(options, options.data), options.data, progress)
     if not is_folder and kind_of_source(source, PrepareOptions()) == "folder":
         return options  # which is not there: told where it is read
+    if options.no_cache and not _is_mura(options.data):
+        raise UsageError(
+            "--no-cache keeps no films, and these must be unpacked to somewhere.",
+            "Name the place yourself: xraybatch prepare SOURCE --out DIR, then --data DIR.",
+        )
     task, classes = _asked_of_one(options)
     asked = PrepareOptions(
         task=task,
@@ -130,10 +138,13 @@ def _prepared_once(source: str, place: Path, asked: PrepareOptions, progress: Pr
         place.parent.mkdir(parents=True, exist_ok=True)
     with exclusive(place.with_suffix(".lock"), waiting):
         if (place / TABLE).is_file():
-            progress.note(f"{source} was prepared before, in {place}.")
+            shown = public_url(source) if source.startswith(_ADDRESS) else source
+            progress.note(f"{shown} was prepared before, in {place}.")
             return
         remove(partial(place))  # of a run that was killed: a living one would hold the lock
         prepare_data(source, place, asked, progress=progress, trained_next=True)
+        if (place / FILMS).is_dir():
+            progress.note(f"The unpacked films stay in {place}, for the next run.")
 
 
 def _as_typed(data: Path) -> str:
@@ -161,16 +172,23 @@ def _asked_of_one(options: TrainOptions) -> tuple[str, tuple[str, ...]]:
 
 
 def _name(source: str, data: Path, asked: PrepareOptions) -> str:
-    known: list[Any] = [source, *(getattr(asked, name) for name in _MAKES_OTHER_FILES)]
+    known: list[Any] = [versions_of(["xraybatch"]), source]
+    known += [getattr(asked, name) for name in _MAKES_OTHER_FILES]
     with suppress(OSError):
         status = data.stat()
         known += [str(data.resolve()), status.st_size, status.st_mtime_ns]
         if data.is_dir():  # one that is replaced does not change the folder
             inside = find_archives(data)
-            for name in (*inside.archives, *inside.tables):
+            names = _files_below(data) if _is_mura(data) else (*inside.archives, *inside.tables)
+            for name in names:
                 status = (data / name).stat()
                 known += [name, status.st_size, status.st_mtime_ns]
     return hashlib.sha256(json.dumps(known).encode()).hexdigest()[:16]
+
+
+def _files_below(folder: Path) -> list[str]:
+    found = [Path(above, name) for above, _, names in os.walk(folder) for name in names]
+    return sorted(str(path.relative_to(folder)) for path in found)
 
 
 def _prepared(options: TrainOptions, place: Path) -> TrainOptions:

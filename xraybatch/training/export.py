@@ -16,8 +16,8 @@ from xraybatch.core.progress import SILENT, Progress
 from xraybatch.extension.records import Exporter, ExportJob
 from xraybatch.extension.registry import registry
 from xraybatch.models.card import Card
+from xraybatch.models.choice import named_model
 from xraybatch.models.model import load_model
-from xraybatch.models.runs import MODEL_FILE
 from xraybatch.models.seal import write_sealed
 from xraybatch.training.artefacts import GATE, read_gate
 from xraybatch.training.backend import load_keras
@@ -88,7 +88,7 @@ def export(
     exporter = registry().get(Exporter, to).record
     settings = parse_values(values, exporter.options)
     folder = run_or_model if run_or_model.is_dir() else run_or_model.parent
-    model = load_model(folder / MODEL_FILE if run_or_model.is_dir() else run_or_model)
+    model = load_model(named_model(run_or_model))
     films, answers = _gate(folder)
     out = out or folder / "exports" / f"model{exporter.suffix}"
     if out.exists():

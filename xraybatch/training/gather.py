@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-_MANY_STRATA = 40
-
 
 @dataclass(frozen=True)
 class Found:
@@ -50,8 +48,10 @@ class Gathered:
     tasks : tuple of Task
     codes : mapping of str to ndarray of int64
         Labels as numbers, by task.
-    strata, groups : ndarray of int64
-        What every part should have in equal shares, and what must not be divided.
+    strata : ndarray of int64, shape (n, m)
+        What every part should have in equal shares: the labels of one task after the other.
+    groups : ndarray of int64, shape (n,)
+        What must not be divided.
     names : tuple of str
         Of what the split keeps whole, as `kept_whole` returns; empty: the film alone.
     whole : str
@@ -149,7 +149,7 @@ def gather(
         digests=digests,
         tasks=tasks,
         codes=codes,
-        strata=_strata(codes),
+        strata=np.concatenate([c.reshape(len(c), -1) for c in codes.values()], axis=1),
         groups=groups_of(names, digests),
         names=names,
         whole=whole,
@@ -206,17 +206,6 @@ def _tell_groups(
         progress.note(f"Films without a {whole}, kept with their {other}: {without - alone:,}.")
     if alone:
         progress.note(f"Films without a {whole}, each taken as one of its own: {alone:,}.")
-
-
-def _strata(codes: Mapping[str, NDArray[np.int64]]) -> NDArray[np.int64]:
-    """One number a film: its labels in all tasks, or in the first where that were too many."""
-    columns = [values.reshape(len(values), -1) for values in codes.values()]
-    for stacked in (np.concatenate(columns, axis=1), columns[0]):
-        patterns, numbers = np.unique(stacked, axis=0, return_inverse=True)
-        if len(patterns) <= _MANY_STRATA:
-            break
-    strata: NDArray[np.int64] = numbers.reshape(-1).astype(np.int64)
-    return strata
 
 
 def _tell_contradictions(

@@ -79,23 +79,24 @@ class Head:
         return found
 
     def weights(
-        self, codes: NDArray[np.int64], training: NDArray[np.bool_], *, balanced: bool
+        self, codes: NDArray[np.int64], train: NDArray[np.int64], *, balanced: bool
     ) -> NDArray[np.float32]:
         """How much each film counts in the loss; 0 where it is not labelled.
 
-        Scaled so that the training films weigh 1 on average, whatever share of them is labelled:
-        a task with few labels counts as much as one with many.
+        Scaled so that what is trained on weighs 1 on average, whatever share of it is labelled: a
+        task with few labels counts as much as one with many.
 
         Parameters
         ----------
         codes : ndarray of int64
             As for `targets`.
-        training : ndarray of bool, shape (n,)
-            The films that class frequencies are taken from.
+        train : ndarray of int64
+            Positions of the films that are trained on, each as often as it is shown: class
+            frequencies are theirs.
         balanced : bool
             Whether every class weighs the same in sum.
         """
-        return _class_weights(codes, training, len(self.task.classes), balanced=balanced)
+        return _class_weights(codes, train, len(self.task.classes), balanced=balanced)
 
     def loss(self, targets: Any, logits: Any) -> Any:
         """Cross-entropy of each film, ``(batch,)``."""
@@ -144,10 +145,10 @@ class FindingsHead(Head):
         return np.maximum(codes, 0).astype(np.float32)
 
     def weights(
-        self, codes: NDArray[np.int64], training: NDArray[np.bool_], *, balanced: bool
+        self, codes: NDArray[np.int64], train: NDArray[np.int64], *, balanced: bool
     ) -> NDArray[np.float32]:
         """How much each cell counts, ``(n, K)``; balanced between with and without a finding."""
-        columns = [_class_weights(column, training, 2, balanced=balanced) for column in codes.T]
+        columns = [_class_weights(column, train, 2, balanced=balanced) for column in codes.T]
         return np.stack(columns, axis=1)
 
     def loss(self, targets: Any, logits: Any) -> Any:
@@ -210,10 +211,10 @@ class OrdinalHead(Head):
         return (codes[:, None] > steps).astype(np.float32)
 
     def weights(
-        self, codes: NDArray[np.int64], training: NDArray[np.bool_], *, balanced: bool
+        self, codes: NDArray[np.int64], train: NDArray[np.int64], *, balanced: bool
     ) -> NDArray[np.float32]:
         """A film's weight at each threshold, ``(n, K − 1)``."""
-        films = super().weights(codes, training, balanced=balanced)
+        films = super().weights(codes, train, balanced=balanced)
         return np.repeat(films[:, None], len(self.task.classes) - 1, axis=1)
 
     def loss(self, targets: Any, logits: Any) -> Any:
@@ -226,18 +227,18 @@ class OrdinalHead(Head):
 
 
 def _class_weights(
-    codes: NDArray[np.int64], training: NDArray[np.bool_], classes: int, *, balanced: bool
+    codes: NDArray[np.int64], train: NDArray[np.int64], classes: int, *, balanced: bool
 ) -> NDArray[np.float32]:
     from sklearn.utils.class_weight import compute_class_weight
 
     labelled = codes != UNLABELLED
-    known = codes[training & labelled]
+    known = codes[train][labelled[train]]
     by_class = np.ones(classes)
     if balanced and len(known):
         present = np.unique(known)
         by_class[present] = compute_class_weight("balanced", classes=present, y=known)
     films = np.where(labelled, by_class[codes], 0.0)
-    mean = films[training].mean() if training.any() else 0.0
+    mean = films[train].mean() if len(train) else 0.0
     return (films / mean if mean > 0 else films).astype(np.float32)
 
 

@@ -36,8 +36,10 @@ def oversampled(
     """
     rows = [values[train].reshape(len(train), -1) for values in weights.values()]
     cells = np.concatenate(rows, axis=1).astype(np.float64)
-    labelled = np.maximum((cells > 0).sum(axis=1), 1)
-    weight = cells.sum(axis=1) / labelled
+    labelled = cells > 0
+    # of those with a label alone: that it is missing elsewhere makes no class of it rarer
+    cells *= labelled.sum(axis=0) / np.maximum(cells.sum(axis=0), np.finfo(float).tiny)
+    weight = cells.sum(axis=1) / np.maximum(labelled.sum(axis=1), 1)
     least = weight[weight > 0].min(initial=np.inf)
     times = np.where(weight > 0, weight / least, 1.0) if np.isfinite(least) else np.ones(len(train))
     # systematic sampling: among films of equal labels each stands floor or ceil of its times, and

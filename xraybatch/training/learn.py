@@ -113,6 +113,11 @@ def learn(shop: Workshop, prepared: Prepared, settings: Settings, state: Path | 
         _say_views(settings, frozen=network.pretrained, progress=progress)
         heads, assembly = assembled(network, augmentation)
         material = _material(prepared, heads, settings, augmentation, options.seed)
+        if settings.monitor != "loss" and not len(material.val):
+            progress.note(
+                f"--monitor {settings.monitor} changes nothing: there are no validation films, so "
+                "the best epoch is that of the least training loss."
+            )
         _say_balance(settings, prepared, material, progress)
         taught = fit(
             assembly,
@@ -135,7 +140,18 @@ def learn(shop: Workshop, prepared: Prepared, settings: Settings, state: Path | 
 
 
 def _say_views(settings: Settings, *, frozen: bool, progress: Progress) -> None:
-    if not frozen or (settings.augment == "none" and not settings.flip):
+    if not frozen:
+        for name, value, usual in (
+            ("views", settings.views, 1),
+            ("fine-tune", settings.fine_tune, 0),
+        ):
+            if value != usual:
+                progress.note(
+                    f"--{name} {value} changes nothing: it is for a frozen backbone, and this "
+                    "network is trained as a whole."
+                )
+        return
+    if settings.augment == "none" and not settings.flip:
         return
     seen = f"{settings.views} views of each film" if settings.views > 1 else "each film as it is"
     progress.note(
@@ -177,15 +193,12 @@ def _say_balance(
 def _material(
     prepared: Prepared, heads: Sequence[Any], settings: Settings, augmentation: Any, seed: int
 ) -> Material:
-    training = prepared.split.part == TRAIN
     codes = prepared.codes
+    train = prepared.split.where(TRAIN)
 
     def weights(*, balanced: bool) -> dict[str, NDArray[Any]]:
-        return {
-            h.task.name: h.weights(codes[h.task.name], training, balanced=balanced) for h in heads
-        }
+        return {h.task.name: h.weights(codes[h.task.name], train, balanced=balanced) for h in heads}
 
-    train = prepared.split.where(TRAIN)
     if settings.imbalance == "oversample":
         train = oversampled(train, weights(balanced=True), codes, seed)
     return Material(

@@ -20,9 +20,10 @@ from xraybatch.training.held_back import CHOSEN_ON, HELD_BACK, judged_part, scor
 from xraybatch.training.leak import leak_claims
 from xraybatch.training.learn import Workshop, learn
 from xraybatch.training.model_file import Trained, write_model_file
-from xraybatch.training.part_names import PARTS, TEST
+from xraybatch.training.part_names import TEST
 from xraybatch.training.prepare import Prepared
 from xraybatch.training.preview import PREVIEW, write_preview
+from xraybatch.training.say_parts import say_parts
 from xraybatch.training.settings import Settings
 from xraybatch.training.tries import TryLine, choose, write_tries
 
@@ -110,12 +111,6 @@ def recard(folder: Path, card: Card) -> None:
     """Give the model file of a run another card."""
     model = load_model(folder / MODEL_FILE)
     with_card(model, card, model.path)
-
-
-def say_parts(prepared: Prepared, progress: Progress) -> None:
-    """How many films each part has, and how they were dealt."""
-    counts = [f"{part} {len(prepared.split.where(part)):,}" for part in PARTS]
-    progress.note(f"Films: {', '.join(counts)} ({prepared.split.how}; {prepared.split.overlap}).")
 
 
 def _judge(folder: Path, prepared: Prepared, progress: Progress) -> Report | None:

@@ -72,7 +72,7 @@ class TrainOptions:
     group_by : str
         ``patient``, ``study`` or ``film``: what never stands on two sides of a split.
     seed : int
-    image_size : str or None
+    image_size : str, int or None
         ``H`` or ``HxW``.
     resize : str
         ``stretch``, ``pad`` or ``crop``.
@@ -129,7 +129,7 @@ class TrainOptions:
     leak_check: bool | None = None
     group_by: str = "patient"
     seed: int = 0
-    image_size: str | None = None
+    image_size: str | int | None = None
     resize: str = "stretch"
     device: str = "auto"
     deterministic: bool = False
@@ -207,7 +207,7 @@ class TrainKeywords(TypedDict, total=False):
     leak_check: bool | None
     group_by: str
     seed: int
-    image_size: str | None
+    image_size: str | int | None
     resize: str
     device: str
     deterministic: bool

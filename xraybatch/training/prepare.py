@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+OVERLAP = "overlap"  # why a film was left out: what it shares with a later part
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -93,7 +95,7 @@ def _divided(given: Gathered, split: Split) -> Prepared:
     table = given.table.iloc[used].reset_index(drop=True)
     table["split"] = split.part[used]
     overlap = [
-        (given.table["path"].iloc[i], "overlap", "Its patient or its pixels stand in a later part.")
+        (given.table["path"].iloc[i], OVERLAP, "Its patient or its pixels stand in a later part.")
         for i in np.flatnonzero(split.part == LEFT_OUT)
     ]
     left_out = pd.DataFrame(

@@ -24,33 +24,33 @@ _LARGEST = 256  # pixels of a film's longer side
 _GAP = 4
 
 
-def write_preview(path: Path, prepared: Prepared, settings: Settings, seed: int) -> bool:
-    """Write the picture; False where films are not augmented.
-
-    Parameters
-    ----------
-    path : Path
-        ``.png``.
-    prepared : Prepared
-    settings : Settings
-    seed : int
+def check_preview(path: Path, settings: Settings) -> None:
+    """Say what keeps a preview from being drawn, before any film is read.
 
     Raises
     ------
     UsageError
-        If the name ends otherwise.
+        If these settings augment nothing, or the name does not end in ``.png``.
     """
+    if settings.augment == "none" and not settings.flip:
+        raise UsageError(
+            "These options augment no film, so there is nothing to show.",
+            "Give --augment mild, or --flip.",
+        )
     if path.suffix.lower() != ".png":
         raise UsageError(f"A preview cannot be written as '{path.name}'.", "Name it FILE.png.")
+
+
+def write_preview(path: Path, prepared: Prepared, settings: Settings, seed: int) -> None:
+    """Write the picture as PNG; none where films are not augmented."""
     layer = augmenter(settings.augment, flip=settings.flip, seed=seed)
     if layer is None:
-        return False
+        return
     train = prepared.split.where(TRAIN)
     chosen = np.sort(np.random.default_rng(seed).permutation(train)[:_FILMS])
     films = prepared.films[chosen]
     columns = [films, *(views_of(layer, films) for _ in range(_VIEWS))]
     _save(path, np.stack(columns, axis=1)[..., 0])
-    return True
 
 
 def _save(path: Path, grid: NDArray[np.uint8]) -> None:

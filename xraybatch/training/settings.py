@@ -151,10 +151,10 @@ def _value(option: Option, text: str) -> OptionValue:
         ) from None
 
 
-def _size(text: str | None, defaults: TrainingDefaults) -> tuple[int, int]:
-    if text is None:
+def _size(asked: str | int | None, defaults: TrainingDefaults) -> tuple[int, int]:
+    if asked is None:
         return defaults.height, defaults.width
-    match = _SIZE.match(text)
+    match = _SIZE.match(str(asked))
     if not match:
-        raise UsageError(f"--image-size {text} is no size.", "Write 224 or 256x192 (HxW).")
+        raise UsageError(f"--image-size {asked} is no size.", "Write 224 or 256x192 (HxW).")
     return int(match[1]), int(match[2] or match[1])

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 LEFT_OUT = ""
 AS_DISTRIBUTED = "parts as distributed"
 _MOST_FOLDS = 20  # of which a few are a part
+_NEAR = 0.05  # to the share that was asked for
 
 
 @dataclass(frozen=True)
@@ -105,8 +106,9 @@ def make_split(
 
     Parameters
     ----------
-    strata : ndarray of int64, shape (n,)
-        What every part should have in equal shares: the classes, as numbers.
+    strata : ndarray of int64, shape (n, m)
+        What every part should have in equal shares: the classes, as numbers, of one task after the
+        other, the first one first where all are too many to keep.
     groups : ndarray of int64, shape (n,)
         As `groups_of` returns.
     given : sequence of str
@@ -144,7 +146,7 @@ def make_split(
             drawn = min(share, len(pool) / len(part) / 2) if told else share
             taken = _share(strata[pool], groups[pool], drawn * len(part) / len(pool), seed)
             part[pool[taken]] = name
-            made.append(f"{name} {drawn:.3g}")
+            made.append(f"{name} {_said(len(taken) / len(part), drawn)}")
     final = part.astype(str)
     came = distributed and any(given)
     split = Split(final, _how(made, told, seed, whole), _tested(whole, patients_known), came)
@@ -192,13 +194,26 @@ def _dealt(
 ) -> list[NDArray[np.int64]]:
     from sklearn.model_selection import StratifiedGroupKFold
 
-    if np.bincount(strata).max() < folds:  # too little to keep in proportion
-        strata = np.zeros_like(strata)
+    classes = _proportioned(strata, folds)
     dealer = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         # a class with fewer groups than folds cannot be in each; that is counted in the card
         warnings.simplefilter("ignore", UserWarning)
-        return [test for _, test in dealer.split(np.zeros(len(strata)), strata, groups)]
+        return [test for _, test in dealer.split(classes, classes, groups)]
+
+
+def _proportioned(strata: NDArray[np.int64], parts: int) -> NDArray[np.int64]:
+    """One number a film: its classes in as many tasks as can be kept in proportion.
+
+    That is where half of the films or more have classes that can be in every part.
+    """
+    for tasks in range(strata.shape[1], 0, -1):
+        _, numbers, sizes = np.unique(
+            strata[:, :tasks], axis=0, return_inverse=True, return_counts=True
+        )
+        if 2 * sizes[sizes >= parts].sum() >= len(strata):
+            return numbers.reshape(-1).astype(np.int64)
+    return np.zeros(len(strata), np.int64)
 
 
 def _share(
@@ -211,11 +226,10 @@ def _share(
             "All films are of one patient, or have the same pixels: they cannot be split.",
             "Give more films, or --test-split 0 --val-split 0.",
         )
-    if np.bincount(strata).max() < 2:  # nothing to keep in proportion
-        strata = np.zeros_like(strata)
     # as many folds as come nearest to the share, of which a few are taken
     wanted = round(1 / max(min(share, 1 - share), 1 / _MOST_FOLDS))
-    folds = max(2, min(_MOST_FOLDS, count, int(np.bincount(strata).max()), wanted))
+    largest = int(np.unique(strata[:, 0], return_counts=True)[1].max())
+    folds = max(2, min(_MOST_FOLDS, count, wanted, largest))
     take = max(1, min(folds - 1, round(share * folds)))
     parts = _dealt(strata, groups, folds, seed)
     parts = sorted(parts, key=lambda part: abs(len(part) * folds - len(strata)))
@@ -240,6 +254,11 @@ def _check_trainable(
             hint,
         )
     raise InputError(f"No film is there to train on: all are in val or test ({told}).", hint)
+
+
+def _said(share: float, asked: float) -> str:
+    """A share that was drawn; whole patients may leave no choice."""
+    return f"{share:.2g}" + (f" ({asked:.2g} asked)" if abs(share - asked) > _NEAR else "")
 
 
 def _how(made: list[str], told: str, seed: int, whole: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,11 +49,14 @@ class Entry:
         SHA-256 of a file's bytes → row of `array`.
     array : ndarray of uint8, shape (m, height, width)
         Memory-mapped, read only.
+    notes : mapping of str to list of str
+        By the same SHA-256, what was said of the films that were not simply read.
     """
 
     path: Path
     rows: Mapping[str, int]
     array: NDArray[np.uint8]
+    notes: Mapping[str, list[str]]
 
 
 class Store:
@@ -94,7 +97,8 @@ class Store:
             yield writer
             array.flush()
             final = self.folder / f"{secrets.token_hex(8)}.npy"
-            write_text(final.with_suffix(".json"), json.dumps({"rows": writer.rows}))
+            about = {"rows": writer.rows, "notes": writer.notes}
+            write_text(final.with_suffix(".json"), json.dumps(about))
             path.replace(final)
             writer.entry = self._read(final)
         finally:
@@ -127,12 +131,13 @@ class Store:
         return removed
 
     def _read(self, path: Path) -> Entry:
-        rows = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["rows"]
+        about = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        rows, notes = about["rows"], about["notes"]
         array = np.load(path, mmap_mode="r", allow_pickle=False)
         fits = array.dtype == np.uint8 and array.shape[1:] == (self.rule.height, self.rule.width)
         if not fits or not all(0 <= row < len(array) for row in rows.values()):
             raise ValueError(f"{path} is no entry of this rule")
-        return Entry(path, rows, array)
+        return Entry(path, rows, array, notes)
 
 
 class EntryWriter:
@@ -140,11 +145,14 @@ class EntryWriter:
 
     def __init__(self, array: NDArray[np.uint8]) -> None:
         self.rows: dict[str, int] = {}
+        self.notes: dict[str, list[str]] = {}
         self.entry: Entry | None = None
         self._array = array
 
-    def add(self, content: str, film: NDArray[np.uint8]) -> None:
+    def add(self, content: str, film: NDArray[np.uint8], notes: Sequence[str] = ()) -> None:
         """Put a decoded film into the next row."""
+        if notes:
+            self.notes[content] = list(notes)
         self._array[len(self.rows)] = film
         self.rows[content] = len(self.rows)
 

@@ -11,7 +11,7 @@ from importlib.resources import as_file
 from pathlib import Path
 from typing import Any
 
-from xraybatch.core.errors import Interrupted, UsageError
+from xraybatch.core.errors import Interrupted
 from xraybatch.core.log import log_to, logged
 from xraybatch.core.progress import SILENT, Progress
 from xraybatch.evaluation.report import Report
@@ -32,7 +32,7 @@ from xraybatch.training.optimizer import check_optimizer
 from xraybatch.training.options import TrainOptions
 from xraybatch.training.patients import patients_known
 from xraybatch.training.prepare import Prepared, divide
-from xraybatch.training.preview import write_preview
+from xraybatch.training.preview import check_preview, write_preview
 from xraybatch.training.resume import (
     check_films,
     check_versions,
@@ -159,6 +159,7 @@ def preview(options: TrainOptions, path: Path, progress: Progress = SILENT) -> N
     architecture = registry().get(Architecture, options.plugin)
     check_installed()
     settings = settle(options, architecture.record)
+    check_preview(path, settings)
     with ExitStack() as stack:
         options = with_folder(options, progress)
         folder = stack.enter_context(_films_folder(options, progress))
@@ -167,12 +168,8 @@ def preview(options: TrainOptions, path: Path, progress: Progress = SILENT) -> N
         choose_device("cpu")
         cache = scratch if options.no_cache else None
         given = gather(found, options, settings, cache=cache, progress=progress)
-        prepared = _divided(given, options, settings, progress)
-        if not write_preview(path, prepared, settings, options.seed):
-            raise UsageError(
-                "These options augment no film, so there is nothing to show.",
-                "Give --augment mild, or --flip.",
-            )
+        prepared = _divided(given, options, settings)
+        write_preview(path, prepared, settings, options.seed)
 
 
 def _train(
@@ -207,16 +204,14 @@ def _train(
             card, report, folds = cross_validate(shop, given, settings)
             model = None if card is None else final / MODEL_FILE
             return Run(final, model, card, report, folds)
-        prepared = _divided(given, options, settings, told)
+        prepared = _divided(given, options, settings)
         made = make_run(shop, prepared, settings, building, final.name, building / STATE)
         if made.report is None:
             told.note("No film was held back, so there is no score.")
     return Run(final, final / MODEL_FILE, made.card, made.report, tries=made.tries)
 
 
-def _divided(
-    given: Gathered, options: TrainOptions, settings: Settings, progress: Progress
-) -> Prepared:
+def _divided(given: Gathered, options: TrainOptions, settings: Settings) -> Prepared:
     parts = list(given.table["split"])
     split = make_split(
         given.strata,
@@ -230,11 +225,6 @@ def _divided(
         told=how_prepared(options) or AS_DISTRIBUTED,
         distributed=is_distributed(options),
     )
-    if split.left_out:
-        progress.note(
-            f"Left out of training, because the same {given.whole} or the same pixels stand in a "
-            f"part that judges: {split.left_out:,} films."
-        )
     return divide(given, split, parts)
 
 
@@ -252,7 +242,7 @@ def _told_when_stopped() -> Iterator[list[Path]]:
             ) from None
         raise Interrupted(
             "Training was stopped; no run folder was kept.",
-            "The decoded films were, so the same command begins faster.",
+            "Give the same command again; films that were decoded already are not decoded again.",
         ) from None
 
 

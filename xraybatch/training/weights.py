@@ -92,7 +92,8 @@ def build_network(
         TITLE,
         f"The ImageNet weights of '{architecture.name}' cannot be had: {reason}\n"
         "The whole network is trained from random weights instead: slower, and with few films "
-        "much worse. --weights PATH takes a weights file from another machine.",
+        "much worse. --weights PATH takes a weights file from another machine; --plugin narrow is "
+        "made for few films without weights.",
     )
     return _build(architecture, settings, None), LoadedWeights(asked, "none", reason)
 
@@ -191,7 +192,8 @@ def _build(architecture: Architecture, settings: Settings, weights: str | None) 
     except ValueError as error:
         raise UsageError(
             f"The architecture '{architecture.name}' refuses: {_line(error)}",
-            "Look at its options with `xraybatch plugins architecture`.",
+            "Films may be too small for it (--image-size); its options stand in `xraybatch plugins "
+            "architecture`.",
         ) from error
     except Exception as error:
         raise PluginError(

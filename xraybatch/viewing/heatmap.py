@@ -58,14 +58,14 @@ class HeatMap:
         if not self.values.any():
             return f"No place matters more for '{self.name}' than another ({how})."
         effect = (
-            f"Covering its brightest place takes the probability from {self.before:.3f} to "
+            f"Covering the reddest place takes the probability from {self.before:.3f} to "
             f"{self.after:.3f}"
         )
         if self.method == ACTIVATION and self.before - self.after < _HARDLY:
             effect += ", which is little: --by occlusion looks closer"
         return (
-            f"Bright: where the answer '{self.name}' is sensitive to the film, {how}. {effect}. "
-            "It explains no disease."
+            f"Yellow to red: where the answer '{self.name}' is sensitive to the film, {how}. "
+            f"{effect}. It explains no disease."
         )
 
 

@@ -7,6 +7,7 @@ for.
 
 from __future__ import annotations
 
+import warnings
 from functools import partial
 from typing import Any
 
@@ -63,11 +64,14 @@ def build(backbone: Backbone, options: BuildOptions) -> Network:
     if dense < 0:
         raise ValueError("dense is the width of a layer, 0 or more")
     films = layers.Input((options.height, options.width, 3), name="films")
-    network = getattr(applications, backbone.builder)(
-        include_top=False,
-        weights=options.weights,
-        input_tensor=_scaled(films, backbone.scaling),
-    )
+    with warnings.catch_warnings():
+        # some builders guess a size for their weights, which are the same for every size
+        warnings.filterwarnings("ignore", message=".*input_shape.* is undefined or non-square")
+        network = getattr(applications, backbone.builder)(
+            include_top=False,
+            weights=options.weights,
+            input_tensor=_scaled(films, backbone.scaling),
+        )
     if options.weights is None:
         _follow_few_films(network)
     maps = layers.Input(network.output_shape[1:], name="maps")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +19,7 @@ from xraybatch.training.datasets.films import Row
 from xraybatch.training.datasets.options import PrepareOptions
 from xraybatch.training.part_names import TRAIN
 from xraybatch.training.patients import UNITS, kept_whole
-from xraybatch.training.split import AS_DISTRIBUTED, LEFT_OUT, groups_of, make_split
+from xraybatch.training.split import AS_DISTRIBUTED, LEFT_OUT, deal_folds, groups_of, make_split
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -115,7 +114,7 @@ def deal(rows: Sequence[Row], copies: Copies, options: PrepareOptions) -> Dealt:
     groups = groups_of(names, copies.digests)
     strata = _numbers([row.labels for row in rows])
     if options.folds is not None:
-        folds = _folds(strata, groups, options.folds, options.seed)
+        folds = deal_folds(strata, groups, folds=options.folds, seed=options.seed)
         how = (
             f"{options.folds} folds dealt by {UNITS[whole]} and stratified by class, seed "
             f"{options.seed}"
@@ -166,31 +165,10 @@ def _looked_for(whole: str) -> str:
     return f"{looked}; patients are not known, so films of one person may"
 
 
-def _folds(
-    strata: NDArray[np.int64], groups: NDArray[np.int64], folds: int, seed: int
-) -> NDArray[np.int64]:
-    from sklearn.model_selection import StratifiedGroupKFold
-
-    count = len(np.unique(groups))
-    if count < folds:
-        raise InputError(
-            f"There are {count:,} patients or single films, too few for {folds} folds.",
-            "Lower --folds.",
-        )
-    if np.bincount(strata).max() < folds:
-        strata = np.zeros_like(strata)
-    numbers = np.zeros(len(strata), np.int64)
-    dealer = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # a rare class cannot be in every fold
-        for number, (_, held) in enumerate(dealer.split(strata, strata, groups)):
-            numbers[held] = number
-    return numbers
-
-
 def _numbers(labels: Sequence[tuple[str, ...]]) -> NDArray[np.int64]:
-    known = {name: number for number, name in enumerate(sorted(set(labels)))}
-    return np.array([known[name] for name in labels], np.int64)
+    """Each column's values as numbers, ``(n, m)``."""
+    columns = [np.unique(column, return_inverse=True)[1] for column in zip(*labels, strict=True)]
+    return np.stack(columns, axis=1).astype(np.int64)
 
 
 def _digest(row: Row) -> bytes:

@@ -15,13 +15,15 @@ from xraybatch.training.datasets.films import Row
 _WORD = re.compile(r"[^\W\d_]+")
 _COMMON = 5  # patients with whom a word stands that is nobody's name
 _SIZES = 5
-# how data sets often write the patient: never used unasked
+# how data sets often write the patient, never used unasked: what many names look like, and what
+# to take of all names, of which some have a patient and nothing else
 _USUAL = (
-    r"(patient\d+)",
-    r"([^/_]*\d[^/_]*)_[^/]*$",
-    r"(\d{4,})[LR]\.[^/.]+$",
-    r"([^/]*\d[^/]*)-\d+\.[^/.]+$",
+    (r"(patient\d+)", r"(patient\d+)"),
+    (r"([^/_]*\d[^/_]*)_[^/]*$", r"([^/_.]*\d[^/_.]*)(?:_[^/]*)?\.[^/.]+$"),
+    (r"(\d{4,})[LR]\.[^/.]+$", r"(\d{4,})[LR]\.[^/.]+$"),
+    (r"([^/]*\d[^/]*)-\d+\.[^/.]+$", r"([^/]*\d[^/]*)-\d+\.[^/.]+$"),
 )
+_MANY, _REPEATED = 0.5, 0.9  # shares: of names that look so, of names that are another patient
 
 
 def patients_from(rows: Sequence[Row], pattern: str, progress: Progress) -> tuple[Row, ...]:
@@ -71,17 +73,21 @@ def patients_from(rows: Sequence[Row], pattern: str, progress: Progress) -> tupl
 def patient_hint(rows: Sequence[Row]) -> str:
     """A sentence where the names look as if they held patients; else empty."""
     paths = [row.film.inner for row in rows]
-    for pattern in _USUAL:
-        compiled = re.compile(pattern)
-        found = [match[1] for path in paths if (match := compiled.search(path))]
-        patients = len(set(found))
-        if len(found) >= 0.8 * len(paths) and 3 <= patients <= 0.9 * len(found):
+    for looks, pattern in _USUAL:
+        alike = _found(looks, paths)
+        if len(alike) >= _MANY * len(paths) and 3 <= len(set(alike)) <= _REPEATED * len(alike):
+            found = _found(pattern, paths)
             return (
-                f"Names look as if they held patients: {patients:,} of them in {len(found):,} "
-                f"films. If so, `xraybatch prepare` with --patient-from '{pattern}' keeps them "
-                "whole."
+                f"Names look as if they held patients: {len(set(found)):,} of them in "
+                f"{len(found):,} of {len(paths):,} films. If so, `xraybatch prepare` with "
+                f"--patient-from '{pattern}' keeps them whole."
             )
     return ""
+
+
+def _found(pattern: str, paths: Sequence[str]) -> list[str]:
+    compiled = re.compile(pattern)
+    return [match[1] for path in paths if (match := compiled.search(path))]
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:
