@@ -13,10 +13,27 @@ def test_a_request_names_kind_and_classes() -> None:
     assert parse_task_request("label") == TaskRequest("label")
 
 
-@pytest.mark.parametrize("text", ["Label", "1x", "", "label:binry", "label=a,b", *sorted(RESERVED)])
+@pytest.mark.parametrize(
+    "text", ["Label", "1x", "", "label:binry", "label=a,b", "val_x", *sorted(RESERVED)]
+)
 def test_a_wrong_request_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
         parse_task_request(text)
+
+
+@pytest.mark.parametrize("name", sorted(RESERVED))
+def test_a_finding_has_no_name_that_means_something_else(name: str) -> None:
+    with pytest.raises(UsageError, match=f"'{name}'"):
+        parse_task_request(f"chest:multilabel=mass,{name}")
+    with pytest.raises(UsageError, match=f"'{name}'"):
+        Task("chest", TaskKind.MULTILABEL, ("mass", name))
+    assert Task("label", TaskKind.MULTICLASS, ("mass", name)).classes == ("mass", name)
+
+
+def test_names_that_collide_with_what_models_and_runs_have_are_reserved() -> None:
+    # output of the network, column of folds, word of a card's scores, beginning of a history's
+    assert {"embedding", "fold", "part"} <= RESERVED
+    assert parse_task_request("value").name == "value"
 
 
 def test_a_mistyped_kind_gets_the_nearest() -> None:

@@ -436,6 +436,34 @@ def test_patients_are_found_and_missing_ones_are_alone():
     assert set(named.patients.tolist()) == {0}
 
 
+def test_names_of_patients_are_compared_without_blanks_and_in_one_spelling():
+    results = films("a", "b", "c", "d")
+    patient = ["é", "e\u0301 ", " ", ""]
+    labels = table(path=["a", "b", "c", "d"], label=["x"] * 4, patient=patient)
+    joined, told = join(results, labels, ["label"])
+    assert joined.patients.tolist() == [0, 0, 1, 2]
+    twice = pd.concat([labels, labels.assign(patient=["é", "é", "", ""])], ignore_index=True)
+    assert join(results, twice, ["label"])[1].duplicates == 4
+    _, told = join(results, labels.assign(patient=" "), ["label"])
+    assert told.patients is None
+
+
+def test_a_column_of_truth_is_not_taken_for_the_patients():
+    labels = table(path=["a", "b"], patient=["x", "x"])
+    _, told = join(films("a", "b"), labels, ["patient"])
+    assert told.patients is None
+
+
+def test_accents_find_each_other_beside_paths_that_match():
+    results = films("a.png", "b.png", "é.png", "w/u.png", "i\u0301.png", "í.png")
+    paths = ["a.png", "b.png", "e\u0301.png", "w\\u.png", "í.png"]
+    labels = table(path=paths, label=list("abcde"))
+    joined, told = join(results, labels, ["label"])
+    pairs = dict(zip(joined.results["path"], joined.labels["label"], strict=True))
+    assert pairs == {"a.png": "a", "b.png": "b", "é.png": "c", "w/u.png": "d", "í.png": "e"}
+    assert told.matched_by == "path"
+
+
 def test_tables_in_the_wrong_order_and_missing_columns():
     results, labels = films("a", **{"prob.x": ["1"]}), table(path=["a"], label=["x"])
     with pytest.raises(InputError, match="wrong order"):

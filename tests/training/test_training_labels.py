@@ -13,7 +13,7 @@ from PIL import Image
 
 from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.tasks import TaskKind, TaskRequest, parse_task_request
-from xraybatch.training.labels import FILE, columns_of, read_films
+from xraybatch.training.labels import FILE, FOLD, columns_of, read_films
 from xraybatch.training.options import TrainOptions
 from xraybatch.training.truth import check_positive, codes_of, find_task
 
@@ -224,6 +224,33 @@ def test_rows_that_repeat_word_for_word_count_once(tmp_path: Path, said: Any) ->
     assert "stand twice: 1" in said.text
 
 
+@pytest.mark.parametrize("again", ["./a.png", "d/../a.png", "b/../a.png", "e\u0301.png"])
+def test_a_film_that_two_rows_spell_in_two_ways_is_one(
+    tmp_path: Path, said: Any, again: str
+) -> None:
+    folder = films(tmp_path / "f", "a.png", "\u00e9.png", "x/c/c.png")
+    (folder / "d").mkdir()
+    (folder / "b").symlink_to(folder / "d")
+    first = "\u00e9.png" if "e" in again else "a.png"
+    table(folder, f"path,label\n{first},x\n{again},x\nx/c/c.png,y\n")
+    found = read_films(folder, TrainOptions("a", data=folder), LABEL, said)
+    assert found.table["path"].tolist() == [first, "x/c/c.png"]
+    assert found.rows == (0, 2)
+    assert "stand twice: 1" in said.text
+    table(folder, f"path,label\n{first},x\n{again},y\n")
+    with pytest.raises(InputError, match=r"twice, also as .*, and not alike"):
+        read_films(folder, TrainOptions("a", data=folder), LABEL, said)
+
+
+def test_links_to_one_file_stay_films_of_their_own(tmp_path: Path, said: Any) -> None:
+    folder = films(tmp_path, "store.png")
+    for name in ("a.png", "b.png"):
+        (folder / name).symlink_to(folder / "store.png")
+    table(folder, "path,label\na.png,x\nb.png,y\n")
+    found = read_films(folder, TrainOptions("a", data=folder), LABEL, said)
+    assert found.table["path"].tolist() == ["a.png", "b.png"]
+
+
 def test_a_folder_without_classes_or_table(tmp_path: Path, said: Any) -> None:
     folder = films(tmp_path, "a.png")
     with pytest.raises(InputError, match="no class folders"):
@@ -309,3 +336,76 @@ def test_a_positive_class_that_no_task_has(write_films: Callable[..., Path]) -> 
     task, _ = find_task(TaskRequest("label"), ["label"], labels(label=["normal", "ill"]), None)
     with pytest.raises(UsageError, match="--positive il"):
         check_positive("il", [task])
+
+
+def test_patients_and_films_are_one_however_a_spreadsheet_spells_them(
+    tmp_path: Path, said: Any
+) -> None:
+    folder = films(tmp_path, "Bj\u00f6rn.png", "Ma\u0308rz.png", "c.png")
+    table(
+        folder,
+        "path,label,patient,study\n"
+        "Bjo\u0308rn.png,x,p\u00e9 , 1\nM\u00e4rz.png,y,\tpe\u0301,1\nc.png,y, ,\n",
+    )
+    found = read_films(folder, TrainOptions("a", data=folder), LABEL, said)
+    assert found.table["patient"].tolist() == ["p\u00e9", "p\u00e9", ""]
+    assert found.table["study"].tolist() == ["1", "1", ""]
+    assert found.missing == ()
+
+
+@pytest.mark.parametrize("column", ["patient", "study", "split", "fold"])
+def test_the_column_of_the_labels_is_nothing_else(tmp_path: Path, said: Any, column: str) -> None:
+    folder = films(tmp_path, "a.png", "b.png")
+    table(folder, f"path,{column}\na.png,x\nb.png,y\n")
+    options = TrainOptions("a", data=folder, label_column=column)
+    found = read_films(folder, options, LABEL, said).table
+    assert found["label"].tolist() == ["x", "y"]
+    assert not found[["patient", "study", "split", FOLD]].to_numpy().any()
+
+
+@pytest.mark.parametrize("option", ["path_column", "patient_column"])
+def test_a_column_cannot_be_named_for_two_things(tmp_path: Path, said: Any, option: str) -> None:
+    folder = films(tmp_path, "a.png")
+    table(folder, "path,label\na.png,x\n")
+    options = TrainOptions("a", data=folder, **{option: "label"})
+    with pytest.raises(UsageError, match=f"--{option.replace('_', '-')} label"):
+        read_films(folder, options, LABEL, said)
+
+
+@pytest.mark.parametrize("name", ["_file", "_fold", "_film"])
+def test_a_finding_is_not_called_as_a_column_of_ours(name: str) -> None:
+    with pytest.raises(UsageError, match=name):
+        columns_of(parse_task_request(f"chest:multilabel=mass,{name}"))
+
+
+def test_the_order_of_numbers_that_are_equal_is_that_of_their_text() -> None:
+    names = ["1.0", "01", "0", "1", "+1", "1.00", "001"]
+    expected = ("0", "+1", "001", "01", "1", "1.0", "1.00")
+    task, _ = find_task(TaskRequest("label"), ["label"], labels(label=names), None)
+    assert task.classes == expected
+    with pytest.raises(UsageError, match=r"'\+1' and '001' of task 'kl' are the same number"):
+        find_task(parse_task_request("kl:ordinal"), ["kl"], labels(kl=names), None)
+
+
+def test_words_in_place_of_numbers_make_words() -> None:
+    found = labels(label=["10", "9", "nan", "inf"])
+    task, _ = find_task(TaskRequest("label"), ["label"], found, None)
+    assert task.classes == ("10", "9", "inf", "nan")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "told"),
+    [
+        ("Bru\u0308che", "br\u00fcche", "taken as two classes; --label-map"),
+        ("Bru\u0308che", "Br\u00fcche", "accents are not written with the same characters"),
+        ("1", "1.0", "'1' and '1.0' of 'label' are taken as two classes"),
+        ("1", "2", ""),
+    ],
+)
+def test_classes_that_look_like_one_are_told(
+    tmp_path: Path, said: Any, one: str, other: str, told: str
+) -> None:
+    folder = films(tmp_path, "a.png", "b.png")
+    table(folder, f"path,label\na.png,{one}\nb.png,{other}\n")
+    read_films(folder, TrainOptions("a", data=folder), LABEL, said)
+    assert [told in sentence for _, sentence in said.warnings] == ([True] if told else [])

@@ -338,9 +338,13 @@ def test_it_is_on_where_a_frozen_backbone_makes_it_cheap(
     assert claim_of(whole) == claim_of(run) == ""
 
 
-def test_without_patients_it_says_why_there_is_none(
+def test_without_a_split_by_patient_it_says_why_there_is_none(
     striped_films: Path, tmp_path: Path, said: Any
 ) -> None:
     run = train(asked(striped_films, tmp_path / "run", group_by="film", epochs=1), said)
-    assert "No leak check: patients are not known." in said.notes
+    assert "No leak check: the split is by single films, not by patient." in said.notes
     assert not (run.folder / "leak.csv").exists()
+    split = pd.read_csv(run.folder / "split.csv", dtype=str)
+    judged = split.loc[split["split"] == "test", "patient"]
+    assert run.report.join.patients == judged.nunique()
+    assert run.card.data["patients"] == 20

@@ -1,7 +1,9 @@
-"""The nearest known name to a mistyped one."""
+"""Names: the nearest known one to a mistyped one, and one spelling of those that look alike."""
 
 from __future__ import annotations
 
+import math
+import unicodedata
 from collections.abc import Iterable
 
 
@@ -14,3 +16,23 @@ def did_you_mean(wrong: str, known: Iterable[str]) -> str:
     if near:
         return f"Did you mean '{near[0]}'?"
     return f"Known are: {', '.join(names)}." if names else "None is known."
+
+
+def number_of(text: str) -> float | None:
+    """The finite number that a text is; None if it is none."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def same_word(text: str) -> str:
+    """What spellings of one word share: no capitals, accents composed; numbers have one form."""
+    number = number_of(text)
+    return plain_name(text).casefold() if number is None else repr(number + 0.0)
+
+
+def plain_name(text: str) -> str:
+    """A name as it is compared: no blanks around it, accents composed (NFC)."""
+    return unicodedata.normalize("NFC", text).strip()

@@ -11,11 +11,13 @@ from xraybatch.core.names import did_you_mean
 
 DEFAULT_TASK = "label"
 
-# Columns of labels and results tables that no task may be called.
+# Columns of labels and results tables, outputs of networks and words of cards that no task and no
+# finding may be called.
 RESERVED = frozenset(
-    {"path", "frame", "status", "error", "patient", "study", "split", "set", "abstain"}
-    | {"seen_in_training", "prob", "pred", "tag"}
+    {"path", "frame", "status", "error", "patient", "study", "split", "fold", "set", "abstain"}
+    | {"seen_in_training", "prob", "pred", "tag", "embedding", "films", "part", "val"}
 )
+_OF_VALIDATION = "val_"  # what a history calls figures of validation films
 _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 
 
@@ -39,11 +41,11 @@ class Task:
     Attributes
     ----------
     name : str
-        ``[a-z][a-z0-9_]*``, none of the reserved column names.
+        ``[a-z][a-z0-9_]*``, none of the reserved names.
     kind : TaskKind
     classes : tuple of str
-        At least two different, non-empty names (one or more for `MULTILABEL`); for `ORDINAL` from
-        lowest to highest.
+        At least two different, non-empty names (one or more for `MULTILABEL`, none of them
+        reserved); for `ORDINAL` from lowest to highest.
     positive : str or None
         The class that sensitivity speaks of; one of `classes` for `BINARY`, None otherwise.
 
@@ -76,6 +78,7 @@ class Task:
                     "or a terminal.",
                     "Rename it, for example with --label-map.",
                 )
+        _check_findings(self.kind, self.classes)
         needed = 1 if self.kind is TaskKind.MULTILABEL else 2
         if len(self.classes) < needed:
             raise UsageError(
@@ -141,6 +144,7 @@ def parse_task_request(text: str) -> TaskRequest:
             f"--task {text} lists classes but no kind.", f"Write {name}:multiclass={classes}."
         )
     listed = tuple(c.strip() for c in classes.split(",")) if classes else ()
+    _check_findings(kind, listed)
     return TaskRequest(name, TaskKind(kind) if kind else None, listed)
 
 
@@ -152,4 +156,23 @@ def check_task_name(name: str) -> None:
             "Use lower-case letters, digits and underscores, beginning with a letter.",
         )
     if name in RESERVED:
-        raise UsageError(f"'{name}' is the name of a column and cannot be the name of a task.")
+        raise UsageError(
+            f"'{name}' means something else in tables and models and cannot be the name of a task.",
+            f"Call the task otherwise, and name its column with --label-column {name}.",
+        )
+    if name.startswith(_OF_VALIDATION):
+        raise UsageError(
+            f"'{name}' cannot be the name of a task: '{_OF_VALIDATION}' begins the names of "
+            "figures of validation films.",
+            f"Call the task otherwise, and name its column with --label-column {name}.",
+        )
+
+
+def _check_findings(kind: str, findings: tuple[str, ...]) -> None:
+    """Raise `UsageError` if a finding is called as a column is that means something else."""
+    if kind == TaskKind.MULTILABEL and (taken := [name for name in findings if name in RESERVED]):
+        raise UsageError(
+            f"'{taken[0]}' means something else in tables and models and cannot be the name of a "
+            "finding.",
+            "Rename the column.",
+        )

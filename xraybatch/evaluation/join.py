@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from xraybatch.core.errors import InputError
-from xraybatch.core.names import did_you_mean
+from xraybatch.core.names import did_you_mean, plain_name
 from xraybatch.core.status import FilmStatus
 from xraybatch.evaluation.report import Estimate, JoinReport
 from xraybatch.sources.matching import Film, match
@@ -66,7 +66,8 @@ def join(
     truth_columns : sequence of str
         What must not contradict itself where a film stands twice in the labels.
     path_column, patient_column : str
-        Of the labels. `patient_column` None: ``patient`` of the labels, else of the results.
+        Of the labels. `patient_column` None: ``patient`` of the labels, unless that is a truth,
+        else of the results.
 
     Raises
     ------
@@ -75,7 +76,11 @@ def join(
         results, or twice with different truth in the labels, or no film is in both.
     """
     _check_columns(results, labels, path_column, patient_column)
-    home = _patient_home(results, labels, patient_column)
+    home = _patient_home(results, labels, patient_column, truth_columns)
+    if home is not None:
+        table = labels if home.table == "labels" else results
+        table = table.assign(**{home.column: table[home.column].map(plain_name)})
+        results, labels = (results, table) if home.table == "labels" else (table, labels)
     framed = "frame" in results and "frame" in labels
     mine = _films(results, "path", framed)
     _refuse_twice(_films(results, "path", "frame" in results))
@@ -214,11 +219,15 @@ def _canonical_order(results: pd.DataFrame, rows: list[int]) -> list[int]:
 # ── patients ───────────────────────────────────────────────────────────────────────────────────
 
 
-def _patient_home(results: pd.DataFrame, labels: pd.DataFrame, named: str | None) -> _Home | None:
+def _patient_home(
+    results: pd.DataFrame, labels: pd.DataFrame, named: str | None, truth: Sequence[str]
+) -> _Home | None:
     if named is not None:
         return _Home("labels", named)
     for table, word in ((labels, "labels"), (results, "results")):
-        if "patient" in table and bool((table["patient"] != "").any()):
+        if table is labels and "patient" in truth:
+            continue
+        if "patient" in table and any(map(plain_name, table["patient"])):
             return _Home(word, "patient")
     return None
 

@@ -50,7 +50,7 @@ def _lines(model: Model, card: Card) -> Iterator[tuple[str, str]]:
         yield "weights", _flat(card.weights)
     data = card.data
     if data:
-        yield "films", f"{data.get('films')} of {data.get('patients')} patients"
+        yield "films", _films(data)
         for task, classes in dict(data.get("counts") or {}).items():
             for name, splits in classes.items():
                 yield "", f"{task} = {name}: {_flat(splits)}"
@@ -74,6 +74,13 @@ def _task(entry: TaskCard) -> str:
     task = entry.task
     positive = f"; positive: {task.positive}" if task.positive else ""
     return f"{task.kind}: {', '.join(task.classes)}{positive}; threshold {entry.threshold_origin}"
+
+
+def _films(data: Mapping[str, Any]) -> str:
+    patients, without = data.get("patients"), data.get("films_without_patient")
+    whose = f"of {patients} patients" if patients else "patients not known"
+    more = f", {without} without a patient" if without else ""
+    return f"{data.get('films')}{' ' if patients else ', '}{whose}{more}"
 
 
 def _flat(data: Mapping[str, Any]) -> str:

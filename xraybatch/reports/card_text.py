@@ -76,8 +76,11 @@ def _sections(card: Card) -> Iterator[tuple[str, Row, list[Row]]]:
         ),
     )
     if card.data:
-        words = ("films", "patients", "left_out", "split", "overlap", "source", "licence")
-        told = {word: card.data[word] for word in (*words, "citation") if card.data.get(word)}
+        words = (
+            *("films", "patients", "films_without_patient", "left_out", "split", "overlap"),
+            *("source", "licence", "citation"),
+        )
+        told = {word: card.data[word] for word in words if card.data.get(word)}
         yield "Training data", ("", ""), _named(told)
     if counts := list(_counts(card.data)):
         yield "Films by class", ("task", "class", "train", "val", "test"), counts

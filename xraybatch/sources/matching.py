@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -41,10 +42,11 @@ class Matched(NamedTuple):
 def match(mine: Sequence[Film], theirs: Sequence[Film]) -> Matched:
     """Find the row of `theirs` for each of `mine`.
 
-    By path; only where not one path is in both by what finds most of them: a path without its first
-    folders, the file name, the name without a film's suffix, and these with upper and lower case
-    alike. Names are only compared where they stand for one film on either side, and where not both
-    sides say a folder, which would contradict each other.
+    By path, letter for letter, what is left by paths that differ in backslashes or in how accents
+    are written. Only where not one path is in both by what finds most of them: a path without its
+    first folders, the file name, the name without a film's suffix, and these with upper and lower
+    case alike. Names are only compared where they stand for one film on either side, and where not
+    both sides say a folder, which would contradict each other.
 
     Parameters
     ----------
@@ -59,6 +61,9 @@ def match(mine: Sequence[Film], theirs: Sequence[Film]) -> Matched:
     rows = {film: row for row, film in enumerate(theirs)}
     found = [rows.get(film, -1) for film in mine]
     exact = sum(row >= 0 for row in found)
+    if exact:
+        found = _also_spelled(mine, theirs, found)
+        exact = sum(row >= 0 for row in found)
     if 2 * exact >= min(len(mine), len(theirs)) > 0:
         return Matched(found, "", "")
     best, words, ambiguous = _best_attempt(mine, theirs)
@@ -75,6 +80,22 @@ def match(mine: Sequence[Film], theirs: Sequence[Film]) -> Matched:
         "Make the paths of the labels begin where those of the results do, "
         "or name their column with --path-column.",
     )
+
+
+def _also_spelled(mine: Sequence[Film], theirs: Sequence[Film], found: list[int]) -> list[int]:
+    """`found`, with the films that are left and whose one spelling is in both."""
+    taken = set(found)
+    left = [film for film, row in zip(mine, found, strict=True) if row < 0]
+    mine_of = Counter(_plain(film) for film in left)
+    theirs_of = defaultdict(list)
+    for row, film in enumerate(theirs):
+        if row not in taken:
+            theirs_of[_plain(film)].append(row)
+    only = {film: rows[0] for film, rows in theirs_of.items() if len(rows) == mine_of[film] == 1}
+    return [
+        row if row >= 0 else only.get(_plain(film), -1)
+        for film, row in zip(mine, found, strict=True)
+    ]
 
 
 def _best_attempt(mine: Sequence[Film], theirs: Sequence[Film]) -> tuple[list[int], str, str]:
@@ -133,6 +154,10 @@ def _clash(shared: set[Film], films: Sequence[Film], short: Sequence[Film]) -> s
 
 def _spelled(path: str) -> str:
     return unicodedata.normalize("NFC", path).replace("\\", "/").removeprefix("./")
+
+
+def _plain(film: Film) -> Film:
+    return Film(_spelled(film.path), film.frame)
 
 
 def _without(depth: int) -> _Shorten:

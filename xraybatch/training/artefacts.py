@@ -15,6 +15,7 @@ from xraybatch.reports import plots
 from xraybatch.reports.card_text import card_html, card_markdown
 from xraybatch.reports.json_text import to_json
 from xraybatch.training.part_names import TRAIN
+from xraybatch.training.patients import clusters_of
 from xraybatch.training.prepare import Prepared
 from xraybatch.training.state import History
 
@@ -31,8 +32,8 @@ def write_split(folder: Path, prepared: Prepared) -> None:
     """``split.csv``: path, labels, patient, split; ``left-out.csv`` where there is any."""
     columns = [column for task in prepared.tasks for column in prepared.columns(task)]
     table = prepared.table[["path", *dict.fromkeys(columns)]].copy()
-    if prepared.whole != "film":
-        table["patient"] = prepared.names
+    if any(clusters := clusters_of(prepared.table)):
+        table["patient"] = clusters
     table["split"] = prepared.split.part
     write_text(folder / "split.csv", table.to_csv(index=False, lineterminator="\n"))
     if len(prepared.left_out):

@@ -19,6 +19,7 @@ from xraybatch.models.card import Card, TaskCard, pack_hashes
 from xraybatch.training.gate import Parity
 from xraybatch.training.options import TrainOptions
 from xraybatch.training.part_names import PARTS, TRAIN, VALIDATION
+from xraybatch.training.patients import UNITS, patients_known
 from xraybatch.training.prepare import Prepared
 from xraybatch.training.settings import Settings
 from xraybatch.training.weights import LoadedWeights
@@ -98,7 +99,7 @@ def card_of_run(
         },
         parity=parity.to_dict(),
         precision={"format": "fp32"},
-        limits=_limits(demonstration=demonstration, whole=prepared.whole),
+        limits=_limits(prepared, demonstration=demonstration),
     )
 
 
@@ -125,10 +126,12 @@ def _data(
     *,
     demonstration: bool,
 ) -> dict[str, Any]:
-    known = prepared.whole != "film"
+    patients = set(prepared.table["patient"]) - {""}
+    without = sum(not name for name in prepared.table["patient"]) if patients else 0
     return {
         "films": len(prepared.table),
-        "patients": len(set(prepared.names)) if known else None,
+        "patients": len(patients) or None,
+        **({"films_without_patient": without} if without else {}),
         "films_by_split": {part: len(prepared.split.where(part)) for part in PARTS},
         "left_out": prepared.left_out["reason"].value_counts().to_dict(),
         "counts": {task.name: _counts(task, prepared) for task in prepared.tasks},
@@ -173,10 +176,15 @@ def _score_histograms(
     }
 
 
-def _limits(*, demonstration: bool, whole: str) -> str:
+def _limits(prepared: Prepared, *, demonstration: bool) -> str:
     said = ["Known to work on films like those it was trained on; anything else is untested."]
     if demonstration:
         said.append("Trained on synthetic films: its answers mean nothing for real ones.")
-    if whole == "film":
+    if not patients_known(prepared.table):
         said.append("Patients were not known, so its score may be too good.")
+    elif prepared.whole != "patient":
+        said.append(
+            f"Its films were split by {UNITS[prepared.whole]} although patients were known, so its "
+            "score may be too good."
+        )
     return " ".join(said)

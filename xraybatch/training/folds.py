@@ -34,6 +34,7 @@ from xraybatch.training.learn import Workshop
 from xraybatch.training.one_run import check_validation, make_run, recard
 from xraybatch.training.options import TrainOptions
 from xraybatch.training.part_names import TEST
+from xraybatch.training.patients import UNITS, clusters_of, patients_known, said_of_clusters
 from xraybatch.training.prepare import Prepared, divide, is_demonstration
 from xraybatch.training.settings import Settings
 from xraybatch.training.split import deal_folds, make_split
@@ -117,8 +118,7 @@ def deal(given: Gathered, options: TrainOptions, progress: Progress) -> Dealt:
         fold, how = _as_told(list(told), count), "folds as the labels have them"
         return Dealt(fold, how, is_distributed(options))
     fold = deal_folds(given.strata, given.groups, folds=count, seed=options.seed)
-    by = {"patient": "whole patients", "study": "whole studies", "film": "single films"}
-    how = f"dealt by {by[given.whole]} and stratified by class, seed {options.seed}"
+    how = f"dealt by {UNITS[given.whole]} and stratified by class, seed {options.seed}"
     return Dealt(fold, how)
 
 
@@ -162,6 +162,7 @@ def divide_fold(
         test_split=0.0,
         seed=options.seed,
         whole=given.whole,
+        patients_known=patients_known(given.table),
         told=f"test is fold {k} of {_count(options)}, {dealt.how}",
         distributed=dealt.distributed,
     )
@@ -179,6 +180,7 @@ def _divide_all(given: Gathered, settings: Settings, options: TrainOptions) -> P
         test_split=0.0,
         seed=options.seed,
         whole=given.whole,
+        patients_known=patients_known(given.table),
     )
     return divide(given, split, parts)
 
@@ -208,8 +210,8 @@ def _pool(building: Path, given: Gathered, dealt: Dealt, name: str) -> pd.DataFr
         raise InputError(
             "The folds' predictions are not those of the films.", "Train again from the beginning."
         )
-    if given.whole != "film":
-        names = dict(zip(given.table["path"], given.names, strict=True))
+    if any(clusters := clusters_of(given.table)):
+        names = dict(zip(given.table["path"], clusters, strict=True))
         pooled["patient"] = pooled["path"].map(names)
     last = [column for column in ("fold", "patient", "error") if column in pooled]
     pooled = pooled[[column for column in pooled if column not in last] + last]
@@ -258,7 +260,7 @@ def _sentences(given: Gathered, count: int) -> list[str]:
         f"{alone} nor the same pixels. The intervals are of the films; how much training again "
         "would change the answers is not in them."
     )
-    return said
+    return said + said_of_clusters(given.table, given.whole)
 
 
 def _lines(

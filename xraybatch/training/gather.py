@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from xraybatch.core.tasks import DEFAULT_TASK, Task, TaskKind, TaskRequest, pars
 from xraybatch.training.cache import DecodedFilms, by_reason, decode_films
 from xraybatch.training.labels import FILE, LabelledFilms, columns_of, read_films
 from xraybatch.training.options import TrainOptions
+from xraybatch.training.patients import UNITS, kept_whole, patients_known
 from xraybatch.training.settings import Settings
 from xraybatch.training.split import groups_of
 from xraybatch.training.truth import check_positive, codes_of, find_task
@@ -52,9 +53,9 @@ class Gathered:
     groups : ndarray of int64, shape (n,)
         What must not be divided.
     names : tuple of str
-        Patient, or what else is kept whole; empty: not known.
+        Of what the split keeps whole, as `kept_whole` returns; empty: the film alone.
     whole : str
-        What is kept whole: ``patient``, ``study`` or ``film``.
+        What it keeps whole: ``patient``, ``study`` or ``film``.
     unused : list of (str, str, str)
         ``path``, ``reason``, ``sentence`` of every film that was named and has no pixels.
     source : str
@@ -135,7 +136,8 @@ def gather(
     readable = np.flatnonzero(decoded.rows >= 0)
     films, table = decoded.kept(readable), found.table.iloc[readable].reset_index(drop=True)
     tasks = _tasks(requests, table, options, progress)
-    names, whole = _groups(table, options, progress)
+    whole, names = kept_whole(list(table["patient"]), list(table["study"]), options.group_by)
+    _tell_groups(table, whole, names, options.group_by, progress)
     digests = films.digests()
     codes = {
         t.name: codes_of(t, columns_of(r), table) for t, r in zip(tasks, requests, strict=True)
@@ -177,25 +179,33 @@ def _tasks(
     return tuple(tasks)
 
 
-def _groups(
-    table: pd.DataFrame, options: TrainOptions, progress: Progress
-) -> tuple[tuple[str, ...], str]:
-    for word in ("patient", "study"):
-        if options.group_by == "film" or (options.group_by == "study" and word == "patient"):
-            continue
-        if (table[word] != "").any():
-            if word != options.group_by:
-                progress.note("Patients are not known: films are split by study.")
-            alone = int((table[word] == "").sum())
-            if alone:
-                progress.note(f"Films without a {word}, each taken as one of its own: {alone:,}.")
-            return tuple(table[word]), word
-    if options.group_by != "film":
+def _tell_groups(
+    table: pd.DataFrame, whole: str, names: Sequence[str], group_by: str, progress: Progress
+) -> None:
+    """Say what the split keeps whole, where that is not every film's patient."""
+    known = patients_known(table)
+    if whole != "patient" and known:
+        progress.note(
+            f"Films are split by {UNITS[whole]} although patients are known, so films of one "
+            "patient may stand on two sides of the split and the score may be too good."
+        )
+    elif whole == "film" and group_by != "film":
         progress.note(
             "Patients are not known: films are treated as independent, so films of one person may "
             "stand on two sides of the split and the score may be too good (--patient-column)."
         )
-    return ("",) * len(table), "film"
+    elif whole != group_by:
+        missing = {"patient": "Studies", "study": "Patients"}[whole]
+        progress.note(f"{missing} are not known: films are split by {whole}.")
+    if whole == "film":
+        return
+    without = sum(not name for name in table[whole])
+    alone = sum(not name for name in names)
+    if without > alone:
+        other = {"patient": "study", "study": "patient"}[whole]
+        progress.note(f"Films without a {whole}, kept with their {other}: {without - alone:,}.")
+    if alone:
+        progress.note(f"Films without a {whole}, each taken as one of its own: {alone:,}.")
 
 
 def _tell_contradictions(

@@ -23,6 +23,7 @@ from xraybatch.sources.keys import order_key
 from xraybatch.training.gather import Gathered, columns_of_task
 from xraybatch.training.labels import FILE
 from xraybatch.training.part_names import TEST, VALIDATION
+from xraybatch.training.patients import clusters_of, said_of_clusters
 from xraybatch.training.prepare import Prepared
 
 if TYPE_CHECKING:
@@ -63,17 +64,18 @@ def score_part(
     predict_items(items, model, out, options=PredictOptions(discard_job=True), progress=progress)
     labels = truth_of(prepared, rows)
     said = [DEMONSTRATION] if model.card.demonstration else []
+    said += said_of_clusters(prepared.table, prepared.whole)
     return score_answers(
         read_table(out), labels, prepared.tasks, (*said, *([] if part == TEST else [OPTIMISTIC]))
     )
 
 
 def truth_of(given: Prepared | Gathered, rows: NDArray[np.int64]) -> pd.DataFrame:
-    """A labels table of films: ``path``, the truth, ``patient`` where patients are known."""
+    """A labels table of films: ``path``, the truth, ``patient`` as `clusters_of` has it if any."""
     columns = [column for task in given.tasks for column in columns_of_task(task)]
     labels = given.table.iloc[rows][["path", *dict.fromkeys(columns)]].copy()
-    if given.whole != "film":
-        labels["patient"] = np.array(given.names)[rows]
+    if any(clusters := clusters_of(given.table)):
+        labels["patient"] = np.array(clusters)[rows]
     return labels
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -92,7 +93,10 @@ def _by_name(
 def _place(path: str, *folders: Path | None) -> str:
     if not path:
         return ""
+    # file systems differ in how they write accents, and spreadsheets too
+    forms = dict.fromkeys([path, *(unicodedata.normalize(f, path) for f in ("NFC", "NFD"))])
     for folder in folders:
-        if folder is not None and (found := folder / path).is_file():
-            return str(found)
+        for form in forms:
+            if folder is not None and (found := folder / form).is_file():
+                return str(found)
     return ""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.label_maps import parse_label_map
+from xraybatch.core.names import plain_name
 from xraybatch.core.progress import SILENT, Progress
 from xraybatch.core.tables import read_table, require_columns
 from xraybatch.core.tasks import DEFAULT_TASK, TaskKind, TaskRequest
@@ -17,15 +18,16 @@ from xraybatch.sources.keys import key_of
 from xraybatch.training.datasets.films import FilmFile, is_text
 from xraybatch.training.datasets.forms import arrange_folders
 from xraybatch.training.label_files import find_files, nothing_there, tell_unlabelled
+from xraybatch.training.label_values import check_used, mapped, parts_of, tell_spellings
 from xraybatch.training.options import TrainOptions
-from xraybatch.training.part_names import part_called
 
 if TYPE_CHECKING:
     import pandas as pd
 
 TABLE = "labels.csv"
 DATASET = "dataset.json"  # beside a table that `prepare` wrote
-FILE, FOLD = "_file", "_fold"  # no task can be called that
+FILE, FOLD = "_file", "_fold"  # no task can be called that, and no finding may
+_FILM = "_film"
 
 
 @dataclass(frozen=True)
@@ -113,8 +115,20 @@ def columns_of(request: TaskRequest) -> tuple[str, ...]:
                 f"Write --task {request.name}:multilabel=FINDING,FINDING, "
                 "with the columns that hold 0 or 1.",
             )
+        if ours := [name for name in request.classes if name in (FILE, FOLD, _FILM)]:
+            raise UsageError(f"'{ours[0]}' cannot be the name of a finding.", "Rename the column.")
         return request.classes
     return (request.name,)
+
+
+def _check_one_use(options: TrainOptions, homes: dict[str, str]) -> None:
+    """Raise `UsageError` if a person named one column for two things."""
+    named = {"--path-column": options.path_column, "--patient-column": options.patient_column}
+    for option, column in named.items():
+        if column in homes.values():
+            raise UsageError(
+                f"{option} {column}: that column has the labels.", "Name two different columns."
+            )
 
 
 def _homes(requests: list[TaskRequest], options: TrainOptions, has: list[str]) -> dict[str, str]:
@@ -150,22 +164,24 @@ def _from_table(
     require_columns(table, labels, [options.path_column, *homes.values()], hint)
     if options.patient_column:
         require_columns(table, labels, [options.patient_column])
+    _check_one_use(options, homes)
     kept = table[[]].copy()
     kept["path"] = table[options.path_column]
     label_map = parse_label_map(options.label_map) if options.label_map else {}
     for column, home in homes.items():
-        kept[column] = _mapped(table[home], label_map)
-    _check_used(label_map, table[list(homes.values())])
+        kept[column] = mapped(table[home], label_map)
+    check_used(label_map, table[list(homes.values())])
     for word, column in (
         ("patient", options.patient_column or "patient"),
         ("study", "study"),
         ("split", "split"),
     ):
-        kept[word] = table[column] if column in has else ""
-    kept["split"] = _parts(kept["split"], labels)
+        given = column in has and column not in homes.values()
+        kept[word] = table[column].map(plain_name) if given else ""
+    kept["split"] = parts_of(kept["split"], labels)
     given = "fold" in has and "fold" not in homes.values()
     kept[FOLD] = table["fold"].str.strip() if given else ""
-    kept = _once(kept, labels, counts)
+    kept = _once(kept, [key_of(path) for path in kept["path"]], labels, counts)
     unlabelled = (kept[list(homes)] == "").all(axis=1)
     if unlabelled.any():
         counts.note(f"Without any label, left out: {int(unlabelled.sum()):,} films.")
@@ -173,6 +189,7 @@ def _from_table(
     kept["path"], kept[FILE] = find_files(kept["path"].tolist(), labels, folder, progress)
     missing = tuple(kept.loc[kept[FILE] == "", "path"])
     kept = kept[kept[FILE] != ""]
+    kept = _once(kept, [_place(file) for file in kept[FILE]], labels, counts)
     rows = tuple(kept.index)
     kept = kept.reset_index(drop=True)
     if not len(kept):
@@ -189,22 +206,8 @@ def _from_table(
         tell_unlabelled(kept[FILE], folder, labels, counts)
     if not (labels.parent / DATASET).is_file():  # else a person was asked
         for column in homes:
-            _tell_spellings(column, kept[column], counts)
+            tell_spellings(column, kept[column], counts)
     return LabelledFilms(kept, f"table {labels.name}", missing, rows)
-
-
-def _tell_spellings(task: str, column: pd.Series[str], progress: Progress) -> None:
-    by_word: dict[str, set[str]] = {}
-    for name in set(column) - {""}:
-        by_word.setdefault(name.casefold(), set()).add(name)
-    for names in by_word.values():
-        if len(names) > 1:
-            one, other, *_ = sorted(names)
-            progress.warn(
-                "Classes",
-                f"'{one}' and '{other}' of '{task}' are taken as two classes; "
-                f"--label-map {one}={other} makes them one.",
-            )
 
 
 def _from_folders(folder: Path, requests: list[TaskRequest], progress: Progress) -> LabelledFilms:
@@ -234,7 +237,7 @@ def _from_folders(folder: Path, requests: list[TaskRequest], progress: Progress)
         progress.note("The folders train, val and test are taken as the split.")
     for why, count in arranged.skipped.items():
         progress.note(f"Left out ({why}): {count:,}.")
-    _tell_spellings(task, table[task], progress)
+    tell_spellings(task, table[task], progress)
     return LabelledFilms(table, "class folders")
 
 
@@ -245,53 +248,32 @@ def _inner(path: str, folder: Path) -> str:
     )
 
 
-def _mapped(column: pd.Series[str], label_map: Mapping[str, str]) -> pd.Series[str]:
-    """Classes for values; a column that the map speaks of must hold nothing that it does not."""
-    stripped = column.str.strip()
-    classes = {name for name in label_map.values() if name}
-    found = set(stripped) - {""}
-    unknown = sorted(found - set(label_map) - classes)
-    if unknown and classes and found & set(label_map):
-        films = int((stripped == unknown[0]).sum())
+def _place(file: str) -> str:
+    """Where a file lies; a link is a film of its own, as in a store that keeps copies as links."""
+    path = Path(file)
+    return str(path.parent.resolve() / path.name)
+
+
+def _once(
+    table: pd.DataFrame, films: Sequence[str], labels: Path, progress: Progress
+) -> pd.DataFrame:
+    """Rows that say the same of one of `films`, one a row, count once; contradictions are an error.
+
+    What they call the film may differ: ``a.png`` and ``./a.png`` are one.
+    """
+    said = table.drop(columns=["path", FILE], errors="ignore").assign(**{_FILM: films})
+    once = ~said.duplicated()
+    twice = said[once][_FILM].duplicated()
+    if twice.any():
+        again = twice.index[twice][0]
+        names = table["path"][said[_FILM] == said[_FILM][again]]
+        first, other = names.iloc[0], names[again]
         raise InputError(
-            f"The column '{column.name}' says '{unknown[0]}' of {films:,} films, and --label-map "
-            "does not say what that means.",
-            f"Add {unknown[0]}=CLASS to it, or {unknown[0]}= to leave those films out.",
-        )
-    return stripped.replace(dict(label_map))
-
-
-def _check_used(label_map: Mapping[str, str], columns: pd.DataFrame) -> None:
-    said = {value.strip() for name in columns for value in columns[name]} - {""}
-    if label_map and not said & set(label_map):
-        some = ", ".join(f"'{value}'" for value in sorted(said)[:5])
-        raise InputError(
-            f"No value of --label-map stands in the labels, which say {some}.",
-            "Write each value as it stands there: --label-map 0=normal,1=abnormal.",
-        )
-
-
-def _parts(column: pd.Series[str], labels: Path) -> list[str]:
-    found = []
-    for value in column.str.strip().str.lower():
-        if value and not part_called(value):
-            raise InputError(
-                f"The column 'split' of {labels} says '{value}'.",
-                "Use train, val and test, or rename the column.",
-            )
-        found.append(part_called(value))
-    return found
-
-
-def _once(table: pd.DataFrame, labels: Path, progress: Progress) -> pd.DataFrame:
-    """Rows that repeat one another word for word count once; contradictions are an error."""
-    once = table.drop_duplicates()
-    twice = once[once["path"].duplicated()]
-    if len(twice):
-        raise InputError(
-            f"{labels} names '{twice['path'].iloc[0]}' twice, and not alike.",
+            f"{labels} names '{first}' twice, and not alike."
+            if first == other
+            else f"{labels} names '{first}' twice, also as '{other}', and not alike.",
             "Keep one row for each film.",
         )
-    if len(once) < len(table):
-        progress.note(f"Rows of {labels.name} that stand twice: {len(table) - len(once):,}.")
-    return once
+    if not once.all():
+        progress.note(f"Rows of {labels.name} that stand twice: {int((~once).sum()):,}.")
+    return table[once]

@@ -26,6 +26,7 @@ from xraybatch.training.claims import Claim
 from xraybatch.training.heads import UNLABELLED
 from xraybatch.training.learn import Workshop, learn
 from xraybatch.training.part_names import TEST, TRAIN
+from xraybatch.training.patients import UNITS, clusters_of, patients_known
 from xraybatch.training.prepare import Prepared
 from xraybatch.training.settings import Settings
 from xraybatch.training.split import Split
@@ -97,7 +98,8 @@ def _claims(
             learned.assembly.inference.predict_on_batch(dealt.films[films[i : i + _BATCH]])
             for i in range(0, len(films), _BATCH)
         ]
-    patients = _numbered([dealt.names[film] for film in films])
+    clusters = clusters_of(dealt.table)
+    patients = _numbered([clusters[film] for film in films])
     confidence = report.settings.confidence
     found = []
     for task, scored in zip(prepared.tasks, report.tasks, strict=True):
@@ -184,9 +186,14 @@ def _reason(prepared: Prepared, dealt: Prepared) -> str:
     if not len(prepared.split.where(TEST)):
         return "no film was held back"
     if prepared.overlapping is None and prepared.whole != "patient":
-        return "patients are not known"
-    known = [name for name in prepared.names if name]
-    if prepared.overlapping is None and len(known) == len(set(known)):
+        known = patients_known(prepared.table)
+        return (
+            f"the split is by {UNITS[prepared.whole]}, not by patient"
+            if known
+            else "patients are not known"
+        )
+    names = [name for name in prepared.names if name]
+    if prepared.overlapping is None and len(names) == len(set(names)):
         return "every patient has one film"
     if not shared_films(dealt):
         if prepared.overlapping is not None:

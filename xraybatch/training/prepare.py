@@ -41,7 +41,7 @@ class Prepared:
     split : Split
         Of the same rows.
     names : tuple of str
-        Patient, or what else was kept whole; empty: not known.
+        Of what was kept whole, as `kept_whole` returns; empty: the film alone.
     whole : str
         What was kept whole: ``patient``, ``study`` or ``film``.
     left_out : pandas.DataFrame

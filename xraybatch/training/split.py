@@ -15,6 +15,7 @@ import numpy as np
 
 from xraybatch.core.errors import InputError
 from xraybatch.training.part_names import PARTS, TEST, TRAIN, VALIDATION
+from xraybatch.training.patients import UNITS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -97,6 +98,7 @@ def make_split(
     test_split: float,
     seed: int,
     whole: str = "patient",
+    patients_known: bool = False,
     told: str = AS_DISTRIBUTED,
     distributed: bool = True,
 ) -> Split:
@@ -118,6 +120,8 @@ def make_split(
     seed : int
     whole : str
         What the groups keep whole, for the sentences: ``patient``, ``study`` or ``film``.
+    patients_known : bool
+        Whether patients are known, for the sentence where the groups keep something else whole.
     told : str
         What the parts that are given are, for the sentence.
     distributed : bool
@@ -145,7 +149,7 @@ def make_split(
             made.append(f"{name} {_said(len(taken) / len(part), drawn)}")
     final = part.astype(str)
     came = distributed and any(given)
-    split = Split(final, _how(made, told, seed, whole), _tested(whole), came)
+    split = Split(final, _how(made, told, seed, whole), _tested(whole, patients_known), came)
     _check_parts(split, groups)
     return split
 
@@ -258,20 +262,24 @@ def _said(share: float, asked: float) -> str:
 
 
 def _how(made: list[str], told: str, seed: int, whole: str) -> str:
-    by = {"patient": "whole patients", "study": "whole studies", "film": "single films"}[whole]
+    by = UNITS[whole]
     drawn = (
         f"{' and '.join(made)} drawn by {by} and stratified by class, seed {seed}" if made else ""
     )
     return "; ".join(filter(None, (told, drawn))) or "all trained"
 
 
-def _tested(whole: str) -> str:
-    if whole == "film":
+def _tested(whole: str, patients_known: bool) -> str:
+    names = "" if whole == "film" else f"no {whole} and "
+    tested = f"{names}no identical decoded film stands in two parts (tested)"
+    if whole == "patient":
+        return tested
+    if patients_known:
         return (
-            "no identical decoded film stands in two parts (tested); patients are not known, "
-            "so films of one person may"
+            f"{tested}; split by {UNITS[whole]} although patients are known, so films of one "
+            "patient may"
         )
-    return f"no {whole} and no identical decoded film stands in two parts (tested)"
+    return f"{tested}; patients are not known, so films of one person may"
 
 
 def _check_parts(split: Split, groups: NDArray[np.int64]) -> None:

@@ -31,6 +31,7 @@ from xraybatch.training.learn import Workshop
 from xraybatch.training.one_run import make_run
 from xraybatch.training.optimizer import check_optimizer
 from xraybatch.training.options import TrainOptions
+from xraybatch.training.patients import patients_known
 from xraybatch.training.prepare import Prepared, divide
 from xraybatch.training.preview import check_preview, write_preview
 from xraybatch.training.resume import (
@@ -228,6 +229,7 @@ def _divided(given: Gathered, options: TrainOptions, settings: Settings) -> Prep
         test_split=options.test_split,
         seed=options.seed,
         whole=given.whole,
+        patients_known=patients_known(given.table),
         told=how_prepared(options) or AS_DISTRIBUTED,
         distributed=is_distributed(options),
     )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from xraybatch.core.errors import InputError, UsageError
-from xraybatch.core.names import did_you_mean
+from xraybatch.core.names import did_you_mean, number_of
 from xraybatch.core.tasks import Task, TaskKind, TaskRequest
 from xraybatch.training.heads import UNLABELLED
 
@@ -70,11 +71,8 @@ def find_task(
         )
     classes = request.classes or tuple(found)
     kind = request.kind or (TaskKind.BINARY if len(classes) == 2 else TaskKind.MULTICLASS)
-    if kind is TaskKind.ORDINAL and not request.classes and not _are_numbers(classes):
-        raise UsageError(
-            f"The grades of task '{request.name}' have no order that could be known.",
-            f"Write --task {request.name}:ordinal={','.join(classes)}, lowest first.",
-        )
+    if kind is TaskKind.ORDINAL and not request.classes:
+        _check_grades(request.name, classes)
     if kind is not TaskKind.BINARY:
         return Task(request.name, kind, classes), ""
     if positive in classes:
@@ -142,12 +140,25 @@ def _other(classes: tuple[str, ...], one: str) -> str:
     return classes[1 - classes.index(one)]
 
 
-def _are_numbers(values: Sequence[str]) -> bool:
-    try:
-        return all(float(value) == float(value) for value in values)
-    except ValueError:
-        return False
+def _are_numbers(values: Iterable[str]) -> bool:
+    return all(number_of(value) is not None for value in values)
 
 
 def _in_order(values: set[str]) -> list[str]:
-    return sorted(values, key=float) if _are_numbers(list(values)) else sorted(values)
+    # '1' and '1.0' are equal as numbers: without the text their order would be that of the set
+    return sorted(values, key=lambda v: (float(v), v)) if _are_numbers(values) else sorted(values)
+
+
+def _check_grades(task: str, classes: tuple[str, ...]) -> None:
+    """Raise `UsageError` unless the classes are different numbers, which have an order."""
+    if not _are_numbers(classes):
+        raise UsageError(
+            f"The grades of task '{task}' have no order that could be known.",
+            f"Write --task {task}:ordinal={','.join(classes)}, lowest first.",
+        )
+    for one, other in pairwise(classes):
+        if float(one) == float(other):
+            raise UsageError(
+                f"The grades '{one}' and '{other}' of task '{task}' are the same number.",
+                f"--label-map {other}={one} makes them one.",
+            )

@@ -18,6 +18,7 @@ from xraybatch.core.progress import Progress
 from xraybatch.training.datasets.films import Row
 from xraybatch.training.datasets.options import PrepareOptions
 from xraybatch.training.part_names import TRAIN
+from xraybatch.training.patients import UNITS, kept_whole
 from xraybatch.training.split import AS_DISTRIBUTED, LEFT_OUT, deal_folds, groups_of, make_split
 
 if TYPE_CHECKING:
@@ -109,20 +110,15 @@ def deal(rows: Sequence[Row], copies: Copies, options: PrepareOptions) -> Dealt:
     InputError
         If there are too few patients for that, or nothing is left to be trained on.
     """
-    whole = "film"
-    names = [""] * len(rows)
-    for word, known in (
-        ("study", [row.study for row in rows]),
-        ("patient", [row.patient for row in rows]),
-    ):
-        if any(known):
-            whole, names = word, known
+    whole, names = kept_whole([row.patient for row in rows], [row.study for row in rows])
     groups = groups_of(names, copies.digests)
     strata = _numbers([row.labels for row in rows])
     if options.folds is not None:
         folds = deal_folds(strata, groups, folds=options.folds, seed=options.seed)
-        units = "whole patients" if whole == "patient" else "single films"
-        how = f"{options.folds} folds dealt by {units} and stratified by class, seed {options.seed}"
+        how = (
+            f"{options.folds} folds dealt by {UNITS[whole]} and stratified by class, seed "
+            f"{options.seed}"
+        )
         return Dealt(tuple(map(str, folds)), how, _looked_for(whole))
     split = make_split(
         strata,
@@ -162,12 +158,11 @@ def check_sides(rows: Sequence[Row], copies: Copies, dealt: Dealt) -> None:
 
 
 def _looked_for(whole: str) -> str:
-    if whole == "film":
-        return (
-            "no two files of the same bytes stand on two sides; patients are not known, so films "
-            "of one person may"
-        )
-    return f"no {whole} and no two files of the same bytes stand on two sides"
+    names = "" if whole == "film" else f"no {whole} and "
+    looked = f"{names}no two files of the same bytes stand on two sides"
+    if whole == "patient":
+        return looked
+    return f"{looked}; patients are not known, so films of one person may"
 
 
 def _numbers(labels: Sequence[tuple[str, ...]]) -> NDArray[np.int64]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from xraybatch.core.errors import UsageError
+from xraybatch.core.names import plain_name
 from xraybatch.core.progress import Progress
 from xraybatch.training.datasets.films import Row
 
@@ -44,7 +45,7 @@ def patients_from(rows: Sequence[Row], pattern: str, progress: Progress) -> tupl
     compiled = _compiled(pattern)
     group: str | int = "patient" if "patient" in compiled.groupindex else 1
     found = [compiled.search(row.film.inner) for row in rows]
-    names = [(match[group] or "") if match else "" for match in found]
+    names = [plain_name(match[group] or "") if match else "" for match in found]
     matched = [name for name in names if name]
     if not matched:
         raise UsageError(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from xraybatch.core.errors import UsageError
+from xraybatch.core.names import number_of, same_word
 from xraybatch.core.progress import Progress
 from xraybatch.training.datasets.films import Row
 from xraybatch.training.datasets.forms import listed
@@ -72,8 +73,13 @@ def _alike(names: Sequence[str]) -> list[list[str]]:
 
 
 def _same(name: str) -> str:
-    """What two spellings share: no capitals, blanks, ``_``, ``-`` and plural s; one "not"."""
-    plain = name.strip().casefold()
+    """What two spellings share: no capitals, blanks, ``_``, ``-`` and plural s; one "not".
+
+    Accents are composed, and a number has one form.
+    """
+    plain = same_word(name)
+    if number_of(name) is not None:
+        return plain
     plain = _NOT.sub("not!", plain, count=1) if _NOT.match(plain) else plain
     plain = re.sub(r"[\s_-]+", "", plain)
     return plain.removesuffix("s") if len(plain) > 2 else plain
