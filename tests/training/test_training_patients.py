@@ -41,7 +41,7 @@ def gathered(
     asked = TrainOptions("narrow", data=folder, image_size="16", workers=0, **options)
     settings = settle(asked, registry().get(Architecture, "narrow").record)
     given = gather(find(folder, asked, said), asked, settings, cache=folder / "c", progress=said)
-    return given, _divided(given, asked, settings, said)
+    return given, _divided(given, asked, settings)
 
 
 def test_films_without_a_patient_stay_with_their_study() -> None:
