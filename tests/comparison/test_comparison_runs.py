@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
@@ -123,6 +124,19 @@ def test_what_the_folds_tried_is_counted(make_run: Callable[..., Path]) -> None:
     found = compare_models([run, other])
     assert found.models[0].cost.tries == 4
     assert any("cannot be read" in sentence for sentence in found.sentences)
+
+
+def test_other_films_of_the_same_names_are_told(make_run: Callable[..., Path]) -> None:
+    runs = [make_run("one", 1, 1), make_run("same", 1, 2), make_run("other", 1, 3)]
+    for folder, content in zip(runs, ("a", "a", "b"), strict=True):
+        split = pd.read_csv(folder / "split.csv", dtype=str)
+        split["file_sha256"] = [content if i % 2 else "c" for i in range(len(split))]
+        split.to_csv(folder / "split.csv", index=False)
+    told = [sentence for sentence in compare_models(runs).sentences if "other files" in sentence]
+    assert len(told) == 1
+    assert told[0].startswith(
+        "other: 30 of the 60 films that it shares by name with one are other files there"
+    )
 
 
 def test_four_models_fit_and_more_go_below(make_run: Callable[..., Path]) -> None:

@@ -13,6 +13,7 @@ from xraybatch.core.tasks import Task, TaskKind
 from xraybatch.evaluation.columns import answer_column
 from xraybatch.evaluation.comparison import Candidate, Comparison, compare
 from xraybatch.evaluation.scoring import ScoreOptions
+from xraybatch.models.runs import FILE_HASH
 from xraybatch.reports.scoring import read_labels, tasks_of
 
 if TYPE_CHECKING:
@@ -59,7 +60,10 @@ def compare_models(
     tasks, lacking = _common_tasks(own, names)
     candidates = [
         Candidate(
-            name, _in_one_form(c.given.table, mine, tasks), c.cost, (*c.sentences, *_without(gone))
+            name,
+            _in_one_form(c.given.table, mine, tasks),
+            c.cost,
+            (*c.sentences, *_without(gone), *_other_films(found[0], c)),
         )
         for name, c, mine, gone in zip(names, found, own, lacking, strict=True)
     ]
@@ -114,6 +118,24 @@ def _without(tasks: Sequence[str]) -> tuple[str, ...]:
     if not tasks:
         return ()
     return (f"its task {', '.join(tasks)} is not answered by all, and left out.",)
+
+
+def _other_films(first: Contender, other: Contender) -> tuple[str, ...]:
+    """That files of one name are not the same files; empty where nobody knows."""
+    known = [
+        dict(zip(_paths(c.truth), c.truth[FILE_HASH], strict=True))
+        if c.truth is not None and FILE_HASH in c.truth
+        else {}
+        for c in (first, other)
+    ]
+    shared = known[0].keys() & known[1].keys()
+    differing = sum(known[0][path] != known[1][path] for path in shared)
+    if not differing:
+        return ()
+    return (
+        f"{differing:,} of the {len(shared):,} films that it shares by name with {first.name} are "
+        "other files there: if they are other films, the two cannot be compared.",
+    )
 
 
 def _in_one_form(table: pd.DataFrame, own: Sequence[Task], tasks: Sequence[Task]) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from xraybatch.models.seal import read_sealed
 
 RUNS = "runs"
 MODEL_FILE = "model.onnx"
+FILE_HASH = "file_sha256"  # column of a run's tables of films
 FOLDS = "folds"  # of a cross-validation: a run for each
 
 

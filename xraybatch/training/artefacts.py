@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xraybatch.core.files import write_text
+from xraybatch.core.progress import Progress
 from xraybatch.evaluation.report import Report, TaskReport
 from xraybatch.models.card import Card
+from xraybatch.models.runs import FILE_HASH
 from xraybatch.reports import plots
 from xraybatch.reports.card_text import card_html, card_markdown
 from xraybatch.reports.json_text import to_json
+from xraybatch.training.cache import DecodedFilms
+from xraybatch.training.gather import Gathered, columns_of_task
 from xraybatch.training.part_names import TRAIN
 from xraybatch.training.patients import clusters_of
 from xraybatch.training.prepare import Prepared
@@ -22,6 +26,7 @@ from xraybatch.training.state import History
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+CONTRADICTIONS = "contradictions.csv"
 CALIBRATION, GATE = "calibration.npz", "gate.npz"
 CALIBRATION_FILMS = 256
 FILMS = "films"
@@ -29,16 +34,45 @@ PROBABILITIES = "probabilities."
 
 
 def write_split(folder: Path, prepared: Prepared) -> None:
-    """``split.csv``: path, labels, patient, split; ``left-out.csv`` where there is any."""
+    """``split.csv``: path, labels, patient, split, file; ``left-out.csv`` where there is any."""
     columns = [column for task in prepared.tasks for column in prepared.columns(task)]
     table = prepared.table[["path", *dict.fromkeys(columns)]].copy()
     if any(clusters := clusters_of(prepared.table)):
         table["patient"] = clusters
     table["split"] = prepared.split.part
+    table[FILE_HASH] = short_hashes(prepared.films)
     write_text(folder / "split.csv", table.to_csv(index=False, lineterminator="\n"))
     if len(prepared.left_out):
         text = prepared.left_out.to_csv(index=False, lineterminator="\n")
         write_text(folder / "left-out.csv", text)
+
+
+def write_contradictions(folder: Path, given: Gathered, progress: Progress) -> None:
+    """``contradictions.csv``: films with the same pixels and other labels, if there are any."""
+    truths: dict[bytes, set[tuple[bytes, ...]]] = {}
+    for i, digest in enumerate(given.digests):
+        truth = tuple(codes[i].tobytes() for codes in given.codes.values())
+        truths.setdefault(digest, set()).add(truth)
+    numbers = {digest: n for n, digest in enumerate((d for d in truths if len(truths[d]) > 1), 1)}
+    films = [i for i, digest in enumerate(given.digests) if digest in numbers]
+    if not films:
+        return
+    columns = [column for task in given.tasks for column in columns_of_task(task)]
+    table = given.table[["path", *dict.fromkeys(columns)]].iloc[films]
+    table = table.assign(same_pixels=[numbers[given.digests[i]] for i in films])
+    table = table.sort_values(["same_pixels", "path"])
+    write_text(folder / CONTRADICTIONS, table.to_csv(index=False, lineterminator="\n"))
+    progress.warn(
+        "Labels that contradict each other",
+        f"{len(films):,} films have the pixels of another film with another label. They stay in, "
+        "on one side of the split; one of each pair must be wrong. "
+        f"{CONTRADICTIONS} in the run folder lists them.",
+    )
+
+
+def short_hashes(films: DecodedFilms) -> list[str]:
+    """The beginning of each file's SHA-256: whether two runs saw the same films."""
+    return [content[:16] for content in films.contents]
 
 
 def write_history(folder: Path, rows: History) -> None:

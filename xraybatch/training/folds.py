@@ -17,7 +17,7 @@ from xraybatch.core.progress import Progress
 from xraybatch.core.tables import read_table
 from xraybatch.evaluation.report import Report
 from xraybatch.models.card import Card
-from xraybatch.models.runs import FOLDS
+from xraybatch.models.runs import FILE_HASH, FOLDS
 from xraybatch.prediction.record import record_path
 from xraybatch.reports.cross_validation import FoldLine, folds_html, folds_markdown, lines_of
 from xraybatch.reports.scoring import DEMONSTRATION
@@ -286,6 +286,7 @@ def _write_above(
     artefacts.write_scores(building, report)
     table = truth_of(given, np.arange(len(given.table)))
     table["fold"] = dealt.fold
+    table[FILE_HASH] = artefacts.short_hashes(given.films)
     write_text(building / "folds.csv", table.to_csv(index=False, lineterminator="\n"))
     figures = pd.DataFrame([line.to_dict() for line in lines])
     text = figures.to_csv(index=False, lineterminator="\n")

@@ -142,7 +142,6 @@ def gather(
     codes = {
         t.name: codes_of(t, columns_of(r), table) for t, r in zip(tasks, requests, strict=True)
     }
-    _tell_contradictions(digests, codes, progress)
     return Gathered(
         table=table,
         films=films,
@@ -206,21 +205,6 @@ def _tell_groups(
         progress.note(f"Films without a {whole}, kept with their {other}: {without - alone:,}.")
     if alone:
         progress.note(f"Films without a {whole}, each taken as one of its own: {alone:,}.")
-
-
-def _tell_contradictions(
-    digests: list[bytes], codes: Mapping[str, NDArray[np.int64]], progress: Progress
-) -> None:
-    truths: dict[bytes, set[tuple[bytes, ...]]] = {}
-    for i, digest in enumerate(digests):
-        truths.setdefault(digest, set()).add(tuple(v[i].tobytes() for v in codes.values()))
-    films = sum(len(truths[digest]) > 1 for digest in digests)
-    if films:
-        progress.warn(
-            "Labels that contradict each other",
-            f"{films:,} films have the pixels of another film with another label. They stay in, on "
-            "one side of the split; one of each pair must be wrong.",
-        )
 
 
 def _unused(found: LabelledFilms, decoded: DecodedFilms) -> list[tuple[str, str, str]]:
