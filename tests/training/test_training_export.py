@@ -125,6 +125,9 @@ def test_a_file_that_answers_otherwise_is_not_written(
 def test_a_model_alone_or_an_unknown_format(trained: Any, tmp_path: Path, tiny_model: Path) -> None:
     with pytest.raises(UsageError, match="onxn"):
         export(trained[0].folder, "onxn")
+    with pytest.raises(UsageError, match=r"ends in \.onnx") as told:
+        export(trained[0].folder, "onnx", tmp_path / "model.onx")
+    assert "model.onnx" in told.value.hint
     with pytest.raises(ModelError, match=r"gate\.npz"):
         export(tiny_model, "onnx", tmp_path / "a.onnx")
 

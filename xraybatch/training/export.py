@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xraybatch.core.errors import InputError, ModelError
+from xraybatch.core.errors import InputError, ModelError, UsageError
 from xraybatch.core.files import sha256_of, write_text
 from xraybatch.core.progress import SILENT, Progress
 from xraybatch.extension.records import Exporter, ExportJob
@@ -78,6 +78,8 @@ def export(
     ------
     UsageError
         If there is no such exporter or option.
+    UsageError
+        If `out` does not end as files of this kind do.
     InputError
         If `out` is there already.
     ModelError
@@ -91,6 +93,11 @@ def export(
     model = load_model(named_model(run_or_model))
     films, answers = _gate(folder)
     out = out or folder / "exports" / f"model{exporter.suffix}"
+    if exporter.suffix and out.suffix.lower() != exporter.suffix:
+        raise UsageError(
+            f"A file of '{to}' ends in {exporter.suffix}, and others do not open '{out.name}'.",
+            f"Name it {out.stem}{exporter.suffix}.",
+        )
     if out.exists():
         raise InputError(f"{out} is there already and is not overwritten.", "Choose another --out.")
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -191,7 +191,8 @@ def _tell_groups(
     elif whole == "film" and group_by != "film":
         progress.note(
             "Patients are not known: films are treated as independent, so films of one person may "
-            "stand on two sides of the split and the score may be too good (--patient-column)."
+            "stand on two sides of the split and the score may be too good. --patient-column "
+            "names them in a table, `xraybatch prepare --patient-from` takes them from names."
         )
     elif whole != group_by:
         missing = {"patient": "Studies", "study": "Patients"}[whole]

@@ -57,10 +57,13 @@ def find_task(
         return Task(request.name, TaskKind.MULTILABEL, tuple(columns)), ""
     found = _in_order({value for value in table[columns[0]] if value})
     if request.classes and (strange := [c for c in found if c not in request.classes]):
+        near = did_you_mean(strange[0], request.classes)
         raise InputError(
-            f"The labels of task '{request.name}' have the class '{strange[0]}', "
-            f"--task lists {', '.join(request.classes)}.",
-            did_you_mean(strange[0], request.classes),
+            f"The labels of task '{request.name}' have the class '{strange[0]}'; --task, or the "
+            f"preset, asks for {', '.join(request.classes)}.",
+            near
+            if near.startswith("Did")
+            else "Are these the data that you meant? Else ask for their classes with --task.",
         )
     if len(found) < 2:
         raise InputError(
