@@ -19,8 +19,8 @@ from xraybatch.evaluation.report import Estimate
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-BCA = "patient bootstrap, BCa"
-PERCENTILE = "patient bootstrap, percentile"
+BCA = "bootstrap, BCa"
+PERCENTILE = "bootstrap, percentile"
 _NO_WIDTH = 1e-9  # wider than rounding
 NO_VARIATION = "it does not vary between resamples"
 UNDEFINED_DRAWS = "it is undefined in nearly every resample"

@@ -17,7 +17,7 @@ from xraybatch.evaluation.scoring import ScoreOptions
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-PAIRED = "paired patient bootstrap, percentile"
+PAIRED = "paired bootstrap, percentile"
 
 
 def differences(
