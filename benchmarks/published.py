@@ -248,7 +248,7 @@ def table(out: Path) -> str:
     """Rows of Markdown, of what is there."""
     head = (
         "| preset | films | changed | accuracy | majority | balanced accuracy | AUC | "
-        "CPU s/epoch | plain Keras / ours |\n|---|---|---|---|---|---|---|---|---|"
+        "sensitivity | CPU s/epoch | plain Keras / ours |\n|---|---|---|---|---|---|---|---|---|---|"
     )
     lines = [head]
     for row in ROWS:
@@ -263,6 +263,7 @@ def table(out: Path) -> str:
             f"| `{row.preset}` | {row.data}, {found['films']:,} | {row.note} | "
             f"{_interval(e['accuracy'])} | {found['majority']:.2f} | "
             f"{_interval(e['balanced_accuracy'])} | {_interval(auc)} | "
+            f"{_interval(e['sensitivity']) if 'sensitivity' in e else ''} | "
             f"{found['cpu_seconds_an_epoch']:.3g} | {ratio} |"
         )
     return "\n".join(lines)
