@@ -248,7 +248,7 @@ def table(out: Path) -> str:
     """Rows of Markdown, of what is there."""
     head = (
         "| preset | films | changed | accuracy | majority | balanced accuracy | AUC | "
-        "sensitivity | CPU s/epoch | plain Keras / ours |\n|---|---|---|---|---|---|---|---|---|---|"
+        "sensitivity | CPU s/epoch | plain Keras / ours |\n" + "|---" * 10 + "|"
     )
     lines = [head]
     for row in ROWS:
