@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -96,7 +97,10 @@ def test_the_card_is_filled_honestly(trained: Any, striped_films: Path) -> None:
 
 def test_patients_are_whole_and_text_stays_text(trained: Any) -> None:
     split = read_table(trained[0].folder / "split.csv")
-    assert set(split.columns) == {"path", "label", "patient", "split"}
+    assert set(split.columns) == {"path", "label", "patient", "split", "file_sha256"}
+    file = trained[2].data / split["path"][0]
+    assert hashlib.sha256(file.read_bytes()).hexdigest().startswith(split["file_sha256"][0])
+    assert len(split["file_sha256"][0]) == 16
     assert (split.groupby("patient")["split"].nunique() == 1).all()
     assert split["patient"].str.fullmatch(r"\d{3}").all()
     assert set(split["split"]) == {"train", "val", "test"}
