@@ -315,9 +315,11 @@ def test_speed_is_what_was_measured(make_run: Callable[..., Path]) -> None:
 def tried(folder: Path, chosen: int, best: tuple[str, ...] = ("0.61", "0.5", "", "0.7")) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     grid = [("1e-3", "8"), ("1e-3", "16"), ("1e-4", "8"), ("1e-4", "16")]
-    rows = [[i + 1, *point, best[i], 4 + i, 1.5, int(i == chosen)] for i, point in enumerate(grid)]
-    took = ["epochs_trained", "seconds", "chosen"]
-    head = ["try", "learning-rate", "batch-size", "val_loss", *took]
+    rows = [
+        [i + 1, *point, best[i], 4 + i, 1.5, int(i == chosen), ""] for i, point in enumerate(grid)
+    ]
+    of_took = ["epochs_trained", "seconds", "chosen", "reason"]
+    head = ["try", "learning-rate", "batch-size", "val_loss", *of_took]
     write_csv(folder / "tries.csv", head, rows)
     return folder
 
@@ -407,40 +409,13 @@ def test_of_several_runs_the_tries_are_counted(make_run: Callable[..., Path]) ->
 
 
 @pytest.mark.parametrize(
-    ("text", "values"),
-    [
-        (
-            "try,lr,val_loss,epochs,seconds,chosen\n1,0.1,0.5,7,1.0,1\n2,0.2,0.6,9,1.5,0\n",
-            [{"lr": "0.1"}, {"lr": "0.2"}],
-        ),
-        (  # the epochs trained had taken the place of those tried
-            "try,lr,epochs,val_loss,seconds,chosen\n1,0.1,7,0.5,1.0,1\n2,0.1,9,0.6,1.5,0\n",
-            [{"lr": "0.1", "epochs": "not kept"}] * 2,
-        ),
-    ],
-)
-def test_tries_of_earlier_versions_are_read(
-    make_run: Callable[..., Path], text: str, values: list[dict[str, str]]
-) -> None:
-    run = make_run("run", 1, 1)
-    (run / "tries.csv").write_text(text)
-    told = json.loads(CliRunner().invoke(command, [str(run), "--json"]).stdout)
-    settings = told["grids"][0]["settings"]
-    assert [one["values"] for one in settings] == values
-    assert [one["best"] for one in settings] == [[0.5], [0.6]]
-    assert [one["epochs"] for one in settings] == [7, 9]
-    assert [one["chosen"] for one in settings] == [[0], []]
-    assert compare_models([run, make_run("other", 1, 2)]).models[0].cost.seconds_of_tries == 2.5
-
-
-@pytest.mark.parametrize(
     "text",
     [
         "a,b\n1,2\n",
         "",
         "try,lr,lr\n1,1,1\n",
-        "try,lr,val_loss,epochs_trained,seconds,chosen\n",
-        "try,lr,val_loss,epochs_trained,seconds,chosen\n1,0.1,0.5,many,1.0,1\n",
+        "try,lr,val_loss,epochs_trained,seconds,chosen,reason\n",
+        "try,lr,val_loss,epochs_trained,seconds,chosen,reason\n1,0.1,0.5,many,1.0,1,\n",
     ],
 )
 def test_odd_tries_cost_a_note_and_no_comparison(make_run: Callable[..., Path], text: str) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,15 @@ def test_a_model_alone_or_an_unknown_format(trained: Any, tmp_path: Path, tiny_m
     assert "model.onnx" in told.value.hint
     with pytest.raises(ModelError, match=r"gate\.npz"):
         export(tiny_model, "onnx", tmp_path / "a.onnx")
+
+
+def test_a_cross_validation_has_no_model_to_export(trained: Any, tmp_path: Path) -> None:
+    fold = tmp_path / "run" / "folds" / "0"
+    fold.mkdir(parents=True)
+    shutil.copy(trained[0].model, fold / "model.onnx")
+    with pytest.raises(ModelError, match="is a cross-validation") as told:
+        export(tmp_path / "run", "onnx")
+    assert "folds/0" in told.value.hint
 
 
 def test_the_command(trained: Any, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -136,6 +137,23 @@ def test_score_takes_the_pooled_predictions_as_they_are(crossed: Any, with_twins
         assert report["tasks"][0]["estimates"][name]["value"] == estimate["value"]
         assert report["tasks"][0]["estimates"][name]["low"] == estimate["low"]
     assert "training again" in kept["sentences"][0]
+
+
+@pytest.mark.train
+def test_the_command_that_is_named_next_gives_the_score_again(
+    crossed: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from click.testing import CliRunner
+
+    from xraybatch.cli.score import command
+    from xraybatch.cli.train_summary import show_run
+
+    show_run(replace(crossed, model=None))  # as without --refit
+    (following,) = re.findall("Next: xraybatch score (.*)", capsys.readouterr().out)
+    done = CliRunner().invoke(command, [*following.split(), "--json"], catch_exceptions=False)
+    kept = json.loads((crossed.folder / "score.json").read_text())
+    found = json.loads(done.stdout)["tasks"][0]["estimates"]["auc"]
+    assert found["value"] == kept["tasks"][0]["estimates"]["auc"]["value"]
 
 
 @pytest.mark.train

@@ -90,10 +90,8 @@ def details(record: Architecture | Preset | Exporter | Metric | ImageReader) -> 
             options = " ".join(f"-O {o.name}={o.default}" for o in record.options)
             return f"{_defaults(record.defaults)} {options}".strip()
         case Preset():
-            return (
-                f"{record.architecture}, on {record.default_place} or --data PATH; licence: "
-                f"{record.licence}"
-            )
+            place = f"on {record.default_place} or --data PATH"
+            return f"{record.architecture}, {place}; licence: {record.licence}"
         case Exporter():
             return f"{record.suffix or 'folder'}, from {record.starts_from}"
         case Metric():

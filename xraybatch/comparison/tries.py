@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 TRIES = "tries.csv"
 # around settings and monitor
 _BEFORE, _AFTER = "try", ("epochs_trained", "seconds", "chosen", "reason")
-_AFTER_ONCE = ("epochs", "seconds", "chosen")  # as earlier versions wrote them
-_NOT_KEPT = "not kept"  # by these, where epochs were tried: the epochs trained stand in their place
 
 
 def read_tries(path: Path) -> Tries:
@@ -86,7 +84,7 @@ def tries_alone(path: Path, options: Mapping[str, object]) -> Tries:
 
 
 def _grid(paths: Sequence[Path], *, folds: bool) -> Grid:
-    tables = [_named(read_table(path)) for path in paths]
+    tables = [read_table(path) for path in paths]
     first = tables[0]
     columns = [str(name) for name in first.columns]
     of_settings = columns[1 : -len(_AFTER) - 1]
@@ -106,26 +104,6 @@ def _grid(paths: Sequence[Path], *, folds: bool) -> Grid:
     except ValueError:
         raise InputError(f"{paths[0]} is not what a training run writes.") from None
     return Grid(len(tables) if folds else 0, monitor, settings)
-
-
-def _named(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with today's columns."""
-    if _AFTER[-1] not in table:
-        table = _with_epochs(table).assign(**{_AFTER[-1]: ""})
-    return table
-
-
-def _with_epochs(table: pd.DataFrame) -> pd.DataFrame:
-    columns = [str(name) for name in table.columns]
-    if tuple(columns[-3:]) == _AFTER_ONCE:
-        return table.rename(columns={"epochs": "epochs_trained"})
-    if columns[-2:] != list(_AFTER_ONCE[1:]) or "epochs" not in columns[1:-3]:
-        return table
-    if "epochs_trained" in columns:
-        return table
-    trained = table["epochs"]
-    found = table.assign(epochs=_NOT_KEPT, epochs_trained=trained)
-    return found[[*columns[:-2], "epochs_trained", *columns[-2:]]]
 
 
 def _setting(

@@ -178,15 +178,19 @@ def _name(source: str, data: Path, asked: PrepareOptions) -> str:
         status = data.stat()
         known += [str(data.resolve()), status.st_size, status.st_mtime_ns]
         if data.is_dir():  # one that is replaced does not change the folder
-            inside = find_archives(data)
-            names = _files_below(data) if _is_mura(data) else (*inside.archives, *inside.tables)
-            for name in names:
+            for name in _films_below(data) if _is_mura(data) else _archives_below(data):
                 status = (data / name).stat()
                 known += [name, status.st_size, status.st_mtime_ns]
     return hashlib.sha256(json.dumps(known).encode()).hexdigest()[:16]
 
 
-def _files_below(folder: Path) -> list[str]:
+def _archives_below(folder: Path) -> list[str]:
+    inside = find_archives(folder)
+    return [*inside.archives, *inside.tables]
+
+
+def _films_below(folder: Path) -> list[str]:
+    """Films of a tree that is read where it is, and its tables."""
     found = [Path(above, name) for above, _, names in os.walk(folder) for name in names]
     return sorted(str(path.relative_to(folder)) for path in found)
 
