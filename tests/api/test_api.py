@@ -271,7 +271,8 @@ def two_runs(tiny_model: Path, grey_films: Path, tmp_path: Path) -> tuple[Path, 
         truth["patient"] = [str(i) for i in range(len(truth))]
         truth.to_csv(folder / "split.csv", index=False)
     (folders[1] / "tries.csv").write_text(
-        "try,dropout,val_loss,epochs,seconds,chosen\n1,0.1,0.5,3,1.0,1\n2,0.2,0.6,3,1.5,0\n"
+        "try,dropout,val_loss,epochs_trained,seconds,chosen,reason\n"
+        "1,0.1,0.5,3,1.0,1,\n2,0.2,0.6,3,1.5,0,\n"
     )
     return folders
 
