@@ -19,8 +19,8 @@ from xraybatch.core.tasks import Task, TaskKind, TaskRequest
 from xraybatch.evaluation import ScoreOptions, score
 from xraybatch.evaluation.bars import check_bars, named_estimates
 from xraybatch.evaluation.columns import infer_tasks
+from xraybatch.evaluation.estimate import Estimate
 from xraybatch.evaluation.join import join
-from xraybatch.evaluation.report import Estimate
 from xraybatch.evaluation.schema import report_schema
 from xraybatch.extension.records import Metric, Undefined
 

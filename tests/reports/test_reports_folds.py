@@ -13,7 +13,8 @@ from rich.console import Console
 
 from xraybatch.core.tasks import Task, TaskKind
 from xraybatch.evaluation import score
-from xraybatch.evaluation.report import Estimate, Report
+from xraybatch.evaluation.estimate import Estimate
+from xraybatch.evaluation.report import Report
 from xraybatch.reports.cross_validation import (
     folds_html,
     folds_markdown,

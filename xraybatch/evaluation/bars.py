@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from xraybatch.core.errors import BarMissed, UsageError
 from xraybatch.core.names import did_you_mean
-from xraybatch.evaluation.report import Estimate, Report, TaskReport
+from xraybatch.evaluation.estimate import Estimate
+from xraybatch.evaluation.report import Report, TaskReport
 
 
 def check_bars(report: Report, bars: Sequence[str]) -> None:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xraybatch.evaluation.estimate import Estimate
 from xraybatch.evaluation.proportions import ONE_PATIENT
-from xraybatch.evaluation.report import Estimate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

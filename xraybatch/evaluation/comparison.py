@@ -15,8 +15,9 @@ from xraybatch.core.status import FilmStatus
 from xraybatch.core.tasks import Task
 from xraybatch.evaluation.answers import answers
 from xraybatch.evaluation.columns import label_columns
+from xraybatch.evaluation.estimate import Estimate
 from xraybatch.evaluation.paired import differences
-from xraybatch.evaluation.report import Estimate, JoinReport, Settings, TaskReport, plain
+from xraybatch.evaluation.report import JoinReport, Settings, TaskReport, plain
 from xraybatch.evaluation.scoring import ScoreOptions, evaluate, join_for
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from xraybatch.core.tasks import Task, TaskKind
 from xraybatch.evaluation import classification, ranking, single_label
 from xraybatch.evaluation.answers import MASKED, Answers
 from xraybatch.evaluation.bootstrap import count_samples, patterns
-from xraybatch.evaluation.report import Estimate, TaskReport
+from xraybatch.evaluation.estimate import Estimate
+from xraybatch.evaluation.report import TaskReport
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

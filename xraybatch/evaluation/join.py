@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from xraybatch.core.errors import InputError
 from xraybatch.core.names import did_you_mean, plain_name
 from xraybatch.core.status import FilmStatus
-from xraybatch.evaluation.report import Estimate, JoinReport
+from xraybatch.evaluation.estimate import Estimate
+from xraybatch.evaluation.report import JoinReport
 from xraybatch.sources.matching import Film, match
 
 if TYPE_CHECKING:

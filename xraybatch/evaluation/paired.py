@@ -10,8 +10,8 @@ import numpy as np
 from xraybatch.core.tasks import Task, TaskKind
 from xraybatch.evaluation.answers import MASKED, Answers
 from xraybatch.evaluation.bootstrap import Sample, patient_weights
+from xraybatch.evaluation.estimate import Estimate
 from xraybatch.evaluation.ranking import Ranking
-from xraybatch.evaluation.report import Estimate
 from xraybatch.evaluation.scoring import ScoreOptions
 
 if TYPE_CHECKING:

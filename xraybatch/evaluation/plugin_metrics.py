@@ -8,7 +8,7 @@ import numpy as np
 
 from xraybatch.evaluation.answers import Answers
 from xraybatch.evaluation.bootstrap import Sample, patient_weights
-from xraybatch.evaluation.report import Estimate
+from xraybatch.evaluation.estimate import Estimate
 from xraybatch.evaluation.single_label import NO_FILMS, NO_PROBABILITIES, Sampling
 from xraybatch.extension.records import Metric, Undefined
 

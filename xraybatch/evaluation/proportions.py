@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xraybatch.evaluation.report import Estimate
+from xraybatch.evaluation.estimate import Estimate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from xraybatch.evaluation.curves import RocCurve
+from xraybatch.evaluation.estimate import Estimate
 from xraybatch.evaluation.proportions import student_quantile
-from xraybatch.evaluation.report import Estimate, RocCurve
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -12,62 +12,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from xraybatch.evaluation.curves import RocCurve
+from xraybatch.evaluation.estimate import Estimate
+
 SCHEMA_VERSION = "1.0"
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """One number with its uncertainty.
-
-    Attributes
-    ----------
-    value : float or None
-        None: undefined, and `reason` says why. Never NaN.
-    reason : str or None
-        Why there is no value.
-    low, high : float or None
-        Ends of the interval; both or neither.
-    method : str
-        How the interval was made; empty where there is none.
-    interval_reason : str or None
-        Why there is no interval.
-    n : int
-        The denominator: how many films entered.
-    caution : str or None
-        What a reader must know before trusting the interval.
-    """
-
-    value: float | None
-    reason: str | None = None
-    low: float | None = None
-    high: float | None = None
-    method: str = ""
-    interval_reason: str | None = None
-    n: int = 0
-    caution: str | None = None
-
-    def __post_init__(self) -> None:
-        if (self.value is None) == (self.reason is None):
-            raise ValueError("an estimate has either a value or the reason why it has none")
-        if (self.low is None) != (self.high is None):
-            raise ValueError("an interval has two ends")
-        if (self.low is None) == (self.interval_reason is None):
-            raise ValueError("an estimate has either an interval or the reason why it has none")
-        for number in (self.value, self.low, self.high):
-            if number is not None and number != number:
-                raise ValueError("NaN is not an estimate: give None and a reason")
-
-    @classmethod
-    def undefined(cls, reason: str, n: int = 0) -> Estimate:
-        """A number that does not exist, and why."""
-        return cls(None, reason, interval_reason=reason, n=n)
-
-    @classmethod
-    def counted(cls, part: int, whole: int, nothing: str) -> Estimate:
-        """A counted share, so without an interval; `nothing` says why where `whole` is 0."""
-        if whole == 0:
-            return cls.undefined(nothing)
-        return cls(part / whole, interval_reason="counted, not estimated", n=whole)
 
 
 @dataclass(frozen=True)
@@ -114,15 +62,6 @@ class ConfusionMatrix:
 
     classes: tuple[str, ...]
     counts: tuple[tuple[int, ...], ...]
-
-
-@dataclass(frozen=True)
-class RocCurve:
-    """Corners of one curve, from (0, 0) to (1, 1), at most `ranking.MAX_CORNERS` of them."""
-
-    name: str
-    false_positive_rate: tuple[float, ...]
-    true_positive_rate: tuple[float, ...]
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,10 @@ import numpy as np
 from xraybatch.core.tasks import Task, TaskKind
 from xraybatch.evaluation import classification, ranking
 from xraybatch.evaluation.bootstrap import count_samples, patterns
+from xraybatch.evaluation.curves import RocCurve
+from xraybatch.evaluation.estimate import Estimate
 from xraybatch.evaluation.proportions import proportion
-from xraybatch.evaluation.report import (
-    ClassReport,
-    ConfusionMatrix,
-    Estimate,
-    RocCurve,
-    TaskReport,
-)
+from xraybatch.evaluation.report import ClassReport, ConfusionMatrix, TaskReport
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from xraybatch.core.tasks import TaskKind
 from xraybatch.evaluation.comparison import ComparedModel, Comparison, Cost
-from xraybatch.evaluation.report import Estimate
+from xraybatch.evaluation.estimate import Estimate
 from xraybatch.reports import words
 from xraybatch.reports.sections import Block, Bullets, Section, Table, Warned
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from xraybatch.evaluation.comparison import Comparison
-from xraybatch.evaluation.report import Estimate
+from xraybatch.evaluation.estimate import Estimate
 from xraybatch.reports import comparison as said
 from xraybatch.reports import words
 from xraybatch.reports.console import bullets, films_table, heading, text

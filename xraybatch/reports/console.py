@@ -12,7 +12,8 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from xraybatch.evaluation.report import ConfusionMatrix, Estimate, JoinReport, Report, TaskReport
+from xraybatch.evaluation.estimate import Estimate
+from xraybatch.evaluation.report import ConfusionMatrix, JoinReport, Report, TaskReport
 from xraybatch.reports import words
 
 _WIDE = 92  # from here on the headline table has room for the methods

@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from xraybatch.evaluation.report import Estimate, Report, TaskReport
+from xraybatch.evaluation.estimate import Estimate
+from xraybatch.evaluation.report import Report, TaskReport
 from xraybatch.reports import words
 from xraybatch.reports.console import bullets
 from xraybatch.reports.html_text import row, score_html, text

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xraybatch.core.files import atomic_path
+from xraybatch.evaluation.curves import RocCurve
 from xraybatch.evaluation.ranking import roc_curves
-from xraybatch.evaluation.report import RocCurve, TaskReport
+from xraybatch.evaluation.report import TaskReport
 from xraybatch.reports.words import percent, printable
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from xraybatch.evaluation.report import ConfusionMatrix, Estimate, Report, TaskReport
+from xraybatch.evaluation.estimate import Estimate
+from xraybatch.evaluation.report import ConfusionMatrix, Report, TaskReport
 from xraybatch.reports import words
 
 

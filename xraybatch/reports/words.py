@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from xraybatch.evaluation.report import Estimate, JoinReport, Report, TaskReport
+from xraybatch.evaluation.estimate import Estimate
+from xraybatch.evaluation.report import JoinReport, Report, TaskReport
 
 NO_VALUE = "–"
 _TITLES = {

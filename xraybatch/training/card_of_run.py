@@ -11,7 +11,8 @@ import numpy as np
 
 from xraybatch.core.tasks import Task, TaskKind
 from xraybatch.core.versions import versions_of
-from xraybatch.evaluation.report import Estimate, Report
+from xraybatch.evaluation.estimate import Estimate
+from xraybatch.evaluation.report import Report
 from xraybatch.extension.records import Architecture
 from xraybatch.extension.registry import Owned
 from xraybatch.images.fingerprint import decoder_fingerprint

@@ -19,8 +19,9 @@ from xraybatch.core.errors import UsageError
 from xraybatch.core.log import log_error
 from xraybatch.core.progress import SILENT
 from xraybatch.core.tasks import Task, TaskKind
+from xraybatch.evaluation.estimate import Estimate
 from xraybatch.evaluation.ranking import Part, macro_auc
-from xraybatch.evaluation.report import Estimate, Report
+from xraybatch.evaluation.report import Report
 from xraybatch.reports.cross_validation import main_figure
 from xraybatch.training.claims import Claim
 from xraybatch.training.heads import UNLABELLED
