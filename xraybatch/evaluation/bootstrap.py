@@ -29,6 +29,15 @@ _CHUNK_CELLS = 1 << 22  # cells of one chunk's matrices: 32 MB
 
 
 @dataclass(frozen=True)
+class Sampling:
+    """How intervals are made: their level, and the bootstrap's resamples and seed."""
+
+    confidence: float = 0.95
+    resamples: int = 2000
+    seed: int = 0
+
+
+@dataclass(frozen=True)
 class Patterns:
     """Patients by what they count.
 

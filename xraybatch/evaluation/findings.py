@@ -11,7 +11,7 @@ import numpy as np
 from xraybatch.core.tasks import Task, TaskKind
 from xraybatch.evaluation import classification, ranking, single_label
 from xraybatch.evaluation.answers import MASKED, Answers
-from xraybatch.evaluation.bootstrap import count_samples, patterns
+from xraybatch.evaluation.bootstrap import Sampling, count_samples, patterns
 from xraybatch.evaluation.estimate import Estimate
 from xraybatch.evaluation.report import TaskReport
 
@@ -29,7 +29,7 @@ MACRO = {
 
 
 def evaluate(
-    task: Task, given: Answers, label_columns: Sequence[str], sampling: single_label.Sampling
+    task: Task, given: Answers, label_columns: Sequence[str], sampling: Sampling
 ) -> TaskReport:
     """All numbers of one multilabel task.
 
@@ -96,7 +96,7 @@ def _macro_auc(task: Task, parts: Sequence[Answers], confidence: float) -> Estim
 
 
 def _macro_counts(
-    task: Task, given: Answers, findings: Sequence[TaskReport], sampling: single_label.Sampling
+    task: Task, given: Answers, findings: Sequence[TaskReport], sampling: Sampling
 ) -> dict[str, Estimate]:
     # one cell for every finding, truth and answer: all findings of a patient are drawn together
     size = len(task.classes)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xraybatch.evaluation.answers import Answers
-from xraybatch.evaluation.bootstrap import Sample, patient_weights
+from xraybatch.evaluation.bootstrap import Sample, Sampling, patient_weights
 from xraybatch.evaluation.estimate import Estimate
-from xraybatch.evaluation.single_label import NO_FILMS, NO_PROBABILITIES, Sampling
+from xraybatch.evaluation.single_label import NO_FILMS, NO_PROBABILITIES
 from xraybatch.extension.records import Metric, Undefined
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from xraybatch.core.tasks import Task, TaskKind
 from xraybatch.core.versions import versions_of
 from xraybatch.evaluation import findings, plugin_metrics, single_label
 from xraybatch.evaluation.answers import answers
+from xraybatch.evaluation.bootstrap import Sampling
 from xraybatch.evaluation.columns import check_label_map, label_columns
 from xraybatch.evaluation.join import INDEPENDENT, Joined, join
 from xraybatch.evaluation.report import JoinReport, Report, Settings, TaskReport
@@ -145,7 +146,7 @@ def _one_task(
     joined: Joined, task: Task, several: bool, columns: Sequence[str], options: ScoreOptions
 ) -> TaskReport:
     given = answers(joined, task, several, columns, options.label_map)
-    sampling = single_label.Sampling(options.confidence, options.resamples, options.seed)
+    sampling = Sampling(options.confidence, options.resamples, options.seed)
     if task.kind is TaskKind.MULTILABEL:
         report = findings.evaluate(task, given, columns, sampling)
     else:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from xraybatch.core.tasks import Task, TaskKind
 from xraybatch.evaluation import classification, ranking
-from xraybatch.evaluation.bootstrap import count_samples, patterns
+from xraybatch.evaluation.bootstrap import Sampling, count_samples, patterns
 from xraybatch.evaluation.curves import RocCurve
 from xraybatch.evaluation.estimate import Estimate
 from xraybatch.evaluation.proportions import proportion
@@ -23,15 +23,6 @@ if TYPE_CHECKING:
 
 NO_PROBABILITIES = "the results have no probabilities"
 NO_FILMS = classification.NO_FILMS
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How intervals are made: their level, and the bootstrap's resamples and seed."""
-
-    confidence: float = 0.95
-    resamples: int = 2000
-    seed: int = 0
 
 
 def evaluate(task: Task, given: Answers, label_column: str, sampling: Sampling) -> TaskReport:
