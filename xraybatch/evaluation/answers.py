@@ -41,6 +41,8 @@ class Answers:
         Truth of the labelled films that have no answer.
     failed_patients : ndarray of int64, shape (m,)
     unlabelled : int
+    rows : ndarray of int64, shape (n,)
+        Of each film, its row in the join.
     """
 
     y_true: NDArray[np.int64]
@@ -50,6 +52,21 @@ class Answers:
     failed_truth: NDArray[np.int64]
     failed_patients: NDArray[np.int64]
     unlabelled: int
+    rows: NDArray[np.int64]
+
+    def of(self, films: NDArray[np.bool_]) -> Answers:
+        """Some of the films, by a mask ``(n,)``; those without label or answer are left out."""
+        none = self.failed_patients[:0]
+        return Answers(
+            self.y_true[films],
+            self.y_pred[films],
+            None if self.y_prob is None else self.y_prob[films],
+            self.patients[films],
+            self.failed_truth[:0],
+            none,
+            0,
+            self.rows[films],
+        )
 
 
 def answers(
@@ -113,6 +130,7 @@ def answers(
         truth[failed],
         joined.patients[failed],
         int((~labelled).sum()),
+        np.flatnonzero(scored),
     )
 
 

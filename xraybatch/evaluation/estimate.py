@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+FEW = 30  # below, simulated intervals miss their level by more than noise (docs/metrics.md)
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -25,6 +27,8 @@ class Estimate:
         The denominator: how many films entered.
     caution : str or None
         What a reader must know before trusting the interval.
+    clusters : int
+        Patients (films, where patients are not known) that the interval rests on; 0: not known.
     """
 
     value: float | None
@@ -35,6 +39,7 @@ class Estimate:
     interval_reason: str | None = None
     n: int = 0
     caution: str | None = None
+    clusters: int = 0
 
     def __post_init__(self) -> None:
         if (self.value is None) == (self.reason is None):
@@ -46,6 +51,11 @@ class Estimate:
         for number in (self.value, self.low, self.high):
             if number is not None and number != number:
                 raise ValueError("NaN is not an estimate: give None and a reason")
+
+    @property
+    def is_unreliable(self) -> bool:
+        """Whether the interval rests on fewer than `FEW` patients."""
+        return self.low is not None and 0 < self.clusters < FEW
 
     @classmethod
     def undefined(cls, reason: str, n: int = 0) -> Estimate:

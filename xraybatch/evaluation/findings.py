@@ -81,6 +81,7 @@ def _of_finding(given: Answers, k: int) -> Answers:
         given.failed_truth[failed, k],
         given.failed_patients[failed],
         given.unlabelled + int((~labelled).sum()) + int((~failed).sum()),
+        given.rows[labelled],
     )
 
 

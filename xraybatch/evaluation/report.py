@@ -12,10 +12,16 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from xraybatch.evaluation.curves import RocCurve
+from xraybatch.evaluation.curves import (
+    DecisionCurve,
+    PrecisionRecallCurve,
+    ReliabilityCurve,
+    RocCurve,
+    ThresholdCounts,
+)
 from xraybatch.evaluation.estimate import Estimate
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 
 
 @dataclass(frozen=True)
@@ -106,6 +112,11 @@ class TaskReport:
     confusion : ConfusionMatrix or None
         None for multilabel.
     curves : tuple of RocCurve
+        This and the next four: one a class; of a binary task of its positive class.
+    precision_recall : tuple of PrecisionRecallCurve
+    reliability : tuple of ReliabilityCurve
+    decision : tuple of DecisionCurve
+    explorer : tuple of ThresholdCounts
     findings : tuple of TaskReport
         Multilabel: each finding as a binary task of its own.
     sentences : tuple of str
@@ -124,6 +135,10 @@ class TaskReport:
     by_class: tuple[ClassReport, ...] = ()
     confusion: ConfusionMatrix | None = None
     curves: tuple[RocCurve, ...] = ()
+    precision_recall: tuple[PrecisionRecallCurve, ...] = ()
+    reliability: tuple[ReliabilityCurve, ...] = ()
+    decision: tuple[DecisionCurve, ...] = ()
+    explorer: tuple[ThresholdCounts, ...] = ()
     findings: tuple[TaskReport, ...] = ()
     sentences: tuple[str, ...] = ()
 
