@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 BY_PATH = "path"
 INDEPENDENT = "films treated as independent: no patients known"
+SEEN = "seen_in_training"
 _EXAMPLES = 3
+_YES = ("1", "True", "true", "1.0")
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,16 @@ def join(
         sentences=tuple(filter(None, said)),
     )
     return joined, report
+
+
+def seen_films(results: pd.DataFrame) -> NDArray[np.bool_]:
+    """Which films ``(n,)`` the model was trained on, as far as the results say."""
+    import numpy as np
+
+    if SEEN not in results:
+        return np.zeros(len(results), bool)
+    found: NDArray[np.bool_] = results[SEEN].isin(_YES).to_numpy(dtype=bool)
+    return found
 
 
 def check_order(results: pd.DataFrame, labels: pd.DataFrame) -> None:

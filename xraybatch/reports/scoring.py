@@ -16,7 +16,7 @@ from xraybatch.core.progress import SILENT, Progress
 from xraybatch.core.tables import read_table
 from xraybatch.core.tasks import Task, TaskKind, TaskRequest
 from xraybatch.evaluation.columns import infer_tasks
-from xraybatch.evaluation.join import Joined, check_order
+from xraybatch.evaluation.join import Joined, check_order, seen_films
 from xraybatch.evaluation.report import Report, Source
 from xraybatch.evaluation.scoring import ScoreOptions, evaluate, join_for
 from xraybatch.extension.registry import registry
@@ -220,9 +220,7 @@ def _warnings(results: Given) -> tuple[str, ...]:
 
 def _seen(results: pd.DataFrame) -> tuple[str, ...]:
     """Films that the model was trained on make it look better than it is."""
-    if "seen_in_training" not in results.columns:
-        return ()
-    seen = int(results["seen_in_training"].isin(["1", "True", "true", "1.0"]).sum())
+    seen = int(seen_films(results).sum())
     if not seen:
         return ()
     return (
