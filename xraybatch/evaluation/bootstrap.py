@@ -29,6 +29,7 @@ _NO_WIDTH = 1e-9  # wider than rounding
 NO_VARIATION = "it does not vary between resamples"
 UNDEFINED_DRAWS = "it is undefined in nearly every resample"
 UNRELIABLE_ABOVE = 0.01
+_FEW_PATIENTS = 20_000
 _CHUNK_CELLS = 1 << 22  # cells of one chunk's matrices: 32 MB
 
 
@@ -160,7 +161,8 @@ def weighted_values(
         weights ``(patients,)`` that `patient_weights` yields, and the row ``(width,)`` to fill.
     sampling : Sampling
     threads : int, optional
-        As many as this process has cores by default. They change no digit.
+        By default as many as this process has cores, or one for few patients, where threads only
+        wait for each other. They change no digit.
 
     Returns
     -------
@@ -170,7 +172,8 @@ def weighted_values(
     resamples = sampling.resamples if patients > 1 else 0
     children = np.random.SeedSequence(sampling.seed).spawn(resamples)
     found = np.empty((resamples, width))
-    workers = min(threads or available_cores(), max(1, resamples))
+    cores = available_cores() if patients > _FEW_PATIENTS else 1
+    workers = min(threads or cores, max(1, resamples))
 
     def some(first: int) -> None:
         fill = worker()
