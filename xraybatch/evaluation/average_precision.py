@@ -81,14 +81,16 @@ def without_each_patient(
     total += np.bincount(owner, change, patients)
     remaining = len(positive_patients) - np.bincount(positive_patients, minlength=patients)
     found = np.full(patients, np.nan)
-    return np.divide(total, remaining, out=found, where=remaining > 0)
+    np.divide(total, remaining, out=found, where=remaining > 0)
+    return found
 
 
 def _since(flag: NDArray[np.bool_], begins: NDArray[np.bool_]) -> NDArray[np.int64]:
     """How many flags there were since the patient's films began, this one included."""
     running = np.cumsum(flag)
-    base = (running - flag)[begins]
-    return running - base[np.cumsum(begins) - 1]
+    base: NDArray[np.int64] = (running - flag)[begins]
+    since: NDArray[np.int64] = running - base[np.cumsum(begins) - 1]
+    return since
 
 
 def _precision_sums(

@@ -119,12 +119,12 @@ def rank_samples(
     drawn = weighted_values(patients, len(point), worker, sampling, threads)
     once = np.ones(patients, np.int64)
     found = []
-    for part, of_part in zip(ranked, rows, strict=True):
+    for ordered, of_part in zip(ranked, rows, strict=True):
         columns = zip(point[of_part].tolist(), drawn[:, of_part].T, strict=True)
         samples = {name: Sample(*column) for name, column in zip(NAMES, columns, strict=True)}
-        if len(part.positives):
+        if len(ordered.positives):
             left_out = without_each_patient(
-                part.positives, part.negatives, part.last, part.false, patients
+                ordered.positives, ordered.negatives, ordered.last, ordered.false, patients
             )
             samples[AVERAGE_PRECISION] = replace(
                 samples[AVERAGE_PRECISION], left_out=left_out, times=once
@@ -171,6 +171,7 @@ class _Sorted:
         )
         self.false = np.searchsorted(below, above[self.last], side="right")
         self.tied = len(self.last) < len(above)
+        self.most_of_a_patient = int(np.bincount(owner).max(initial=0))
 
     def values(self, use: _Buffers, row: NDArray[np.float64]) -> None:
         """Fill ``row`` with the numbers of `NAMES` for the weights in the buffers."""
@@ -223,7 +224,7 @@ class _Buffers:
         negatives = max(len(part.negatives) for part in parts)
         thresholds = max(len(part.last) for part in parts)
         # every patient drawn could be the one with the most films
-        most = max((int(np.bincount(_all(part)).max(initial=0)) for part in parts), default=0)
+        most = max(part.most_of_a_patient for part in parts)
         self.dtype: Any = np.int32 if most * patients < 2**31 else np.int64
         self.weights = np.empty(patients, self.dtype)
         self.positives = np.empty(positives, self.dtype)
@@ -232,10 +233,6 @@ class _Buffers:
         self.running = np.zeros(negatives + 1, self.dtype)
         self.tied, self.false, self.called = np.empty((3, thresholds), self.dtype)
         self.first, self.second = np.empty((2, thresholds))
-
-
-def _all(part: _Sorted) -> NDArray[np.int64]:
-    return np.r_[part.positives, part.negatives]
 
 
 def _in_order(
