@@ -13,6 +13,7 @@ from xraybatch.core.status import FilmStatus
 from xraybatch.evaluation.estimate import Estimate
 from xraybatch.evaluation.report import JoinReport
 from xraybatch.sources.matching import Film, match
+from xraybatch.sources.mura import mura_place
 
 if TYPE_CHECKING:
     import numpy as np
@@ -79,7 +80,14 @@ def join(
         results, or twice with different truth in the labels, or no film is in both.
     """
     _check_columns(results, labels, path_column, patient_column)
-    home = _patient_home(results, labels, patient_column, truth_columns)
+    home, told_by_places = _patient_home(results, labels, patient_column, truth_columns), []
+    if home is None:
+        some = len(results) and mura_place(results["path"].iloc[0])
+        places = [mura_place(path) for path in results["path"]] if some else []
+        if some and all(places):
+            results = results.assign(patient=[place.patient for place in places if place])
+            home = _Home("results", "patient")
+            told_by_places = ["Patients are those of MURA's places."]
     if home is not None:
         table = labels if home.table == "labels" else results
         table = table.assign(**{home.column: table[home.column].map(plain_name)})
@@ -110,6 +118,7 @@ def join(
         f"No path was in both tables, so films were matched by {fallback}." if fallback else "",
         better,
         f"Rows of the labels without a path, left out: {without_path}." if without_path else "",
+        *told_by_places,
         "" if home else "No patients are known: films are treated as independent.",
         f"Films without a patient, each counted as a patient of its own: {alone}." if alone else "",
     ]

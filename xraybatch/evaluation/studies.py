@@ -126,7 +126,9 @@ def group(
         )
     columns |= _carried(joined.results, unit, len(known))
     results = pd.DataFrame(columns, dtype=object)
-    patients = _one_patient(joined.patients, unit, known)
+    patients = np.arange(len(known))  # where patients are not known, each unit is one
+    if joined.patients_known:
+        patients = _one_patient(joined.patients, unit, known)
     rows = _first(unit, len(known))
     labels = joined.labels.iloc[rows].reset_index(drop=True)
     for column in {c for several_ in truth_columns.values() for c in several_}:
