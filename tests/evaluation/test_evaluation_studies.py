@@ -110,15 +110,15 @@ def grouped(rule=MEAN, rows=ROWS):
 
 
 def test_studies_have_one_answer_one_truth_and_the_films_that_were_read():
-    found = grouped()
-    table = found.table.set_index("study")
+    joined, sentences = grouped()
+    table = joined.aggregated.set_index("study")
     assert table.columns.tolist() == ["n_films", "label", "prob.no", "prob.yes"]
     assert table.loc["s1"].tolist() == ["2", "yes", "0.375", "0.625"]
     assert table.loc["s2"].tolist() == ["1", "no", "0.75", "0.25"]
     assert table.loc["s3"].tolist() == ["0", "", "", ""]
     assert len(table) == 4
-    assert found.joined.labels["label"].tolist()[:3] == ["yes", "no", "no"]
-    said = " ".join(found.sentences)
+    assert joined.labels["label"].tolist()[:3] == ["yes", "no", "no"]
+    said = " ".join(sentences)
     assert "6 films were put together to 4 studies of 1 to 2 films, by the mean" in said
     assert "films without one, each counted alone: 1" in said
     assert "judged by some of their films, because others have no answer (corrupt 2): 1" in said

@@ -40,6 +40,8 @@ class Joined:
     patients_known : bool
     only_in_results, only_in_labels : tuple of int
         A few rows as a spreadsheet counts them, the header being 1: a path may be a person's name.
+    aggregated : pandas.DataFrame or None
+        Where the rows are studies: these, to be written out.
     """
 
     results: pd.DataFrame
@@ -48,6 +50,7 @@ class Joined:
     patients_known: bool
     only_in_results: tuple[int, ...] = ()
     only_in_labels: tuple[int, ...] = ()
+    aggregated: pd.DataFrame | None = None
 
 
 def join(

@@ -131,16 +131,20 @@ def score(
 def join_for(
     results: pd.DataFrame, labels: pd.DataFrame, tasks: Sequence[Task], options: ScoreOptions
 ) -> tuple[Joined, JoinReport]:
-    """The first half of `score`: which films of the two tables belong together."""
+    """The first half of `score`: which films belong together, and which studies."""
     check_label_map(options.label_map, tasks)
     homes = label_columns(labels.columns, tasks, options.label_column)
-    return join(
+    joined, told = join(
         results,
         labels,
         [column for columns in homes.values() for column in columns],
         path_column=options.path_column,
         patient_column=options.patient_column,
     )
+    if options.grouping.unit == FILM:
+        return joined, told
+    joined, said = group(joined, tasks, homes, options.thresholds, options.grouping)
+    return joined, replace(told, sentences=(*told.sentences, *said))
 
 
 def evaluate(
@@ -148,12 +152,6 @@ def evaluate(
 ) -> Report:
     """The second half of `score`: the numbers of films that found each other."""
     homes = label_columns(joined.labels.columns, tasks, options.label_column)
-    if options.grouping.unit != FILM:
-        grouped = group(joined, tasks, homes, options.thresholds, options.grouping)
-        joined, told = (
-            grouped.joined,
-            replace(told, sentences=(*told.sentences, *grouped.sentences)),
-        )
     return Report(
         join=told,
         tasks=tuple(
