@@ -16,6 +16,7 @@ from xraybatch.evaluation.estimate import Estimate
 from xraybatch.evaluation.film_keys import FilmKeys, each_distinct
 from xraybatch.evaluation.report import JoinReport
 from xraybatch.sources.matching import Film, match
+from xraybatch.sources.mura import mura_place
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,6 +42,8 @@ class Joined:
     patients_known : bool
     only_in_results, only_in_labels : tuple of int
         A few rows as a spreadsheet counts them, the header being 1: a path may be a person's name.
+    aggregated : pandas.DataFrame or None
+        Where the rows are studies: these, to be written out.
     """
 
     results: pd.DataFrame
@@ -49,6 +52,7 @@ class Joined:
     patients_known: bool
     only_in_results: tuple[int, ...] = ()
     only_in_labels: tuple[int, ...] = ()
+    aggregated: pd.DataFrame | None = None
 
 
 def join(
@@ -81,7 +85,14 @@ def join(
         results, or twice with different truth in the labels, or no film is in both.
     """
     _check_columns(results, labels, path_column, patient_column)
-    home = _patient_home(results, labels, patient_column, truth_columns)
+    home, told_by_places = _patient_home(results, labels, patient_column, truth_columns), []
+    if home is None:
+        some = len(results) and mura_place(results["path"].iloc[0])
+        places = [mura_place(path) for path in results["path"]] if some else []
+        if some and all(places):
+            results = results.assign(patient=[place.patient for place in places if place])
+            home = _Home("results", "patient")
+            told_by_places = ["Patients are those of MURA's places."]
     if home is not None:
         table = labels if home.table == "labels" else results
         table = table.assign(**{home.column: each_distinct(table[home.column], plain_name)})
@@ -118,6 +129,7 @@ def join(
         f"No path was in both tables, so films were matched by {fallback}." if fallback else "",
         better,
         f"Rows of the labels without a path, left out: {without_path}." if without_path else "",
+        *told_by_places,
         "" if home else "No patients are known: films are treated as independent.",
         f"Films without a patient, each counted as a patient of its own: {alone}." if alone else "",
     ]

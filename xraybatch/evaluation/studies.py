@@ -60,31 +60,13 @@ class Grouping:
                 raise UsageError(f"'{value}' is not known here.", did_you_mean(value, known))
 
 
-@dataclass(frozen=True)
-class Grouped:
-    """What came of it: tables as of films, and what is to be said.
-
-    Attributes
-    ----------
-    joined : Joined
-        One row a unit that has a film with a label; `path` is the unit's name.
-    table : pandas.DataFrame
-        To be written out: the unit, ``n_films`` (those with an answer), then the answers.
-    sentences : tuple of str
-    """
-
-    joined: Joined
-    table: pd.DataFrame
-    sentences: tuple[str, ...]
-
-
 def group(
     joined: Joined,
     tasks: Sequence[Task],
     truth_columns: Mapping[str, Sequence[str]],
     thresholds: Mapping[str, Sequence[float]],
     grouping: Grouping,
-) -> Grouped:
+) -> tuple[Joined, list[str]]:
     """Put films together.
 
     Parameters
@@ -96,6 +78,12 @@ def group(
     thresholds : mapping of str to sequence of float
         By task, those that turn probabilities into answers; 0.5 where a task has none.
     grouping : Grouping
+
+    Returns
+    -------
+    tuple of Joined and list of str
+        One row a unit that has a film with a row of labels, `path` being its name; and what is to
+        be said. `Joined.aggregated` has the unit, ``n_films`` (those with an answer), the answers.
 
     Raises
     ------
@@ -126,7 +114,9 @@ def group(
         )
     columns |= _carried(joined.results, unit, len(known))
     results = pd.DataFrame(columns, dtype=object)
-    patients = _one_patient(joined.patients, unit, known)
+    patients = np.arange(len(known))  # where patients are not known, each unit is one
+    if joined.patients_known:
+        patients = _one_patient(joined.patients, unit, known)
     rows = _first(unit, len(known))
     labels = joined.labels.iloc[rows].reset_index(drop=True)
     for column in {c for several_ in truth_columns.values() for c in several_}:
@@ -135,9 +125,9 @@ def group(
     table.insert(1, "n_films", films.astype(str))
     whole = replace(
         joined, results=results, labels=labels, patients=patients,
-        patients_known=joined.patients_known or grouping.unit == PATIENT,
+        patients_known=joined.patients_known or grouping.unit == PATIENT, aggregated=table,
     )  # fmt: skip
-    return Grouped(whole, table, tuple(_sentences(joined, unit, films, ok, origin, grouping)))
+    return whole, _sentences(joined, unit, films, ok, origin, grouping)
 
 
 def _names(joined: Joined, grouping: Grouping) -> tuple[NDArray[np.str_], str]:
