@@ -235,7 +235,9 @@ def _with_interval(
     half = quantile * float(variance) ** 0.5
     if not half > _NO_WIDTH:
         return Estimate(value, interval_reason="patients are too few for its error", n=n)
-    return Estimate(value, low=value - half, high=value + half, method=method, n=n)
+    return Estimate(
+        value, low=value - half, high=value + half, method=method, n=n, clusters=clusters
+    )
 
 
 # ── sentences ──────────────────────────────────────────────────────────────────────────────────
