@@ -13,7 +13,7 @@ from xraybatch.core.errors import InputError
 from xraybatch.core.names import did_you_mean, plain_name
 from xraybatch.core.status import FilmStatus
 from xraybatch.evaluation.estimate import Estimate
-from xraybatch.evaluation.film_keys import FilmKeys, each_distinct
+from xraybatch.evaluation.film_keys import FilmKeys, distinct_cells, each_distinct
 from xraybatch.evaluation.report import JoinReport
 from xraybatch.sources.matching import Film, match
 from xraybatch.sources.mura import mura_place
@@ -121,7 +121,7 @@ def join(
         _examples(results, np.flatnonzero(found < 0)),
         _examples(labels, np.flatnonzero(~used)),
     )
-    codes, statuses = both[0]["status"].factorize()
+    codes, statuses = distinct_cells(both[0]["status"])
     times = dict(zip(statuses, np.bincount(codes).tolist(), strict=True))
     failed = {word: times[word] for word in sorted(times) if word != FilmStatus.OK}
     unread = sum(failed.values())
@@ -272,8 +272,8 @@ def _patients(
 ) -> tuple[NDArray[np.int64], int]:
     if home is None:
         return np.arange(len(results), dtype=np.int64), 0
-    codes, cells = (labels if home.table == "labels" else results)[home.column].factorize()
-    names = list(cells)
+    column = (labels if home.table == "labels" else results)[home.column]
+    codes, names = distinct_cells(column)
     number = {name: i for i, name in enumerate(sorted(set(names) - {""}))}
     patients = np.array([number.get(name, -1) for name in names], dtype=np.int64)[codes]
     unnamed = np.flatnonzero(patients < 0)
