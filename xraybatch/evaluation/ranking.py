@@ -178,7 +178,7 @@ def clustered_variance(parts: Sequence[tuple[Ranking, NDArray[np.int64]]]) -> fl
     total = 0.0
     for mine in components:
         for other in components:
-            total += _covariance(mine, other)
+            total += covariance(mine, other)
     return max(0.0, total / len(parts) ** 2)
 
 
@@ -207,7 +207,9 @@ class Components:
         self.negatives = len(positive) - self.positives
 
 
-def _covariance(a: Components, b: Components) -> float:
+def covariance(a: Components, b: Components) -> float:
+    """Covariance of two AUC whose films are of the same patients; the variance with itself."""
+
     # S10 / P + S01 / Q + (S11 + S11') / PQ, the factors of two rankings by their geometric mean
     def factor(m: int, n: int) -> float:
         return float((m / (m - 1) * n / (n - 1)) ** 0.5)
