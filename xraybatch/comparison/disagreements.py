@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _SUFFIX = ".csv"
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet executes
 
 
 def check_table_path(path: Path, *, overwrite: bool) -> None:
@@ -66,7 +67,9 @@ def write_disagreements(joint: SideBySide, path: Path) -> None:
     text = io.StringIO()
     table = csv.DictWriter(text, [*some, "truth", *names, "right"], extrasaction="ignore")
     table.writeheader()
-    table.writerows(rows)
+    for row in rows:
+        named = {name: _no_formula(row[name]) for name in ("path", "right")}
+        table.writerow({**row, **named})
     write_text(path, text.getvalue())
 
 
@@ -76,3 +79,8 @@ def _films_of(joint: SideBySide, one: Joint, task: str) -> pd.DataFrame:
     of_values = joint.options.label_map
     known = said.map(lambda cell: of_values.get(cell.strip(), cell.strip()) != "").any(axis=1)
     return one.joined.results[known.to_numpy(dtype=bool)]
+
+
+def _no_formula(cell: str) -> str:
+    # before a path it names the same file, as in the tables that `predict` writes
+    return f"./{cell}" if cell.startswith(_FORMULA) else cell

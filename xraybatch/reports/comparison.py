@@ -37,8 +37,8 @@ def comparison_sections(found: Comparison) -> Iterator[Section]:
         )
         yield Section(words.task_title(task), blocks)
         yield from pair_sections(found, compared)
-    costs = tuple(cost_rows(found))
-    yield Section("What they cost", (Table(head, costs), *_bullets(cost_notes(found))))
+    if costs := tuple(cost_rows(found)):
+        yield Section("What they cost", (Table(head, costs), *_bullets(cost_notes(found))))
     yield Section("How it was made", (Bullets(tuple(closing(found))),))
 
 

@@ -43,9 +43,10 @@ def print_comparison(found: Comparison, console: Console) -> None:
         console.print(bullets(said.task_notes(found, t)))
         _print_pairs(found, compared, console)
     console.print()
-    console.print(heading("What they cost"))
     rows = [(title, [text(cell) for cell in cells]) for title, *cells in said.cost_rows(found)]
-    _print_tables(found, 0, rows, console)
+    if rows:
+        console.print(heading("What they cost"))
+        _print_tables(found, 0, rows, console)
     console.print(bullets([*said.cost_notes(found), *said.closing(found)]))
 
 

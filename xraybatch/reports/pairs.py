@@ -55,7 +55,7 @@ def pair_tables(found: Comparison, task: TaskComparison) -> Iterator[PairTable]:
         yield PairTable(title, Table(head, rows), difference_notes(found, task))
     else:
         rows = tuple((_name(found, p), *columns(p.differences[task.primary])) for p in task.pairs)
-        yield PairTable(f"Every pair by {number}", Table(head, rows), _adjusted(task))
+        yield PairTable(f"Every pair by {number}", Table(head, rows), ())
     yield _who_is_right(found, task)
     if planned := [pair for pair in task.pairs if pair.planning is not None]:
         yield _patients_needed(found, number, planned)
@@ -70,18 +70,20 @@ def difference_rows(task: TaskComparison) -> Iterator[tuple[str, tuple[Differenc
 
 def difference_notes(found: Comparison, task: TaskComparison) -> tuple[str, ...]:
     """How to read the differences, how they were made, and why some have no value or interval."""
+    rows = list(difference_rows(task))
     methods: dict[str, dict[str, None]] = {}
-    lacking = []
-    for title, its in difference_rows(task):
-        for model, one in zip(found.models[1:], its, strict=True):
-            e = one.estimate
+    for title, its in rows:
+        for one in its:
             if one.test:
-                how = f"interval by {e.method}, p by {one.test}" if e.method else f"p by {one.test}"
+                how = _made_by(one.estimate.method, one.test)
                 methods.setdefault(how, {})[title] = None
-            if why := e.reason or e.interval_reason or e.caution:
-                lacking.append(f"{model.name}, {title}: {why}.")
     made = (f"{', '.join(titles)}: {how}." for how, titles in methods.items())
-    return (_HOW_TO_READ, *_adjusted(task), *made, *lacking)
+    lacking = (
+        f"{model.name}: {sentence}"
+        for i, model in enumerate(found.models[1:])
+        for sentence in words.reasons([(title, its[i].estimate) for title, its in rows])
+    )
+    return (_HOW_TO_READ, _adjusted(task), *made, *lacking)
 
 
 def columns(one: Difference) -> tuple[str, str, str]:
@@ -113,16 +115,20 @@ def _in_one(one: Difference) -> str:
     return f"{value} ({interval}), p {p}"
 
 
-def _adjusted(task: TaskComparison) -> tuple[str, ...]:
-    only = f"of the numbers, {spoken(task.primary)} alone decides"
+def _adjusted(task: TaskComparison) -> str:
+    alone = f"{spoken(task.primary)} alone decides"
     if task.tests == 1:
-        return (
-            f"p-values are two-sided, and not adjusted for how many numbers there are: {only}.",
-        )
+        return f"p-values are two-sided, not adjusted for how many numbers there are: {alone}."
     return (
-        f"p-values are two-sided, and adjusted for the {task.tests} pairs of models (Holm), not "
-        f"for how many numbers there are: {only}. Each interval is of its pair alone.",
+        f"p-values are two-sided, adjusted for the {task.tests} pairs of models (Holm), not for "
+        f"how many numbers there are: {alone}. Each interval is of its pair alone."
     )
+
+
+def _made_by(interval: str, test: str) -> str:
+    if interval == test:
+        return f"interval and p by {test}"
+    return f"interval by {interval}, p by {test}" if interval else f"p by {test}"
 
 
 def _who_is_right(found: Comparison, task: TaskComparison) -> PairTable:
