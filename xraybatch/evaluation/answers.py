@@ -12,6 +12,7 @@ from xraybatch.core.errors import InputError
 from xraybatch.core.status import FilmStatus
 from xraybatch.core.tasks import Task, TaskKind
 from xraybatch.evaluation.columns import answer_column
+from xraybatch.evaluation.film_keys import each_distinct
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from xraybatch.evaluation.join import Joined
 
 MASKED = -1
+_NO_YES = ("0", "1")
 _SUM_TOLERANCE = 1e-3
 _ROUNDING = 1e-6  # a float32 softmax may pass 1 by so much
 
@@ -41,6 +43,8 @@ class Answers:
         Truth of the labelled films that have no answer.
     failed_patients : ndarray of int64, shape (m,)
     unlabelled : int
+    rows : ndarray of int64, shape (n,)
+        Of each film, its row in the join.
     """
 
     y_true: NDArray[np.int64]
@@ -50,6 +54,21 @@ class Answers:
     failed_truth: NDArray[np.int64]
     failed_patients: NDArray[np.int64]
     unlabelled: int
+    rows: NDArray[np.int64]
+
+    def of(self, films: NDArray[np.bool_]) -> Answers:
+        """Some of the films, by a mask ``(n,)``; those without label or answer are left out."""
+        none = self.failed_patients[:0]
+        return Answers(
+            self.y_true[films],
+            self.y_pred[films],
+            None if self.y_prob is None else self.y_prob[films],
+            self.patients[films],
+            self.failed_truth[:0],
+            none,
+            0,
+            self.rows[films],
+        )
 
 
 def answers(
@@ -80,49 +99,44 @@ def answers(
     """
     ok = (joined.results["status"] == FilmStatus.OK).to_numpy(dtype=bool)
     if task.kind is TaskKind.MULTILABEL:
-        values: tuple[str, ...] = ("0", "1")
-        truth = np.stack(
-            [_truth(joined.labels[c], values, label_map, c) for c in truth_columns], axis=1
-        )
+        each = [class_codes(joined.labels[c], _NO_YES, label_map, c) for c in truth_columns]
+        truth = np.stack(each, axis=1)
         labelled = (truth != MASKED).any(axis=1)
-        guesses = [
-            _codes(joined.results[_answer(joined.results, task, several, "pred", c)], values)
-            for c in task.classes
-        ]
-        predicted = np.stack(guesses, axis=1)
-        wrong = (predicted == MASKED).any(axis=1)
     else:
-        values = task.classes
-        truth = _truth(joined.labels[truth_columns[0]], values, label_map, truth_columns[0])
-        labelled = truth != MASKED
-        predicted = _codes(joined.results[_answer(joined.results, task, several)], values)
-        wrong = predicted == MASKED
-    if (wrong & ok).any():
-        path = joined.results["path"].iloc[int(np.argmax(wrong & ok))]
-        raise InputError(
-            f"The answer of task '{task.name}' for '{path}' is none of: {', '.join(values)}.",
-            "Was the results table edited, or are its tasks others than those named?",
+        truth = class_codes(
+            joined.labels[truth_columns[0]], task.classes, label_map, truth_columns[0]
         )
-    probabilities = _probabilities(joined.results[ok], task, several)
+        labelled = truth != MASKED
+    read = joined.results[ok]
+    predicted = answer_codes(read, task, several)
+    probabilities = answer_probabilities(read, task, several)
     scored, failed = labelled & ok, labelled & ~ok
     return Answers(
         truth[scored],
-        predicted[scored],
+        predicted[labelled[ok]],
         None if probabilities is None else probabilities[labelled[ok]],
         joined.patients[scored],
         truth[failed],
         joined.patients[failed],
         int((~labelled).sum()),
+        np.flatnonzero(scored),
     )
 
 
-def _truth(
+def class_codes(
     column: pd.Series[str], classes: Sequence[str], label_map: Mapping[str, str], name: str
 ) -> NDArray[np.int64]:
-    stripped = column.str.strip()  # as training reads them
-    mapped = stripped.map(lambda value: label_map.get(value, value)) if label_map else stripped
+    """Numbers ``(n,)`` of the classes in a column of labels, `MASKED` where a cell is empty.
+
+    Raises
+    ------
+    InputError
+        If a cell is no class; the message names column and values.
+    """
+    # without blanks, as training reads them
+    mapped = each_distinct(column, lambda cell: label_map.get(cell.strip(), cell.strip()))
     codes = _codes(mapped, classes)
-    unknown = sorted(set(mapped[codes == MASKED]) - {""})
+    unknown = sorted(set(mapped[codes == MASKED].unique()) - {""})
     if unknown:
         listed = ", ".join(f"'{value}'" for value in unknown[:5]) + (
             f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
@@ -134,25 +148,42 @@ def _truth(
     return codes
 
 
-def _codes(column: pd.Series[str], classes: Sequence[str]) -> NDArray[np.int64]:
-    number = {name: i for i, name in enumerate(classes)}
-    return np.array([number.get(cell, MASKED) for cell in column.tolist()], dtype=np.int64)
+def answer_codes(results: pd.DataFrame, task: Task, several: bool) -> NDArray[np.int64]:
+    """The answers of films that have one: class indices ``(n,)``, of findings 0 and 1 ``(n, K)``.
 
-
-def _answer(
-    results: pd.DataFrame, task: Task, several: bool, part: str = "", name: str = ""
-) -> str:
-    column = answer_column(task, several, part, name)
-    if column not in results:
-        has = ", ".join(str(c) for c in results.columns[:20])
+    Raises
+    ------
+    InputError
+        If an answer is no class of the task.
+    """
+    if task.kind is TaskKind.MULTILABEL:
+        values: tuple[str, ...] = _NO_YES
+        columns = [_answer(results, task, several, "pred", c) for c in task.classes]
+        codes = np.stack([_codes(results[column], values) for column in columns], axis=1)
+        wrong = (codes == MASKED).any(axis=1)
+    else:
+        values = task.classes
+        codes = _codes(results[_answer(results, task, several)], values)
+        wrong = codes == MASKED
+    if wrong.any():
+        path = results["path"].iloc[int(np.argmax(wrong))]
         raise InputError(
-            f"The results have no column '{column}'; they have: {has}.",
-            "Are they of another model, or are the tasks others than those named?",
+            f"The answer of task '{task.name}' for '{path}' is none of: {', '.join(values)}.",
+            "Was the results table edited, or are its tasks others than those named?",
         )
-    return column
+    return codes
 
 
-def _probabilities(results: pd.DataFrame, task: Task, several: bool) -> NDArray[np.float64] | None:
+def answer_probabilities(
+    results: pd.DataFrame, task: Task, several: bool
+) -> NDArray[np.float64] | None:
+    """The probabilities ``(n, K)`` of films that have an answer; None where there are none.
+
+    Raises
+    ------
+    InputError
+        If they are none: not within 0 and 1, or not summing to 1 where classes exclude each other.
+    """
     wanted = [answer_column(task, several, "prob", name) for name in task.classes]
     if not any(column in results for column in wanted):
         return None
@@ -177,6 +208,26 @@ def _probabilities(results: pd.DataFrame, task: Task, several: bool) -> NDArray[
             "Classes that do not exclude each other are a task of kind multilabel.",
         )
     return values
+
+
+def _codes(column: pd.Series[str], classes: Sequence[str]) -> NDArray[np.int64]:
+    number = {name: i for i, name in enumerate(classes)}
+    codes, cells = column.factorize()
+    found: NDArray[np.int64] = np.array([number.get(c, MASKED) for c in cells], np.int64)[codes]
+    return found
+
+
+def _answer(
+    results: pd.DataFrame, task: Task, several: bool, part: str = "", name: str = ""
+) -> str:
+    column = answer_column(task, several, part, name)
+    if column not in results:
+        has = ", ".join(str(c) for c in results.columns[:20])
+        raise InputError(
+            f"The results have no column '{column}'; they have: {has}.",
+            "Are they of another model, or are the tasks others than those named?",
+        )
+    return column
 
 
 def _number(cell: str) -> float:

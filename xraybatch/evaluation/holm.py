@@ -1,27 +1,26 @@
-"""Several tests at once: Holm's step-down adjustment."""
+"""Several tests at once: Holm's correction (1979, Scand J Statist 6:65)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 
-def holm(p_values: Sequence[float | None]) -> tuple[float | None, ...]:
-    """P-values that keep the chance of any false finding (Holm 1979, Scand J Statist 6:65).
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Each p-value, corrected so that none of them is wrongly small more often than it says.
 
     Parameters
     ----------
-    p_values : sequence of float or None
-        None: no test was made; it stays None and does not count.
+    p_values : sequence of float
+        Of one family of tests, each within 0 and 1.
 
     Returns
     -------
-    tuple of float or None
-        In the order given; not below what was given, not above 1.
+    list of float
+        In the same order, not below the given ones and not above 1.
     """
-    found: list[float | None] = [None] * len(p_values)
-    known = sorted((p, i) for i, p in enumerate(p_values) if p is not None)
+    adjusted = [0.0] * len(p_values)
     largest = 0.0
-    for rank, (p, i) in enumerate(known):
-        largest = max(largest, min(1.0, p * (len(known) - rank)))
-        found[i] = largest
-    return tuple(found)
+    for rank, i in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[i]))
+        adjusted[i] = largest
+    return adjusted

@@ -58,11 +58,11 @@ def proportion(
         return Estimate(share, interval_reason=ONE_PATIENT, n=n)
     if clusters == n:
         low, high = wilson(share, n, normal_quantile(confidence))
-        return Estimate(share, low=low, high=high, method=WILSON, n=n)
+        return Estimate(share, low=low, high=high, method=WILSON, n=n, clusters=n)
     low, high = wilson(
         share, n / design_effect(hits, sizes), student_quantile(confidence, clusters - 1)
     )
-    return Estimate(share, low=low, high=high, method=WILSON_CLUSTERED, n=n)
+    return Estimate(share, low=low, high=high, method=WILSON_CLUSTERED, n=n, clusters=clusters)
 
 
 def design_effect(hits: NDArray[np.integer], sizes: NDArray[np.integer]) -> float:
