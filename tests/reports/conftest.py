@@ -40,7 +40,9 @@ def simulated(classes, films=400, seed=0, patients=150):
     results = pd.DataFrame({"path": paths, "status": status})
     results["label"] = np.where(ok, np.array(classes, dtype=object)[guess], "")
     for k, name in enumerate(classes):
-        results[f"prob.{name}"] = [str(p) if o else "" for p, o in zip(prob[:, k].tolist(), ok, strict=True)]
+        results[f"prob.{name}"] = [
+            str(p) if o else "" for p, o in zip(prob[:, k].tolist(), ok, strict=True)
+        ]
     labels = pd.DataFrame(
         {
             "path": paths[3:],
@@ -90,7 +92,12 @@ def curves(name, positive, scores):
         tuple(int((c & positive).sum()) for c in called),
         tuple(int((c & ~positive).sum()) for c in called),
     )
-    return recall, ReliabilityCurve(name, tuple(bins)), DecisionCurve(name, tuple(at), model, everyone), counts
+    return (
+        recall,
+        ReliabilityCurve(name, tuple(bins)),
+        DecisionCurve(name, tuple(at), model, everyone),
+        counts,
+    )
 
 
 def with_curves(task: TaskReport, truth, prob, wanted) -> TaskReport:

@@ -54,7 +54,7 @@ def forest(
     height = _ROW * max(1, len(rows))
     y = alt.Y("group:N", sort=names, title=None, axis=alt.Axis(labelLimit=180, ticks=False))
     scale = alt.Scale(domain=list(domain), nice=False) if domain else alt.Scale(zero=False)
-    x = alt.X("value:Q", title=heading(axis), scale=scale, axis=alt.Axis(tickCount=5))
+    x = alt.X("value:Q", title=heading(axis), scale=scale, axis=alt.Axis(tickCount=4))
     base = alt.Chart(data_of(rows), title=heading(title))
     layers = [
         base.mark_rule(color=COLOURS[0], strokeWidth=1.5).encode(

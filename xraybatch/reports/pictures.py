@@ -185,9 +185,7 @@ def _of_classes(task: TaskReport) -> Iterator[Picture]:
     groups = [(name, estimates["auc"]) for name, _, estimates in found.rows if "auc" in estimates]
     if not any(estimate.value is not None for _, estimate in groups):
         return
-    rows = tuple(
-        (name, words.value(e), words.interval(e), f"{e.n:,}") for name, e in groups
-    )
+    rows = tuple((name, words.value(e), words.interval(e), f"{e.n:,}") for name, e in groups)
     yield Picture(
         "classes",
         "",

@@ -273,7 +273,7 @@ def dashes(field: str, names: Sequence[str]) -> Any:
 def styled(chart: Any) -> Any:
     """A whole chart in the style of all of them."""
     return (
-        chart.configure_axis(gridColor="#eeeeee", titleFontWeight="normal")
+        chart.configure_axis(gridColor="#eeeeee", titleFontWeight="normal", labelFlush=False)
         .configure_view(stroke="#cccccc")
         .configure_title(anchor="start", fontSize=14)
         .properties(background="white")

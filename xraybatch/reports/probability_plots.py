@@ -6,6 +6,7 @@ What the axis below them is, is always the probability of the class, from 0 to 1
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from xraybatch.evaluation.curves import DecisionCurve, ReliabilityCurve, ThresholdCounts
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 ALL_FILMS, NO_FILM, MODEL = "act on every film", "act on none", "act on the model"
 _BINS = 25
-_LOW = 64  # height of a histogram
+_LOW, _MIDDLE, _TALL = 60, 264, 330  # heights, so that the three stand well side by side
 
 
 def reliability_of(curve: ReliabilityCurve, title: str = "Reliability") -> alt.VConcatChart:
@@ -61,7 +62,7 @@ def reliability_of(curve: ReliabilityCurve, title: str = "Reliability") -> alt.V
         )
         .properties(width=SQUARE, height=_LOW)
     )
-    above = alt.layer(diagonal, whiskers, line, points).properties(width=SQUARE, height=SQUARE)
+    above = alt.layer(diagonal, whiskers, line, points).properties(width=SQUARE, height=_MIDDLE)
     chart: alt.VConcatChart = styled(alt.vconcat(above, bars, spacing=12))
     return chart
 
@@ -86,9 +87,7 @@ def decision_of(curve: DecisionCurve, title: str = "Decision curve") -> alt.Laye
     ]
     low, high = _benefits(curve.model, curve.everyone)
     # acting on every film falls without end: what lies far below 0 is cut off
-    y = alt.Y(
-        "benefit:Q", title="net benefit", scale=alt.Scale(domain=[low, high], nice=False)
-    )
+    y = alt.Y("benefit:Q", title="net benefit", scale=alt.Scale(domain=[low, high], nice=False))
     x = _probability("threshold:Q", "threshold probability")
     shade = (
         alt.Chart(data_of(band), title=heading(title))
@@ -108,9 +107,7 @@ def decision_of(curve: DecisionCurve, title: str = "Decision curve") -> alt.Laye
             strokeDash=alt.StrokeDash("act:N", title=None, scale=kinds, sort=names),
         )
     )
-    chart: alt.LayerChart = styled(
-        alt.layer(shade, lines).properties(width=SQUARE, height=round(0.7 * SQUARE))
-    )
+    chart: alt.LayerChart = styled(alt.layer(shade, lines).properties(width=SQUARE, height=_TALL))
     return chart
 
 
@@ -126,7 +123,7 @@ def scores_of(counts: ThresholdCounts, title: str = "Scores by truth") -> alt.VC
     ):
         last = side == "negatives"
         panels.append(
-            alt.Chart(data_of(rows), **({} if last else {"title": heading(title)}))
+            alt.Chart(data_of(rows), title=alt.Undefined if last else heading(title))
             .mark_bar(color=colour, opacity=0.75, binSpacing=1)
             .encode(
                 x=alt.X(
@@ -145,7 +142,7 @@ def scores_of(counts: ThresholdCounts, title: str = "Scores by truth") -> alt.VC
                 ),
                 tooltip=[_said("from"), _said("to"), alt.Tooltip(f"{side}:Q", title="films")],
             )
-            .properties(width=SQUARE, height=round(0.33 * SQUARE))
+            .properties(width=SQUARE, height=_TALL // 2 - 1)
         )
     chart: alt.VConcatChart = styled(alt.vconcat(*panels, spacing=2))
     return chart
@@ -162,7 +159,7 @@ def score_rows(counts: ThresholdCounts) -> list[dict[str, float]]:
     last = len(counts.thresholds) - 1
     edges = sorted({round(i * last / _BINS) for i in range(_BINS + 1)})
     rows = []
-    for begin, end in zip(edges, edges[1:], strict=False):
+    for begin, end in pairwise(edges):
         above = 0 if end == last else 1  # the last bin holds 1 too
         rows.append(
             {

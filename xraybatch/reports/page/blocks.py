@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from xraybatch.evaluation.estimate import Estimate
-from xraybatch.evaluation.report import ConfusionMatrix, TaskReport
+from xraybatch.evaluation.report import TaskReport
 from xraybatch.reports import words
 from xraybatch.reports.html_text import row, text
 from xraybatch.reports.sections import Block, Bullets, Table, Warned
@@ -22,8 +22,14 @@ def blocks_html(blocks: tuple[Block, ...], task: TaskReport | None = None) -> It
     task : TaskReport, optional
         Whose section it is.
     """
-    for block in blocks:
+    for i, block in enumerate(blocks):
+        after = blocks[i + 1] if i + 1 < len(blocks) else None
         match block:
+            case Table() if _is_matrix(block, task):
+                said = blocks[i - 1] if i else ""
+                yield _matrix(task, said if isinstance(said, str) else "")
+            case str() if _is_matrix(after, task):
+                pass  # the caption of the matrix
             case Table():
                 yield _table(block, task)
             case Warned():
@@ -41,9 +47,13 @@ def plain_table(table: Table) -> str:
     return f'<div class="wide"><table>{head}<tbody>{body}</tbody></table></div>'
 
 
+def _is_matrix(block: Block | None, task: TaskReport | None) -> bool:
+    if task is None or task.confusion is None or not isinstance(block, Table):
+        return False
+    return block.head[1:-1] == task.confusion.classes
+
+
 def _table(table: Table, task: TaskReport | None) -> str:
-    if task and task.confusion and table.head[1:-1] == task.confusion.classes:
-        return _matrix(task.confusion)
     if task and table.head[1:3] and table.head[1] == "value":
         return _estimates(table, {words.title(n): e for n, e in task.estimates.items()})
     return plain_table(table)
@@ -76,8 +86,8 @@ def _estimates(table: Table, known: Mapping[str, Estimate]) -> str:
     head = "".join(f'<th scope="col">{text(c)}</th>' for c in table.head[1:])
     scale = '<th class="whisker" aria-hidden="true"><span>0</span><span>1</span></th>'
     return (
-        f'<div class="wide"><table class="numbers"><thead><tr><td></td>{scale}{head}</tr></thead>'
-        f"<tbody>{''.join(body)}</tbody></table></div>"
+        '<div class="wide main"><table class="numbers"><thead>'
+        f"<tr><td></td>{scale}{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
     )
 
 
@@ -92,7 +102,10 @@ def _whisker(estimate: Estimate) -> str:
     return f'<div>{line}<b style="left:{100 * estimate.value:.1f}%"></b></div>'
 
 
-def _matrix(matrix: ConfusionMatrix) -> str:
+def _matrix(task: TaskReport | None, caption: str) -> str:
+    assert task is not None
+    assert task.confusion is not None
+    matrix = task.confusion
     names = matrix.classes
     columns = "".join(f'<th scope="col">{text(name)}</th>' for name in names)
     rows = []
@@ -104,10 +117,10 @@ def _matrix(matrix: ConfusionMatrix) -> str:
         )
         rows.append(f'<tr><th scope="row">{text(name)}</th>{cells}<td>{films:,}</td></tr>')
     return (
-        '<div class="wide"><table class="matrix"><caption>Films; below each count its share of the '
-        f'row</caption><thead><tr><td></td><th colspan="{len(names)}" scope="colgroup">predicted'
-        f'</th><td></td></tr><tr><th scope="col">truth</th>{columns}<th scope="col">films</th></tr>'
-        f"</thead><tbody>{''.join(rows)}</tbody></table></div>"
+        f'<div class="wide square"><table class="matrix"><caption>{text(caption)}</caption>'
+        f'<thead><tr><td></td><th colspan="{len(names)}" scope="colgroup">predicted</th><td></td>'
+        f'</tr><tr><th scope="col">truth</th>{columns}<th scope="col">films</th></tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
 
 

@@ -130,7 +130,7 @@ def _inner(found: list[Section], task: TaskReport | None = None) -> Iterator[str
 
 
 def _task(page: _Page, name: str, task: TaskReport, found: list[Section]) -> Iterator[str]:
-    yield from _inner(found, task)
+    yield f'<div class="headline">{"".join(_inner(found, task))}</div>'
     # the matrix stands among the tables, with its shares
     drawn = [picture for picture in pictures(task) if picture.kind != "confusion"]
     curves = curves_of(task)

@@ -25,6 +25,7 @@ _CONFIG = {
         "domainColor": "var(--line)",
         "tickColor": "var(--line)",
         "titleFontWeight": "normal",
+        "labelFlush": False,
         "labelFontSize": 11,
         "titleFontSize": 12,
     },
@@ -56,6 +57,7 @@ def specification(picture: Picture) -> dict[str, Any]:
     """The chart as Vega-Lite in the page's colours, with the mark that the slider moves."""
     spec: dict[str, Any] = _themed(picture.chart.to_dict(format="vega-lite"))
     _without_titles(spec)
+    spec.pop("background", None)  # the page's own, light or dark
     config = {key: value for key, value in _CONFIG.items() if key != "legend_below"}
     if picture.kind in ("roc", "precision-recall"):
         config["legend"] = {**_CONFIG["legend"], **_CONFIG["legend_below"]}  # type: ignore[dict-item]

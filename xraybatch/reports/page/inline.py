@@ -16,9 +16,8 @@ _POLICY = (
     "base-uri 'none'; form-action 'none'"
 )
 # What would end a script element, or is a line end to a script but not to JSON.
-_ESCAPED = str.maketrans(
-    {c: f"\\u{ord(c):04x}" for c in ("<", ">", "&", "\N{LINE SEPARATOR}", "\N{PARAGRAPH SEPARATOR}")}
-)
+_ENDS = ("<", ">", "&", "\N{LINE SEPARATOR}", "\N{PARAGRAPH SEPARATOR}")
+_ESCAPED = str.maketrans({c: f"\\u{ord(c):04x}" for c in _ENDS})
 
 
 def resource(name: str) -> str:

@@ -19,7 +19,7 @@ def flow_html(report: Report) -> str:
     join = report.join
     answered = join.matched - sum(join.failed.values())
     steps = [
-        _step("in the results", join.results_films, [(join.only_in_results, "without a label row")]),
+        _step("in the results", join.results_films, [(join.only_in_results, "not in the labels")]),
         _step(
             f"matched with labels by {join.matched_by}",
             join.matched,
@@ -65,7 +65,7 @@ def _result(task: TaskReport, report: Report) -> str:
     )
     return (
         f"{text(whose + words.title(name) + about)} <strong>{words.value(estimate)}</strong>"
-        f"{text(known + where)}"
+        f"{text(known + where).replace(' %', '&nbsp;%')}"
     )
 
 
