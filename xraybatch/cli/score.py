@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,57 @@ _A_PATH = click.Path(path_type=Path)
     help="A task of RESULTS, where no run record lies beside them. Repeatable.",
 )
 @positive_option
+@click.option(
+    "--by",
+    type=click.Choice(["film", "study", "patient"]),
+    default="film",
+    show_default=True,
+    help="Put the films of a study (a patient) together to one answer, and score these.",
+)
+@click.option(
+    "--aggregate",
+    type=click.Choice(["mean", "max", "vote", "noisy-or"]),
+    default="mean",
+    show_default=True,
+    help="How, with --by: the mean of the probabilities, the highest of the positive class, the "
+    "answer of most films, or one less the product of the probabilities of being negative.",
+)
+@click.option(
+    "--by-column",
+    metavar="COLUMN",
+    help="Column of the study (patient) in either table.  [default: study (patient); without one, "
+    "the folders of MURA]",
+)
+@click.option(
+    "--save-aggregated",
+    "aggregated",
+    type=_A_PATH,
+    metavar="FILE",
+    help="Write what --by put together: the unit, n_films, its answers (CSV).",
+)
+@click.option(
+    "--slice",
+    "slices",
+    multiple=True,
+    metavar="COLUMN",
+    help="Main numbers for each value of a column of either table (a site, a sex, a tag.*), the "
+    "worst first, each tested against all other films. Repeatable.",
+)
+@click.option(
+    "--min-slice",
+    default=20,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Films that a slice needs to be shown.",
+)
+@click.option(
+    "--reader",
+    "readers",
+    multiple=True,
+    metavar="COLUMN",
+    help="A column of LABELS with a reader's answers: everybody's agreement with everybody. "
+    "Repeatable.",
+)
 @report_options("report")
 @click.option(
     "--fail-under",
@@ -47,6 +99,7 @@ def command(
     positive: str | None,
     as_json: bool,
     reports: tuple[Path, ...],
+    aggregated: Path | None,
     overwrite: bool,
     bars: tuple[str, ...],
     **values: Any,
@@ -65,6 +118,7 @@ def command(
       xraybatch score results.csv hospital.csv --path-column file --label-column finding \\
           --label-map 0=normal,1=abnormal --patient-column mrn
       xraybatch score results.csv labels.csv --fail-under auc=0.9 --fail-under recall.normal=0.8
+      xraybatch score results.csv labels.csv --by study --slice site --reader dr_a --reader dr_b
       xraybatch score other.csv labels.csv --task label:ordinal=mild,moderate,severe
     """
     from xraybatch.cli.console import ConsoleProgress, stdout
@@ -91,6 +145,7 @@ def command(
                 "Choose another name.",
             )
         check_report_path(path, overwrite=overwrite)
+    _check_aggregated(aggregated, values["by"], {*inputs, *reports}, overwrite)
     for bar in bars:
         parse_bar(bar)
     report = score_tables(
@@ -99,6 +154,7 @@ def command(
         requests=[parse_task_request(text) for text in tasks],
         positive=positive,
         options=score_options(**values),
+        aggregated=aggregated,
         progress=ConsoleProgress(quiet=as_json),
     )
     if as_json:
@@ -109,3 +165,20 @@ def command(
         write_report(report, path)
         click.echo(f"Report: {path}", err=True)
     check_bars(report, bars)
+
+
+def _check_aggregated(path: Path | None, by: str, taken: Collection[Path], overwrite: bool) -> None:
+    from xraybatch.core.errors import InputError, UsageError
+
+    if path is None:
+        return
+    if by == "film":
+        raise UsageError("--save-aggregated needs something put together.", "Add --by study.")
+    if path in taken or path.resolve() in taken:
+        raise UsageError(f"--save-aggregated {path} is a table or report of this command.",
+                         "Choose another name.")  # fmt: skip
+    if path.exists() and not overwrite:
+        raise InputError(
+            f"{path} is there already and is not overwritten.",
+            "Choose another --save-aggregated, or allow it with --overwrite.",
+        )

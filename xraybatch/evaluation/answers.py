@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from xraybatch.evaluation.join import Joined
 
 MASKED = -1
+_NO_YES = ("0", "1")
 _SUM_TOLERANCE = 1e-3
 _ROUNDING = 1e-6  # a float32 softmax may pass 1 by so much
 
@@ -97,34 +98,21 @@ def answers(
     """
     ok = (joined.results["status"] == FilmStatus.OK).to_numpy(dtype=bool)
     if task.kind is TaskKind.MULTILABEL:
-        values: tuple[str, ...] = ("0", "1")
-        truth = np.stack(
-            [_truth(joined.labels[c], values, label_map, c) for c in truth_columns], axis=1
-        )
+        each = [class_codes(joined.labels[c], _NO_YES, label_map, c) for c in truth_columns]
+        truth = np.stack(each, axis=1)
         labelled = (truth != MASKED).any(axis=1)
-        guesses = [
-            _codes(joined.results[_answer(joined.results, task, several, "pred", c)], values)
-            for c in task.classes
-        ]
-        predicted = np.stack(guesses, axis=1)
-        wrong = (predicted == MASKED).any(axis=1)
     else:
-        values = task.classes
-        truth = _truth(joined.labels[truth_columns[0]], values, label_map, truth_columns[0])
-        labelled = truth != MASKED
-        predicted = _codes(joined.results[_answer(joined.results, task, several)], values)
-        wrong = predicted == MASKED
-    if (wrong & ok).any():
-        path = joined.results["path"].iloc[int(np.argmax(wrong & ok))]
-        raise InputError(
-            f"The answer of task '{task.name}' for '{path}' is none of: {', '.join(values)}.",
-            "Was the results table edited, or are its tasks others than those named?",
+        truth = class_codes(
+            joined.labels[truth_columns[0]], task.classes, label_map, truth_columns[0]
         )
-    probabilities = _probabilities(joined.results[ok], task, several)
+        labelled = truth != MASKED
+    read = joined.results[ok]
+    predicted = answer_codes(read, task, several)
+    probabilities = answer_probabilities(read, task, several)
     scored, failed = labelled & ok, labelled & ~ok
     return Answers(
         truth[scored],
-        predicted[scored],
+        predicted[labelled[ok]],
         None if probabilities is None else probabilities[labelled[ok]],
         joined.patients[scored],
         truth[failed],
@@ -134,9 +122,16 @@ def answers(
     )
 
 
-def _truth(
+def class_codes(
     column: pd.Series[str], classes: Sequence[str], label_map: Mapping[str, str], name: str
 ) -> NDArray[np.int64]:
+    """Numbers ``(n,)`` of the classes in a column of labels, `MASKED` where a cell is empty.
+
+    Raises
+    ------
+    InputError
+        If a cell is no class; the message names column and values.
+    """
     stripped = column.str.strip()  # as training reads them
     mapped = stripped.map(lambda value: label_map.get(value, value)) if label_map else stripped
     codes = _codes(mapped, classes)
@@ -152,25 +147,42 @@ def _truth(
     return codes
 
 
-def _codes(column: pd.Series[str], classes: Sequence[str]) -> NDArray[np.int64]:
-    number = {name: i for i, name in enumerate(classes)}
-    return np.array([number.get(cell, MASKED) for cell in column.tolist()], dtype=np.int64)
+def answer_codes(results: pd.DataFrame, task: Task, several: bool) -> NDArray[np.int64]:
+    """The answers of films that have one: class indices ``(n,)``, of findings 0 and 1 ``(n, K)``.
 
-
-def _answer(
-    results: pd.DataFrame, task: Task, several: bool, part: str = "", name: str = ""
-) -> str:
-    column = answer_column(task, several, part, name)
-    if column not in results:
-        has = ", ".join(str(c) for c in results.columns[:20])
+    Raises
+    ------
+    InputError
+        If an answer is no class of the task.
+    """
+    if task.kind is TaskKind.MULTILABEL:
+        values: tuple[str, ...] = _NO_YES
+        columns = [_answer(results, task, several, "pred", c) for c in task.classes]
+        codes = np.stack([_codes(results[column], values) for column in columns], axis=1)
+        wrong = (codes == MASKED).any(axis=1)
+    else:
+        values = task.classes
+        codes = _codes(results[_answer(results, task, several)], values)
+        wrong = codes == MASKED
+    if wrong.any():
+        path = results["path"].iloc[int(np.argmax(wrong))]
         raise InputError(
-            f"The results have no column '{column}'; they have: {has}.",
-            "Are they of another model, or are the tasks others than those named?",
+            f"The answer of task '{task.name}' for '{path}' is none of: {', '.join(values)}.",
+            "Was the results table edited, or are its tasks others than those named?",
         )
-    return column
+    return codes
 
 
-def _probabilities(results: pd.DataFrame, task: Task, several: bool) -> NDArray[np.float64] | None:
+def answer_probabilities(
+    results: pd.DataFrame, task: Task, several: bool
+) -> NDArray[np.float64] | None:
+    """The probabilities ``(n, K)`` of films that have an answer; None where there are none.
+
+    Raises
+    ------
+    InputError
+        If they are none: not within 0 and 1, or not summing to 1 where classes exclude each other.
+    """
     wanted = [answer_column(task, several, "prob", name) for name in task.classes]
     if not any(column in results for column in wanted):
         return None
@@ -195,6 +207,24 @@ def _probabilities(results: pd.DataFrame, task: Task, several: bool) -> NDArray[
             "Classes that do not exclude each other are a task of kind multilabel.",
         )
     return values
+
+
+def _codes(column: pd.Series[str], classes: Sequence[str]) -> NDArray[np.int64]:
+    number = {name: i for i, name in enumerate(classes)}
+    return np.array([number.get(cell, MASKED) for cell in column.tolist()], dtype=np.int64)
+
+
+def _answer(
+    results: pd.DataFrame, task: Task, several: bool, part: str = "", name: str = ""
+) -> str:
+    column = answer_column(task, several, part, name)
+    if column not in results:
+        has = ", ".join(str(c) for c in results.columns[:20])
+        raise InputError(
+            f"The results have no column '{column}'; they have: {has}.",
+            "Are they of another model, or are the tasks others than those named?",
+        )
+    return column
 
 
 def _number(cell: str) -> float:

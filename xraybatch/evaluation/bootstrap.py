@@ -8,16 +8,20 @@ films. Any other number gets whole-number weights, how often each film counts.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xraybatch.core.cores import available_cores
 from xraybatch.evaluation.estimate import Estimate
 from xraybatch.evaluation.proportions import ONE_PATIENT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    Weighted = Callable[[NDArray[np.int64], NDArray[np.float64]], None]
 
 BCA = "bootstrap, BCa"
 PERCENTILE = "bootstrap, percentile"
@@ -25,6 +29,7 @@ _NO_WIDTH = 1e-9  # wider than rounding
 NO_VARIATION = "it does not vary between resamples"
 UNDEFINED_DRAWS = "it is undefined in nearly every resample"
 UNRELIABLE_ABOVE = 0.01
+_FEW_PATIENTS = 20_000
 _CHUNK_CELLS = 1 << 22  # cells of one chunk's matrices: 32 MB
 
 
@@ -128,8 +133,59 @@ def patient_weights(patients: int, resamples: int, seed: int) -> Iterator[NDArra
     A stream of its own for every resample: the same whoever computes it, in whatever order.
     """
     for child in np.random.SeedSequence(seed).spawn(resamples):
-        drawn = np.random.default_rng(child).integers(0, patients, patients)
-        yield np.bincount(drawn, minlength=patients)
+        yield _drawn(child, patients)
+
+
+def _drawn(child: np.random.SeedSequence, patients: int) -> NDArray[np.int64]:
+    indices = np.random.default_rng(child).integers(0, patients, patients)
+    return np.bincount(indices, minlength=patients)
+
+
+def weighted_values(
+    patients: int,
+    width: int,
+    worker: Callable[[], Weighted],
+    sampling: Sampling,
+    threads: int | None = None,
+) -> NDArray[np.float64]:
+    """Values of every resample of `patients`, worked out on several threads.
+
+    Parameters
+    ----------
+    patients : int
+        How many can be drawn.
+    width : int
+        How many values a resample has.
+    worker : callable
+        Called once a thread, so that each has buffers of its own. What it returns takes the
+        weights ``(patients,)`` that `patient_weights` yields, and the row ``(width,)`` to fill.
+    sampling : Sampling
+    threads : int, optional
+        By default as many as this process has cores, or one for few patients, where threads only
+        wait for each other. They change no digit.
+
+    Returns
+    -------
+    ndarray of float64, shape (resamples, width)
+        No rows where there are fewer than two patients.
+    """
+    resamples = sampling.resamples if patients > 1 else 0
+    children = np.random.SeedSequence(sampling.seed).spawn(resamples)
+    found = np.empty((resamples, width))
+    cores = available_cores() if patients > _FEW_PATIENTS else 1
+    workers = min(threads or cores, max(1, resamples))
+
+    def some(first: int) -> None:
+        fill = worker()
+        for row in range(first, resamples, workers):
+            fill(_drawn(children[row], patients), found[row])
+
+    if workers == 1:
+        some(0)
+    else:
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(some, range(workers)))  # a list, so that an error is raised here
+    return found
 
 
 def count_samples(

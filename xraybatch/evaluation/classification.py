@@ -96,9 +96,21 @@ def kappa(counts: Counts, power: int = 0) -> Values:
     return _ratio(chance - observed, chance)
 
 
+def linear_kappa(counts: Counts) -> Values:
+    """Cohen's kappa with linear weights, for ordered grades."""
+    return kappa(counts, power=1)
+
+
 def quadratic_kappa(counts: Counts) -> Values:
     """Cohen's kappa with quadratic weights, for ordered grades."""
     return kappa(counts, power=2)
+
+
+def mean_grade_error(counts: Counts) -> Values:
+    """Mean distance of prediction and truth in grades, 0 and up; undefined without films."""
+    grades = np.arange(counts.shape[-1])
+    distance = np.abs(grades[:, None] - grades[None, :])
+    return _ratio((counts * distance).sum((-2, -1)), _films(counts))
 
 
 def mcc(counts: Counts) -> Values:
@@ -127,7 +139,11 @@ OVERALL: dict[str, Callable[[Counts], Values]] = {
     "kappa": kappa,
     "mcc": mcc,
 }
-ORDINAL_ONLY: dict[str, Callable[[Counts], Values]] = {"quadratic_kappa": quadratic_kappa}
+ORDINAL_ONLY: dict[str, Callable[[Counts], Values]] = {
+    "quadratic_kappa": quadratic_kappa,
+    "linear_kappa": linear_kappa,
+    "mean_grade_error": mean_grade_error,
+}
 
 NO_FILMS = "no film has both a label and an answer"
 

@@ -65,6 +65,18 @@ def evaluate(
     )
 
 
+def main_numbers(task: Task, given: Answers, sampling: Sampling) -> dict[str, Estimate]:
+    """The few numbers that are made of parts of the films."""
+    parts = [_of_finding(given, k) for k in range(len(task.classes))]
+    return {"macro_auc": _macro_auc(task, parts, sampling.confidence)}
+
+
+def ranked_parts(task: Task, given: Answers) -> list[ranking.Part]:
+    """Each finding to be ranked, on the films labelled for it; empty without probabilities."""
+    parts = [_of_finding(given, k) for k in range(len(task.classes))]
+    return _ranked(task, parts)
+
+
 def _as_binary(task: Task, finding: str) -> Task:
     return Task(task.name, TaskKind.BINARY, (f"no {finding}", finding), finding)
 
@@ -86,14 +98,18 @@ def _of_finding(given: Answers, k: int) -> Answers:
 
 
 def _macro_auc(task: Task, parts: Sequence[Answers], confidence: float) -> Estimate:
-    ranked = [
+    ranked = _ranked(task, parts)
+    if not ranked:
+        return Estimate.undefined(single_label.NO_PROBABILITIES, len(parts[0].y_true))
+    return ranking.macro_auc(ranked, confidence)
+
+
+def _ranked(task: Task, parts: Sequence[Answers]) -> list[ranking.Part]:
+    return [
         ranking.Part(part.y_true == _PRESENT, part.y_prob[:, _PRESENT], part.patients, name)
         for part, name in zip(parts, task.classes, strict=True)
         if part.y_prob is not None
     ]
-    if not ranked:
-        return Estimate.undefined(single_label.NO_PROBABILITIES, len(parts[0].y_true))
-    return ranking.macro_auc(ranked, confidence)
 
 
 def _macro_counts(

@@ -13,6 +13,7 @@ from xraybatch.core.status import FilmStatus
 from xraybatch.evaluation.estimate import Estimate
 from xraybatch.evaluation.report import JoinReport
 from xraybatch.sources.matching import Film, match
+from xraybatch.sources.mura import mura_place
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 
 BY_PATH = "path"
 INDEPENDENT = "films treated as independent: no patients known"
+SEEN = "seen_in_training"
 _EXAMPLES = 3
+_YES = ("1", "True", "true", "1.0")
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class Joined:
     patients_known : bool
     only_in_results, only_in_labels : tuple of int
         A few rows as a spreadsheet counts them, the header being 1: a path may be a person's name.
+    aggregated : pandas.DataFrame or None
+        Where the rows are studies: these, to be written out.
     """
 
     results: pd.DataFrame
@@ -45,6 +50,7 @@ class Joined:
     patients_known: bool
     only_in_results: tuple[int, ...] = ()
     only_in_labels: tuple[int, ...] = ()
+    aggregated: pd.DataFrame | None = None
 
 
 def join(
@@ -77,7 +83,14 @@ def join(
         results, or twice with different truth in the labels, or no film is in both.
     """
     _check_columns(results, labels, path_column, patient_column)
-    home = _patient_home(results, labels, patient_column, truth_columns)
+    home, told_by_places = _patient_home(results, labels, patient_column, truth_columns), []
+    if home is None:
+        some = len(results) and mura_place(results["path"].iloc[0])
+        places = [mura_place(path) for path in results["path"]] if some else []
+        if some and all(places):
+            results = results.assign(patient=[place.patient for place in places if place])
+            home = _Home("results", "patient")
+            told_by_places = ["Patients are those of MURA's places."]
     if home is not None:
         table = labels if home.table == "labels" else results
         table = table.assign(**{home.column: table[home.column].map(plain_name)})
@@ -108,6 +121,7 @@ def join(
         f"No path was in both tables, so films were matched by {fallback}." if fallback else "",
         better,
         f"Rows of the labels without a path, left out: {without_path}." if without_path else "",
+        *told_by_places,
         "" if home else "No patients are known: films are treated as independent.",
         f"Films without a patient, each counted as a patient of its own: {alone}." if alone else "",
     ]
@@ -125,6 +139,16 @@ def join(
         sentences=tuple(filter(None, said)),
     )
     return joined, report
+
+
+def seen_films(results: pd.DataFrame) -> NDArray[np.bool_]:
+    """Which films ``(n,)`` the model was trained on, as far as the results say."""
+    import numpy as np
+
+    if SEEN not in results:
+        return np.zeros(len(results), bool)
+    found: NDArray[np.bool_] = results[SEEN].isin(_YES).to_numpy(dtype=bool)
+    return found
 
 
 def check_order(results: pd.DataFrame, labels: pd.DataFrame) -> None:

@@ -20,6 +20,8 @@ from xraybatch.evaluation.curves import (
     ThresholdCounts,
 )
 from xraybatch.evaluation.estimate import Estimate
+from xraybatch.evaluation.readers import ReaderReport
+from xraybatch.evaluation.slices import SliceReport
 
 SCHEMA_VERSION = "1.1"
 
@@ -119,6 +121,12 @@ class TaskReport:
     explorer : tuple of ThresholdCounts
     findings : tuple of TaskReport
         Multilabel: each finding as a binary task of its own.
+    seen : int
+        Films that the model was trained on, as far as its results say.
+    without_seen : mapping of str to Estimate
+        The main numbers without them; empty where there are none.
+    slices : tuple of SliceReport
+    readers : ReaderReport or None
     sentences : tuple of str
     """
 
@@ -140,18 +148,51 @@ class TaskReport:
     decision: tuple[DecisionCurve, ...] = ()
     explorer: tuple[ThresholdCounts, ...] = ()
     findings: tuple[TaskReport, ...] = ()
+    seen: int = 0
+    without_seen: Mapping[str, Estimate] = field(default_factory=dict)
+    slices: tuple[SliceReport, ...] = ()
+    readers: ReaderReport | None = None
     sentences: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the numbers depend on besides the tables."""
+    """What the numbers depend on besides the tables; `unit` is what is scored: films, studies."""
 
     confidence: float
     resamples: int
     seed: int
     clustering: str
     failed_films: str
+    unit: str = "film"
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What the results' run record says of the model; empty where it does not.
+
+    Attributes
+    ----------
+    name, seal, created : str
+    split, overlap : str
+        How its films were split, and what was tested to stand in one part only.
+    films, patients : int or None
+        That it was made from, all parts together.
+    thresholds : mapping of str to str
+        By task, where the thresholds behind its answers come from.
+    distortion : str
+        Why its probabilities are none, as far as its training says; empty where nothing does.
+    """
+
+    name: str
+    seal: str
+    created: str
+    split: str
+    overlap: str
+    films: int | None
+    patients: int | None
+    thresholds: Mapping[str, str]
+    distortion: str = ""
 
 
 @dataclass(frozen=True)
@@ -177,6 +218,8 @@ class Report:
         Of the packages that made the numbers.
     sources : tuple of Source
         Empty where tables came from memory.
+    model : ModelFacts or None
+        None: no run record lies with the results.
     sentences : tuple of str
         What stands above every number, such as "demonstration model".
     """
@@ -186,6 +229,7 @@ class Report:
     settings: Settings
     versions: Mapping[str, str] = field(default_factory=dict)
     sources: tuple[Source, ...] = ()
+    model: ModelFacts | None = None
     sentences: tuple[str, ...] = ()
     schema_version: str = SCHEMA_VERSION
 

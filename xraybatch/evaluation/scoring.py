@@ -12,9 +12,11 @@ from xraybatch.core.versions import versions_of
 from xraybatch.evaluation import findings, plugin_metrics, single_label
 from xraybatch.evaluation.answers import answers
 from xraybatch.evaluation.bootstrap import Sampling
+from xraybatch.evaluation.closer import look_closer
 from xraybatch.evaluation.columns import check_label_map, label_columns
 from xraybatch.evaluation.join import INDEPENDENT, Joined, join
 from xraybatch.evaluation.report import JoinReport, Report, Settings, TaskReport
+from xraybatch.evaluation.studies import FILM, Grouping, group
 from xraybatch.extension.records import Metric
 
 if TYPE_CHECKING:
@@ -48,6 +50,16 @@ class ScoreOptions:
         Of the bootstrap.
     metrics : sequence of Metric
         Of plugins; each enters the tasks of its kinds.
+    grouping : Grouping
+        Whether films are scored, or studies.
+    thresholds : mapping of str to sequence of float
+        By task, those behind the answers, as the run record has them; only `grouping` asks.
+    slices : sequence of str
+        Columns of either table, for whose values the main numbers are made.
+    min_slice : int
+        Films that such a part needs.
+    readers : sequence of str
+        Columns of the labels with the answers of readers.
     """
 
     path_column: str = "path"
@@ -58,6 +70,16 @@ class ScoreOptions:
     resamples: int = 2000
     seed: int = 0
     metrics: Sequence[Metric] = ()
+    grouping: Grouping = field(default_factory=Grouping)
+    thresholds: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    slices: Sequence[str] = ()
+    min_slice: int = 20
+    readers: Sequence[str] = ()
+
+    @property
+    def sampling(self) -> Sampling:
+        """How intervals are made."""
+        return Sampling(self.confidence, self.resamples, self.seed)
 
     def __post_init__(self) -> None:
         if not 0.5 <= self.confidence < 1:
@@ -109,16 +131,20 @@ def score(
 def join_for(
     results: pd.DataFrame, labels: pd.DataFrame, tasks: Sequence[Task], options: ScoreOptions
 ) -> tuple[Joined, JoinReport]:
-    """The first half of `score`: which films of the two tables belong together."""
+    """The first half of `score`: which films belong together, and which studies."""
     check_label_map(options.label_map, tasks)
     homes = label_columns(labels.columns, tasks, options.label_column)
-    return join(
+    joined, told = join(
         results,
         labels,
         [column for columns in homes.values() for column in columns],
         path_column=options.path_column,
         patient_column=options.patient_column,
     )
+    if options.grouping.unit == FILM:
+        return joined, told
+    joined, said = group(joined, tasks, homes, options.thresholds, options.grouping)
+    return joined, replace(told, sentences=(*told.sentences, *said))
 
 
 def evaluate(
@@ -137,6 +163,7 @@ def evaluate(
             seed=options.seed,
             clustering=BY_PATIENT if joined.patients_known else INDEPENDENT,
             failed_films=FAILED_LEFT_OUT,
+            unit=options.grouping.unit,
         ),
         versions=versions_of(_PACKAGES),
     )
@@ -146,7 +173,7 @@ def _one_task(
     joined: Joined, task: Task, several: bool, columns: Sequence[str], options: ScoreOptions
 ) -> TaskReport:
     given = answers(joined, task, several, columns, options.label_map)
-    sampling = Sampling(options.confidence, options.resamples, options.seed)
+    sampling = options.sampling
     if task.kind is TaskKind.MULTILABEL:
         report = findings.evaluate(task, given, columns, sampling)
     else:
@@ -157,4 +184,4 @@ def _one_task(
             # a stranger's metric never replaces a number of ours
             name = metric.name if metric.name not in ours else f"plugin.{metric.name}"
             ours[name] = plugin_metrics.evaluate(metric, given, sampling)
-    return replace(report, estimates=ours)
+    return look_closer(replace(report, estimates=ours), task, given, joined, options)

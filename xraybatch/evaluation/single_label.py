@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
 NO_PROBABILITIES = "the results have no probabilities"
 NO_FILMS = classification.NO_FILMS
+MAIN = {
+    TaskKind.BINARY: ("auc", "accuracy", "sensitivity", "specificity", "kappa"),
+    TaskKind.MULTICLASS: ("macro_auc", "accuracy", "balanced_accuracy", "kappa"),
+    TaskKind.ORDINAL: ("macro_auc", "accuracy", "balanced_accuracy", "quadratic_kappa"),
+}
 
 
 def evaluate(task: Task, given: Answers, label_column: str, sampling: Sampling) -> TaskReport:
@@ -55,6 +60,31 @@ def evaluate(task: Task, given: Answers, label_column: str, sampling: Sampling) 
         ),
         curves=numbers.curves(),
     )
+
+
+def main_numbers(task: Task, given: Answers, sampling: Sampling) -> dict[str, Estimate]:
+    """The few numbers that are made of parts of the films."""
+    found = _Numbers(task, given, sampling).overall()
+    names = MAIN[task.kind]
+    return {name: found[name] for name in names}
+
+
+def ranked_parts(
+    task: Task, given: Answers, classes: Sequence[int] | None = None
+) -> list[ranking.Part]:
+    """Classes against the rest; those that the headline's AUC is of, unless `classes` says which.
+
+    Empty without probabilities.
+    """
+    if given.y_prob is None:
+        return []
+    if classes is None:
+        binary = task.kind is TaskKind.BINARY
+        classes = [task.positive_index] if binary else range(len(task.classes))
+    return [
+        ranking.Part(given.y_true == k, given.y_prob[:, k], given.patients, task.classes[k])
+        for k in classes
+    ]
 
 
 class _Numbers:
@@ -169,13 +199,5 @@ class _Numbers:
             return Estimate.undefined(NO_PROBABILITIES, self.films)
         if not self.films:
             return Estimate.undefined(NO_FILMS)
-        parts = [
-            ranking.Part(
-                self.given.y_true == k,
-                self.given.y_prob[:, k],
-                self.given.patients,
-                self.task.classes[k],
-            )
-            for k in classes
-        ]
+        parts = ranked_parts(self.task, self.given, classes)
         return ranking.macro_auc(parts, self.sampling.confidence)

@@ -9,18 +9,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xraybatch.core.errors import InputError, UsageError
-from xraybatch.core.files import sha256_of
+from xraybatch.core.files import sha256_of, write_text
 from xraybatch.core.label_maps import parse_label_map
 from xraybatch.core.log import log_note, logged
 from xraybatch.core.progress import SILENT, Progress
 from xraybatch.core.tables import read_table
 from xraybatch.core.tasks import Task, TaskKind, TaskRequest
+from xraybatch.evaluation.aggregation import MEAN
 from xraybatch.evaluation.columns import infer_tasks
-from xraybatch.evaluation.join import Joined, check_order
+from xraybatch.evaluation.join import Joined, check_order, seen_films
 from xraybatch.evaluation.report import Report, Source
 from xraybatch.evaluation.scoring import ScoreOptions, evaluate, join_for
+from xraybatch.evaluation.studies import FILM, Grouping
 from xraybatch.extension.registry import registry
 from xraybatch.prediction.record import record_path
+from xraybatch.reports.model_facts import model_facts, task_thresholds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,13 +99,22 @@ def read_labels(path: Path | str) -> Given:
     return Given(read_table(path), path.name, sha256_of(path), is_file=True)
 
 
-def score_options(*, label_map: str | None = None, **values: Any) -> ScoreOptions:
+def score_options(
+    *,
+    label_map: str | None = None,
+    by: str = FILM,
+    by_column: str | None = None,
+    aggregate: str = MEAN,
+    **values: Any,
+) -> ScoreOptions:
     """Options as a person gives them, with the metrics of every plugin.
 
     Parameters
     ----------
     label_map : str, optional
         As `xraybatch.core.label_maps.parse_label_map` reads it.
+    by, aggregate, by_column : str, optional
+        Unit, rule and column of a `Grouping`.
     **values
         The other fields of `ScoreOptions`.
 
@@ -114,7 +126,12 @@ def score_options(*, label_map: str | None = None, **values: Any) -> ScoreOption
         If two plugins register one metric.
     """
     classes = parse_label_map(label_map) if label_map else {}
-    return ScoreOptions(label_map=classes, metrics=registry().metrics(), **values)
+    return ScoreOptions(
+        label_map=classes,
+        metrics=registry().metrics(),
+        grouping=Grouping(by, aggregate, by_column),
+        **values,
+    )
 
 
 def score_tables(
@@ -124,6 +141,7 @@ def score_tables(
     requests: Sequence[TaskRequest] = (),
     positive: str | None = None,
     options: ScoreOptions | None = None,
+    aggregated: Path | None = None,
     progress: Progress = SILENT,
 ) -> Report:
     """Score results against labels.
@@ -137,6 +155,8 @@ def score_tables(
     positive : str, optional
         The positive class of the binary tasks; goes before the run record's.
     options : ScoreOptions, optional
+    aggregated : Path, optional
+        Where the answers to studies are written, if studies are scored.
     progress : Progress
         Is told where films are that stand in one table only.
 
@@ -155,7 +175,10 @@ def score_tables(
     if not results.record:
         progress.note("No run record lies with the results: nothing is known of their model.")
     tasks = tasks_of(results, requests, positive)
+    chosen = replace(chosen, thresholds=task_thresholds(results.record))
     joined, told = join_for(results.table, labels.table, tasks, chosen)
+    if aggregated is not None and joined.aggregated is not None:
+        write_text(aggregated, joined.aggregated.to_csv(index=False, lineterminator="\n"))
     _tell_examples(joined, results, labels, progress)
     report = evaluate(joined, told, tasks, chosen)
     sources = tuple(
@@ -163,7 +186,8 @@ def score_tables(
         for role, given in (("results", results), ("labels", labels))
         if given.is_file
     )
-    return replace(report, sources=sources, sentences=sentences)
+    facts = model_facts(results.record)
+    return replace(report, sources=sources, sentences=sentences, model=facts)
 
 
 def tasks_of(
@@ -220,9 +244,7 @@ def _warnings(results: Given) -> tuple[str, ...]:
 
 def _seen(results: pd.DataFrame) -> tuple[str, ...]:
     """Films that the model was trained on make it look better than it is."""
-    if "seen_in_training" not in results.columns:
-        return ()
-    seen = int(results["seen_in_training"].isin(["1", "True", "true", "1.0"]).sum())
+    seen = int(seen_films(results).sum())
     if not seen:
         return ()
     return (

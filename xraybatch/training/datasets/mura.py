@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
-import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from xraybatch.core.errors import InputError
+from xraybatch.sources.mura import MuraPlace, mura_place
 from xraybatch.training.datasets.films import Arrangement, FilmFile, Row
 from xraybatch.training.datasets.options import MURA
 from xraybatch.training.part_names import TEST, TRAIN
@@ -16,18 +16,13 @@ from xraybatch.training.part_names import TEST, TRAIN
 TASKS = ("abnormality", "region")
 NOT_MURA = "film outside MURA's tree"
 
-_FILM = re.compile(
-    r"(?:.*/)?(?P<tree>(?P<part>train|valid)/XR_(?P<region>[A-Z]+)/(?P<patient>patient\d+)"
-    r"/(?P<study>study\d+)_(?P<answer>positive|negative)/[^/]+)\Z",
-    re.IGNORECASE,
-)
 _PARTS = {"train": TRAIN, "valid": TEST}
 _ANSWERS = {"1": "positive", "0": "negative"}
 
 
 def is_mura(films: Sequence[FilmFile]) -> bool:
     """Whether most films lie where MURA has them."""
-    return sum(bool(_FILM.match(film.inner)) for film in films) * 2 > len(films)
+    return sum(_place(film) is not None for film in films) * 2 > len(films)
 
 
 def arrange_mura(films: Sequence[FilmFile], tables: Sequence[Path]) -> Arrangement:
@@ -52,15 +47,12 @@ def arrange_mura(films: Sequence[FilmFile], tables: Sequence[Path]) -> Arrangeme
     rows = []
     trees: dict[str, str] = {}
     for film in films:
-        found = _FILM.match(film.inner)
-        if not found:
+        place = _place(film)
+        if place is None:
             continue
-        region, patient = found["region"].lower(), found["patient"].lower()
-        answer = found["answer"].lower()
-        study = f"{patient}-{region}-{found['study'].lower()}"
-        part = _PARTS[found["part"].lower()]
-        rows.append(Row(film, (answer, region), part, patient, study))
-        trees[found["tree"].lower()] = answer
+        labels = (place.answer, place.region)
+        rows.append(Row(film, labels, _PARTS[place.part], place.patient, place.study))
+        trees[place.tree] = place.answer
     if not rows:
         raise InputError(
             "There is no film where MURA has them.",
@@ -81,6 +73,11 @@ def arrange_mura(films: Sequence[FilmFile], tables: Sequence[Path]) -> Arrangeme
             + [said for table in tables if (said := _compared(table, trees))]
         ),
     )
+
+
+def _place(film: FilmFile) -> MuraPlace | None:
+    found = mura_place(film.inner)
+    return found if found and found.part else None
 
 
 def _has(rows: Sequence[Row], part: str) -> bool:

@@ -1,0 +1,137 @@
+"""A closer look at one task: parts of the films, readers, films that were not seen before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from xraybatch.core.errors import InputError, UsageError
+from xraybatch.core.names import did_you_mean
+from xraybatch.core.tasks import Task, TaskKind
+from xraybatch.evaluation import findings, influence, readers, single_label
+from xraybatch.evaluation.answers import Answers, class_codes
+from xraybatch.evaluation.bootstrap import Sampling
+from xraybatch.evaluation.influence import Influence
+from xraybatch.evaluation.join import Joined, seen_films
+from xraybatch.evaluation.report import TaskReport
+from xraybatch.evaluation.slices import SliceReport, slice_by
+
+if TYPE_CHECKING:
+    from xraybatch.evaluation.estimate import Estimate
+    from xraybatch.evaluation.scoring import ScoreOptions
+
+
+def look_closer(
+    report: TaskReport, task: Task, given: Answers, joined: Joined, options: ScoreOptions
+) -> TaskReport:
+    """Add what options ask for, and the numbers without films that the model was trained on.
+
+    Parameters
+    ----------
+    report : TaskReport
+        Of `task` and `given`.
+    task : Task
+    given : Answers
+    joined : Joined
+        That `given` was read from.
+    options : ScoreOptions
+
+    Raises
+    ------
+    InputError
+        If a column is in neither table, or is no column of parts.
+    UsageError
+        If readers are asked for of a multilabel task.
+    """
+    sampling = options.sampling
+    seen = seen_films(joined.results)[given.rows]
+    count = int(seen.sum())
+    return replace(
+        report,
+        seen=count,
+        without_seen=main_numbers(task, given.of(~seen), sampling) if 0 < count < len(seen) else {},
+        slices=tuple(
+            _slice(task, given, joined, column, options) for column in options.slices
+        ),
+        readers=_readers(task, given, joined, options) if options.readers else None,
+    )  # fmt: skip
+
+
+def main_numbers(task: Task, given: Answers, sampling: Sampling) -> Mapping[str, Estimate]:
+    """The few numbers that are made of parts of the films."""
+    if task.kind is TaskKind.MULTILABEL:
+        return findings.main_numbers(task, given, sampling)
+    return single_label.main_numbers(task, given, sampling)
+
+
+def _slice(
+    task: Task, given: Answers, joined: Joined, column: str, options: ScoreOptions
+) -> SliceReport:
+    groups = int(given.patients.max(initial=-1)) + 1
+    ranked = _mean_auc(task, given, groups) is not None
+
+    def primary(some: Answers) -> Influence | None:
+        if ranked or task.kind is TaskKind.MULTILABEL:
+            return _mean_auc(task, some, groups)
+        return influence.of_share(some.y_true == some.y_pred, some.patients, groups)
+
+    auc = "auc" if task.kind is TaskKind.BINARY else "macro_auc"
+    return slice_by(
+        column,
+        np.array(_cells(joined, column), dtype=object)[given.rows].tolist(),
+        given,
+        auc if ranked or task.kind is TaskKind.MULTILABEL else "accuracy",
+        lambda some: main_numbers(task, some, options.sampling),
+        primary,
+        smallest=options.min_slice,
+        confidence=options.confidence,
+    )
+
+
+def _mean_auc(task: Task, given: Answers, groups: int) -> Influence | None:
+    if task.kind is TaskKind.MULTILABEL:
+        return influence.of_mean_auc(findings.ranked_parts(task, given), groups)
+    return influence.of_mean_auc(single_label.ranked_parts(task, given), groups)
+
+
+def _readers(
+    task: Task, given: Answers, joined: Joined, options: ScoreOptions
+) -> readers.ReaderReport:
+    if task.kind is TaskKind.MULTILABEL:
+        raise UsageError(
+            f"--reader compares answers of one class; task '{task.name}' is multilabel.",
+            "Score one finding as a binary task of its own.",
+        )
+    columns = {
+        column: class_codes(joined.labels[column], task.classes, options.label_map, column)
+        for column in _known(options.readers, joined)
+    }
+    return readers.agreements(
+        task,
+        given.y_true,
+        given.y_pred,
+        {name: codes[given.rows] for name, codes in columns.items()},
+        given.patients,
+        options.sampling,
+    )
+
+
+def _known(columns: Sequence[str], joined: Joined) -> Sequence[str]:
+    for column in columns:
+        if column not in joined.labels:
+            raise InputError(
+                f"The labels have no column '{column}'.",
+                did_you_mean(column, [str(c) for c in joined.labels.columns]),
+            )
+    return columns
+
+
+def _cells(joined: Joined, column: str) -> list[str]:
+    for table in (joined.labels, joined.results):
+        if column in table:
+            return list(table[column])
+    both = {str(c) for table in (joined.labels, joined.results) for c in table.columns}
+    raise InputError(f"Neither table has a column '{column}'.", did_you_mean(column, both))

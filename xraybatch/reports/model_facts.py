@@ -1,0 +1,57 @@
+"""What a results table's run record says of the model that answered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from xraybatch.evaluation.report import ModelFacts
+
+
+def model_facts(record: Mapping[str, Any]) -> ModelFacts | None:
+    """Facts for a report; None where the record says nothing of a model.
+
+    A record is a file that anybody may have written: what is not of the right type is left out.
+    """
+    card, model = _mapping(record.get("card")), _mapping(record.get("model"))
+    if not card and not model:
+        return None
+    data = _mapping(card.get("data"))
+    tasks = card.get("tasks")
+    return ModelFacts(
+        name=_text(card.get("name")) or _text(model.get("name")),
+        seal=_text(model.get("seal")),
+        created=_text(card.get("created")),
+        split=_text(data.get("split")),
+        overlap=_text(data.get("overlap")),
+        films=_count(data.get("films")),
+        patients=_count(data.get("patients")),
+        thresholds={
+            _text(task.get("name")): _text(task.get("threshold_origin"))
+            for task in (tasks if isinstance(tasks, list) else [])
+            if isinstance(task, dict) and _text(task.get("name"))
+        },
+    )
+
+
+def task_thresholds(record: Mapping[str, Any]) -> dict[str, tuple[float, ...]]:
+    """By task, the thresholds behind the answers; tasks without any are left out."""
+    found = {}
+    tasks = record.get("tasks")
+    for task in tasks if isinstance(tasks, list) else []:
+        bars = task.get("thresholds") if isinstance(task, dict) else None
+        if isinstance(bars, list) and all(isinstance(bar, int | float) for bar in bars):
+            found[_text(task.get("name"))] = tuple(map(float, bars))
+    return found
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
