@@ -18,6 +18,7 @@ from xraybatch.evaluation.answers import answers
 from xraybatch.evaluation.columns import label_columns
 from xraybatch.evaluation.mistakes import Mistake, mistakes
 from xraybatch.evaluation.scoring import ScoreOptions, join_for
+from xraybatch.evaluation.studies import Grouping
 from xraybatch.images.pool import DecodingPool, FilmSource
 from xraybatch.images.rule import DecodingRule, rule_from_dict
 from xraybatch.reports.scoring import Given, tasks_of
@@ -106,7 +107,8 @@ def gallery_of(
     ModelError
         If the decoding rule of the run record cannot be read.
     """
-    chosen = options or ScoreOptions()
+    # a person looks at films, also where numbers are of studies
+    chosen = replace(options or ScoreOptions(), grouping=Grouping())
     if root is not None and not root.is_dir():
         raise InputError(f"--images {root} is not a folder.", "Name the one that was predicted.")
     tasks = tasks_of(results, requests, positive)

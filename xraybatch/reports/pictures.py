@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from xraybatch.evaluation.curves import (
     RocCurve,
     ThresholdCounts,
 )
+from xraybatch.evaluation.estimate import Estimate
 from xraybatch.evaluation.report import Report, TaskReport
+from xraybatch.evaluation.slices import SliceReport
 from xraybatch.reports import plots, probability_plots, words
 from xraybatch.reports.forest_plot import forest
 from xraybatch.reports.sections import Table
@@ -33,10 +36,10 @@ class Picture:
     Attributes
     ----------
     kind : str
-        ``confusion``, ``roc``, ``precision-recall``, ``classes``, ``reliability``, ``decision`` or
-        ``scores``.
+        ``confusion``, ``roc``, ``precision-recall``, ``classes``, ``slices``, ``reliability``,
+        ``decision`` or ``scores``.
     of : str
-        The class it is about; empty for a picture of all of them.
+        The class it is about, or of slices their column; empty for a picture of all classes.
     title : str
     sentence : str
         What is seen, for those who do not see it too.
@@ -121,6 +124,7 @@ def pictures(task: TaskReport) -> Iterator[Picture]:
             left,
         )
     yield from _of_classes(task)
+    yield from map(_slices, (s for s in task.slices if s.slices), repeat(task))
     for reliability in found.reliability:
         yield _reliability(reliability)
     for decision in found.decision:
@@ -193,6 +197,36 @@ def _of_classes(task: TaskReport) -> Iterator[Picture]:
         f"AUC of each {found.heading} against the rest, with its interval.",
         forest(groups, f"{task.task}: AUC by {found.heading}", "AUC"),
         Table((found.heading, "AUC", "interval", "n"), rows),
+    )
+
+
+def _slices(found: SliceReport, task: TaskReport) -> Picture:
+    number = words.title(found.compared)
+    undefined = Estimate.undefined("not made for this part")
+    of_all = task.estimates.get(found.compared, undefined)
+    groups = [(one.value, one.estimates.get(found.compared, undefined)) for one in found.slices]
+    rows = tuple(
+        (
+            one.value,
+            f"{one.films:,}",
+            f"{one.patients:,}",
+            words.value(e),
+            words.interval(e),
+            words.value(one.difference),
+            words.interval(one.difference),
+            words.NO_VALUE if one.adjusted is None else f"{one.adjusted:.3f}",
+        )
+        for one, (_, e) in zip(found.slices, groups, strict=True)
+    )
+    head = (found.column, "films", "patients", number, "interval")
+    return Picture(
+        "slices",
+        found.column,
+        f"{number} by {words.printable(found.column)}",
+        f"{number} of each part of the films with its interval, the worst first; the dashed line "
+        "is all of them.",
+        forest(groups, f"{number} by {found.column}", number, overall=of_all.value),
+        Table((*head, "less the others", "interval", "p (Holm)"), rows),
     )
 
 

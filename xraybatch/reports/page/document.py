@@ -11,12 +11,13 @@ from xraybatch.reports.html_text import text
 from xraybatch.reports.mistakes import Gallery
 from xraybatch.reports.page import explorer, gallery, summary
 from xraybatch.reports.page.blocks import blocks_html
-from xraybatch.reports.page.figures import figure, specification
+from xraybatch.reports.page.figures import MOVING, figure, specification
 from xraybatch.reports.page.inline import chart_library, json_data, policy, resource, script
 from xraybatch.reports.pictures import Picture, curves_of, pictures
 from xraybatch.reports.sections import Section, sections
 
 _RANKING = ("roc", "precision-recall")
+_OF_CLASS = ("reliability", "decision", "scores")
 _FILMS, _MADE = "Films", "How it was made"
 
 
@@ -143,15 +144,19 @@ def _task(page: _Page, name: str, task: TaskReport, found: list[Section]) -> Ite
             "charts": [
                 {"id": numbered[id(p)], "kind": p.kind, "of": p.of}
                 for p in drawn
-                if p.kind in (*_RANKING, "decision", "scores")
+                if p.kind in MOVING
             ],
         }
     if ranking:
         yield f'<h3>Ranking and thresholds</h3><div class="row">{"".join(ranking)}</div>'
     if several := [page.chart(numbered[id(p)], p) for p in drawn if p.kind == "classes"]:
         yield f'<div class="row">{"".join(several)}</div>'
-    names = list(dict.fromkeys(picture.of for picture in drawn if picture.of))
+    names = list(dict.fromkeys(p.of for p in drawn if p.kind in _OF_CLASS))
     for of in names:
         title = f"Probabilities of {of}"
-        mine = "".join(page.chart(numbered[id(p)], p) for p in drawn if p.of == of)
+        mine = "".join(
+            page.chart(numbered[id(p)], p) for p in drawn if p.of == of and p.kind in _OF_CLASS
+        )
         yield f'<h3>{text(title)}</h3><div class="row">{mine}</div>'
+    if parts := [page.chart(numbered[id(p)], p) for p in drawn if p.kind == "slices"]:
+        yield f'<h3>Slices</h3><div class="row wide-figures">{"".join(parts)}</div>'

@@ -35,7 +35,8 @@ _CONFIG = {
     "title": {"color": "var(--muted)"},
     "text": {"color": "var(--ink)"},
 }
-_MOVING = {"roc": "point", "precision-recall": "point", "decision": "rule", "scores": "rule"}
+# kinds that show the operating point, and the mark that is it
+MOVING = {"roc": "point", "precision-recall": "point", "decision": "rule", "scores": "rule"}
 
 
 def figure(picture: Picture, name: str) -> str:
@@ -61,7 +62,7 @@ def specification(picture: Picture) -> dict[str, Any]:
     config = {key: value for key, value in _CONFIG.items() if key != "legend_below"}
     if picture.kind in ("roc", "precision-recall"):
         config["legend"] = {**_CONFIG["legend"], **_CONFIG["legend_below"]}  # type: ignore[dict-item]
-    moving = _MOVING.get(picture.kind)
+    moving = MOVING.get(picture.kind)
     if moving:
         for part in spec.get("vconcat", [spec]):
             if "layer" not in part:  # a bar of a histogram; a rule lies over it

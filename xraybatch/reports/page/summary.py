@@ -34,7 +34,7 @@ def flow_html(report: Report) -> str:
         of = f" of {_patients(task.patients)}" if join.patients is not None else ""
         steps.append(_step(f"scored{whose}{of}", task.films, []))
     labels = (
-        f'<p class="aside">The labels have {words.films(join.labels_films)}'
+        f'<p class="aside">The labels have {join.labels_films:,} rows'
         + (
             f", {join.only_in_labels:,} of them not in the results"
             if join.only_in_labels
@@ -51,7 +51,7 @@ def _result(task: TaskReport, report: Report) -> str:
     about = f" for {task.positive}" if task.positive else ""
     whose = f"{task.task}: " if len(report.tasks) > 1 else ""
     of = f" of {_patients(task.patients)}" if report.join.patients is not None else ""
-    where = f" on {words.films(task.films)}{of}."
+    where = f" on {_counted(task.films, report.settings.unit)}{of}."
     if estimate is None:
         return f"{text(whose)}No number{text(where)}"
     if estimate.value is None:
@@ -80,7 +80,13 @@ def _left_out(count: int, why: str) -> str:
 
 
 def _patients(count: int) -> str:
-    return f"{count:,} patient" if count == 1 else f"{count:,} patients"
+    return _counted(count, "patient")
+
+
+def _counted(count: int, unit: str) -> str:
+    if count == 1:
+        return f"1 {unit}"
+    return f"{count:,} {unit[:-1] + 'ies' if unit.endswith('y') else unit + 's'}"
 
 
 def contents(titles: list[tuple[str, str]]) -> Iterator[str]:
