@@ -68,11 +68,11 @@ def curves(name, positive, scores):
         inside = (scores >= low) & (scores < low + 0.1 if low < 0.9 else scores <= 1)
         if inside.any():
             share, size = positive[inside].mean(), int(inside.sum())
-            half = 1.96 * np.sqrt(share * (1 - share) / size + 1 / (4 * size**2))
-            shown = Estimate(float(share), low=max(0.0, float(share - half)),
-                             high=min(1.0, float(share + half)), method="by hand", n=size)  # fmt: skip
-            bins.append(ReliabilityBin(float(low), float(low + 0.1), size,
-                                       float(scores[inside].mean()), shown))  # fmt: skip
+            half = 1.96 * float(np.sqrt(share * (1 - share) / size + 1 / (4 * size**2)))
+            ends = {"low": max(0.0, float(share) - half), "high": min(1.0, float(share) + half)}
+            shown = Estimate(float(share), **ends, method="by hand", n=size)
+            mean = float(scores[inside].mean())
+            bins.append(ReliabilityBin(float(low), float(low + 0.1), size, mean, shown))
     at = np.round(np.arange(0.03, 0.99, 0.03), 2)
     benefit = [
         ((scores >= t) & positive).sum() / n - ((scores >= t) & ~positive).sum() / n * t / (1 - t)

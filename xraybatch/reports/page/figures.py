@@ -59,6 +59,7 @@ def specification(picture: Picture) -> dict[str, Any]:
     spec: dict[str, Any] = _themed(picture.chart.to_dict(format="vega-lite"))
     _without_titles(spec)
     spec.pop("background", None)  # the page's own, light or dark
+    spec.pop("$schema", None)  # an address, though nobody would go there
     config = {key: value for key, value in _CONFIG.items() if key != "legend_below"}
     if picture.kind in ("roc", "precision-recall"):
         config["legend"] = {**_CONFIG["legend"], **_CONFIG["legend_below"]}  # type: ignore[dict-item]
