@@ -108,7 +108,7 @@ def _themed(value: Any, key: str = "") -> Any:
     if isinstance(value, dict):
         # what was measured is no colour, whatever a class is called
         return {
-            k: v if k in ("data", "datasets", "domain", "sort") else _themed(v, k)
+            k: v if k in ("data", "datasets") else _themed(v, k)
             for k, v in value.items()
         }
     if isinstance(value, list):
