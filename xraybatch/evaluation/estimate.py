@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 FEW = 30  # below, simulated intervals miss their level by more than noise (docs/metrics.md)
 
@@ -68,3 +71,28 @@ class Estimate:
         if whole == 0:
             return cls.undefined(nothing)
         return cls(part / whole, interval_reason="counted, not estimated", n=whole)
+
+
+def with_clusters(found: Any, patients: int) -> Any:
+    """The same records, in which every interval says how many patients it rests on.
+
+    Parameters
+    ----------
+    found : record, mapping, tuple or plain value
+        Estimates that say it already stay; inside a record with a field `patients`, that is meant.
+    patients : int
+    """
+    if isinstance(found, Estimate):
+        known = found.clusters or found.low is None
+        return found if known else dataclasses.replace(found, clusters=patients)
+    if dataclasses.is_dataclass(found) and not isinstance(found, type):
+        mine = getattr(found, "patients", patients)
+        parts = {f.name: getattr(found, f.name) for f in dataclasses.fields(found)}
+        return dataclasses.replace(
+            found, **{name: with_clusters(part, mine) for name, part in parts.items()}
+        )
+    if isinstance(found, Mapping):
+        return {name: with_clusters(part, patients) for name, part in found.items()}
+    if isinstance(found, tuple):
+        return tuple(with_clusters(part, patients) for part in found)
+    return found

@@ -13,6 +13,8 @@ from xraybatch.evaluation import classification, ranking, single_label
 from xraybatch.evaluation.answers import MASKED, Answers
 from xraybatch.evaluation.bootstrap import Sampling, count_samples, patterns
 from xraybatch.evaluation.estimate import Estimate
+from xraybatch.evaluation.proportions import proportion
+from xraybatch.evaluation.rank_bootstrap import AVERAGE_PRECISION, RankEstimates, rank_estimates
 from xraybatch.evaluation.report import TaskReport
 
 if TYPE_CHECKING:
@@ -26,10 +28,17 @@ MACRO = {
     "ppv": classification.precision,
     "f1": classification.f1,
 }
+# all findings pooled
+MICRO = {name: MACRO[name] for name in ("sensitivity", "ppv", "f1")}
 
 
 def evaluate(
-    task: Task, given: Answers, label_columns: Sequence[str], sampling: Sampling
+    task: Task,
+    given: Answers,
+    label_columns: Sequence[str],
+    sampling: Sampling,
+    *,
+    prevalence: float | None = None,
 ) -> TaskReport:
     """All numbers of one multilabel task.
 
@@ -40,11 +49,21 @@ def evaluate(
         Truth and answers ``(n, K)``; a film enters the findings that it is labelled for.
     label_columns : sequence of str
     sampling : Sampling
+    prevalence : float, optional
+        Of every finding, where the model is to be used.
     """
     parts = [_of_finding(given, k) for k in range(len(task.classes))]
+    ranks, macro = _ranks(task, parts, sampling)
     findings = tuple(
-        replace(single_label.evaluate(_as_binary(task, name), part, column, sampling), task=name)
-        for name, part, column in zip(task.classes, parts, label_columns, strict=True)
+        replace(
+            single_label.evaluate(
+                _as_binary(task, name), part, column, sampling, prevalence=prevalence, ranked=ranked
+            ),
+            task=name,
+        )
+        for name, part, column, ranked in zip(
+            task.classes, parts, label_columns, ranks, strict=True
+        )
     )
     return TaskReport(
         task=task.name,
@@ -58,9 +77,12 @@ def evaluate(
         failed=len(given.failed_truth),
         estimates={
             "macro_auc": _macro_auc(task, parts, sampling.confidence),
+            **macro,
+            "exact_match": _exact_match(given, sampling),
             **_macro_counts(task, given, findings, sampling),
         },
         curves=tuple(curve for finding in findings for curve in finding.curves),
+        precision_recall=tuple(c for finding in findings for c in finding.precision_recall),
         findings=findings,
     )
 
@@ -97,6 +119,25 @@ def _of_finding(given: Answers, k: int) -> Answers:
     )
 
 
+def _ranks(
+    task: Task, parts: Sequence[Answers], sampling: Sampling
+) -> tuple[list[RankEstimates | None], dict[str, Estimate]]:
+    """What ranking by score gives each finding, and their mean: from one pass over the draws."""
+    ranked = _ranked(task, parts)
+    if not ranked:
+        return [None] * len(parts), {}
+    found = rank_estimates(ranked, sampling)
+    alone = [RankEstimates((one,), one[AVERAGE_PRECISION]) for one in found.parts]
+    return list(alone), {"macro_average_precision": found.macro_average_precision}
+
+
+def _exact_match(given: Answers, sampling: Sampling) -> Estimate:
+    whole = (given.y_true != MASKED).all(axis=1)
+    right = (given.y_true == given.y_pred).all(axis=1)
+    reason = "no film is labelled for every finding"
+    return proportion(right[whole], given.patients[whole], reason, sampling.confidence)
+
+
 def _macro_auc(task: Task, parts: Sequence[Answers], confidence: float) -> Estimate:
     ranked = _ranked(task, parts)
     if not ranked:
@@ -124,11 +165,16 @@ def _macro_counts(
     def statistics(cells: NDArray[np.int64]) -> NDArray[np.float64]:
         counts = cells.reshape(*cells.shape[:-1], size, 2, 2)
         means = [of(counts)[..., _PRESENT].mean(-1) for of in MACRO.values()]
-        return np.stack(means, axis=-1)
+        pooled = counts.sum(axis=-3)
+        micro = [of(pooled)[..., _PRESENT] for of in MICRO.values()]
+        return np.stack(means + micro, axis=-1)
 
     samples = count_samples(found, statistics, sampling.resamples, sampling.seed)
     estimates = {}
-    for name, sample in zip(MACRO, samples, strict=True):
+    for name, sample in zip(MICRO, samples[len(MACRO) :], strict=True):
+        reason = "no finding is present, and none was predicted"
+        estimates[f"micro_{name}"] = sample.estimate(reason, len(given.y_true), sampling.confidence)
+    for name, sample in zip(MACRO, samples, strict=False):
         missing = [f.task for f in findings if f.estimates[name].value is None]
         reason = f"{name} is undefined for {', '.join(missing)}"
         n = len(given.y_true)

@@ -165,7 +165,7 @@ def macro_auc(parts: Sequence[Part], confidence: float = 0.95) -> Estimate:
         return Estimate(value, interval_reason="the scores do not vary within a class", n=n)
     middle, half = np.log(value / (1 - value)), quantile * error / (value * (1 - value))
     low, high = (_logistic(end) for end in (middle - half, middle + half))
-    return Estimate(value, low=low, high=high, method=OBUCHOWSKI, n=n)
+    return Estimate(value, low=low, high=high, method=OBUCHOWSKI, n=n, clusters=fewest)
 
 
 def clustered_variance(parts: Sequence[tuple[Ranking, NDArray[np.int64]]]) -> float:
@@ -264,7 +264,9 @@ def _perfect(value: float, clusters: int, quantile: float, n: int) -> Estimate:
     bound = clusters / (clusters + quantile**2)
     low, high = (bound, 1.0) if value == 1.0 else (0.0, 1 - bound)
     caution = f"ranked without a fault among few patients ({clusters}): the bound is a heuristic"
-    return Estimate(value, low=low, high=high, method=PERFECT, n=n, caution=caution)
+    return Estimate(
+        value, low=low, high=high, method=PERFECT, n=n, caution=caution, clusters=clusters
+    )
 
 
 def _clusters(patients: NDArray[np.int64]) -> int:

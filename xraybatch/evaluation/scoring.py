@@ -14,6 +14,7 @@ from xraybatch.evaluation.answers import answers
 from xraybatch.evaluation.bootstrap import Sampling
 from xraybatch.evaluation.closer import look_closer
 from xraybatch.evaluation.columns import check_label_map, label_columns
+from xraybatch.evaluation.estimate import with_clusters
 from xraybatch.evaluation.join import INDEPENDENT, Joined, join
 from xraybatch.evaluation.report import JoinReport, Report, Settings, TaskReport
 from xraybatch.evaluation.studies import FILM, Grouping, group
@@ -60,6 +61,8 @@ class ScoreOptions:
         Films that such a part needs.
     readers : sequence of str
         Columns of the labels with the answers of readers.
+    prevalence : float or None
+        Of the positive class where the model is to be used: predictive values are given for it.
     """
 
     path_column: str = "path"
@@ -75,6 +78,7 @@ class ScoreOptions:
     slices: Sequence[str] = ()
     min_slice: int = 20
     readers: Sequence[str] = ()
+    prevalence: float | None = None
 
     @property
     def sampling(self) -> Sampling:
@@ -175,13 +179,17 @@ def _one_task(
     given = answers(joined, task, several, columns, options.label_map)
     sampling = options.sampling
     if task.kind is TaskKind.MULTILABEL:
-        report = findings.evaluate(task, given, columns, sampling)
+        report = findings.evaluate(task, given, columns, sampling, prevalence=options.prevalence)
     else:
-        report = single_label.evaluate(task, given, columns[0], sampling)
+        report = single_label.evaluate(
+            task, given, columns[0], sampling, prevalence=options.prevalence
+        )
     ours = dict(report.estimates)
     for metric in options.metrics:
         if task.kind in metric.kinds:
             # a stranger's metric never replaces a number of ours
             name = metric.name if metric.name not in ours else f"plugin.{metric.name}"
             ours[name] = plugin_metrics.evaluate(metric, given, sampling)
-    return look_closer(replace(report, estimates=ours), task, given, joined, options)
+    whole = look_closer(replace(report, estimates=ours), task, given, joined, options)
+    marked: TaskReport = with_clusters(whole, whole.patients)
+    return marked

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,9 +11,11 @@ import numpy as np
 from xraybatch.core.tasks import Task, TaskKind
 from xraybatch.evaluation import classification, ranking
 from xraybatch.evaluation.bootstrap import Sampling, count_samples, patterns
-from xraybatch.evaluation.curves import RocCurve
 from xraybatch.evaluation.estimate import Estimate
+from xraybatch.evaluation.operating_point import at_prevalence, likelihood_ratios
+from xraybatch.evaluation.probabilities import Curves, OfProbabilities, of_probabilities
 from xraybatch.evaluation.proportions import proportion
+from xraybatch.evaluation.rank_bootstrap import RankEstimates
 from xraybatch.evaluation.report import ClassReport, ConfusionMatrix, TaskReport
 
 if TYPE_CHECKING:
@@ -30,7 +32,15 @@ MAIN = {
 }
 
 
-def evaluate(task: Task, given: Answers, label_column: str, sampling: Sampling) -> TaskReport:
+def evaluate(
+    task: Task,
+    given: Answers,
+    label_column: str,
+    sampling: Sampling,
+    *,
+    prevalence: float | None = None,
+    ranked: RankEstimates | None = None,
+) -> TaskReport:
     """All numbers of one single-label task.
 
     Parameters
@@ -41,8 +51,19 @@ def evaluate(task: Task, given: Answers, label_column: str, sampling: Sampling) 
     label_column : str
         Where the truth was read.
     sampling : Sampling
+    prevalence : float, optional
+        Of the positive class where the model is to be used; for binary tasks alone.
+    ranked : RankEstimates, optional
+        Of the positive class, where it was made with those of other findings.
     """
     numbers = _Numbers(task, given, sampling)
+    parts = ranked_parts(task, given) if numbers.films else []
+    more = OfProbabilities({}, (), Curves())
+    if parts:
+        more = of_probabilities(task, given, parts, sampling, ranked)
+    overall = numbers.overall()
+    if prevalence is not None and task.kind is TaskKind.BINARY:
+        overall |= at_prevalence(prevalence, *numbers.positive_calls(), sampling)
     return TaskReport(
         task=task.name,
         kind=str(task.kind),
@@ -53,20 +74,24 @@ def evaluate(task: Task, given: Answers, label_column: str, sampling: Sampling) 
         patients=len(np.unique(given.patients)),
         unlabelled=given.unlabelled,
         failed=len(given.failed_truth),
-        estimates=numbers.overall(),
-        by_class=tuple(numbers.one_class(k) for k in range(len(task.classes))),
+        estimates={**overall, **more.overall},
+        by_class=numbers.by_class(more),
         confusion=ConfusionMatrix(
             task.classes, tuple(tuple(row) for row in numbers.counts.tolist())
         ),
-        curves=numbers.curves(),
+        curves=more.curves.roc,
+        precision_recall=more.curves.precision_recall,
+        reliability=more.curves.reliability,
+        decision=more.curves.decision,
+        explorer=more.curves.explorer,
+        sentences=tuple(numbers.sentences()),
     )
 
 
 def main_numbers(task: Task, given: Answers, sampling: Sampling) -> dict[str, Estimate]:
     """The few numbers that are made of parts of the films."""
     found = _Numbers(task, given, sampling).overall()
-    names = MAIN[task.kind]
-    return {name: found[name] for name in names}
+    return {name: found[name] for name in MAIN[task.kind]}
 
 
 def ranked_parts(
@@ -114,15 +139,27 @@ class _Numbers:
             found = {"macro_auc": self._ranked(range(len(self.task.classes)))}
         found["accuracy"] = self._share(self.right, NO_FILMS)
         if len(self.given.failed_truth):
-            found["accuracy_if_failed_wrong"] = self._worst_case()
+            found |= self._with_failed()
         for sample, name in zip(self.samples, self.statistics, strict=False):
             undefined = np.isnan(sample.point)
             reason = classification.why(name, self.counts, self.task.classes) if undefined else ""
             found[name] = sample.estimate(reason, self.films, self.sampling.confidence)
         found["balanced_accuracy"] = self._over_present(found["balanced_accuracy"])
+        if self.task.kind is TaskKind.ORDINAL:
+            away = np.abs(self.given.y_true - self.given.y_pred)
+            found["off_by_one"] = self._share(away == 1, NO_FILMS)
+            found["within_one_grade"] = self._share(away <= 1, NO_FILMS)
         return found
 
-    def one_class(self, k: int) -> ClassReport:
+    def by_class(self, more: OfProbabilities) -> tuple[ClassReport, ...]:
+        size = len(self.task.classes)
+        # of a binary task what probabilities say stands with the positive class
+        positions = [self.task.positive_index] if more.by_class and size > len(more.by_class) else (
+            range(len(more.by_class)))  # fmt: skip
+        further = dict(zip(positions, more.by_class, strict=True))
+        return tuple(self.one_class(k, further.get(k, {})) for k in range(size))
+
+    def one_class(self, k: int, more: Mapping[str, Estimate] | None = None) -> ClassReport:
         name = self.task.classes[k]
         true, guessed = self.given.y_true == k, self.given.y_pred == k
         f1 = self.samples[len(self.statistics) + k].estimate(
@@ -139,17 +176,29 @@ class _Numbers:
                 "precision": self._share(true, f"'{name}' was never predicted", guessed),
                 "recall": self._share(guessed, f"no film is of '{name}'", true),
                 "specificity": self._share(~guessed, f"every film is of '{name}'", ~true),
+                "npv": self._share(~true, f"every film was predicted '{name}'", ~guessed),
                 "f1": f1,
                 "auc": self._ranked([k]),
+                **likelihood_ratios(true, guessed, self.given.patients, name, self.sampling),
+                **(more or {}),
             },
         )
 
-    def curves(self) -> tuple[RocCurve, ...]:
-        if self.given.y_prob is None:
-            return ()
-        one = self.task.kind is TaskKind.BINARY
-        wanted = [self.task.positive_index] if one else range(len(self.task.classes))
-        return ranking.roc_curves(self.given.y_true, self.given.y_prob, self.task.classes, wanted)
+    def positive_calls(
+        self,
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.int64], str]:
+        """Of a binary task: truly positive, called so, patients; and the class."""
+        k = self.task.positive_index
+        given = self.given
+        return given.y_true == k, given.y_pred == k, given.patients, self.task.classes[k]
+
+    def sentences(self) -> list[str]:
+        """What the table of numbers does not show by itself."""
+        given_to = np.flatnonzero(self.counts.sum(axis=0))
+        if self.films > 1 and len(given_to) == 1:
+            answer = self.task.classes[int(given_to[0])]
+            return [f"Every film was predicted '{answer}'."]
+        return []
 
     def _count_statistics(self, cells: NDArray[np.int64]) -> NDArray[np.float64]:
         # (..., K²) → (..., S): the overall ones in their order, then F1 of every class
@@ -159,17 +208,16 @@ class _Numbers:
         return np.concatenate([overall, classification.f1(counts)], axis=-1)
 
     def _of_positive(self) -> dict[str, Estimate]:
-        k = self.task.positive_index
-        name = self.task.classes[k]
-        of_class = self.one_class(k).estimates
-        true, guessed = self.given.y_true == k, self.given.y_pred == k
+        of_class = self.one_class(self.task.positive_index).estimates
         return {
             "auc": of_class["auc"],
             "sensitivity": of_class["recall"],
             "specificity": of_class["specificity"],
             "ppv": of_class["precision"],
-            "npv": self._share(~true, f"every film was predicted '{name}'", ~guessed),
+            "npv": of_class["npv"],
             "f1": of_class["f1"],
+            "lr_positive": of_class["lr_positive"],
+            "lr_negative": of_class["lr_negative"],
         }
 
     def _share(
@@ -189,10 +237,24 @@ class _Numbers:
         caution = f"the mean leaves out classes without films: {', '.join(absent)}"
         return replace(estimate, caution="; ".join(filter(None, [caution, estimate.caution])))
 
-    def _worst_case(self) -> Estimate:
-        success = np.r_[self.right, np.zeros(len(self.given.failed_truth), dtype=bool)]
+    def _with_failed(self) -> dict[str, Estimate]:
+        """Best and worst case: films without an answer counted as right, and as wrong."""
+        truth, failed = self.given.y_true, self.given.failed_truth
         patients = np.r_[self.given.patients, self.given.failed_patients]
-        return proportion(success, patients, NO_FILMS, self.sampling.confidence)
+        sides = {"accuracy": (np.ones(len(truth), bool), np.ones(len(failed), bool))}
+        if self.task.kind is TaskKind.BINARY:
+            k = self.task.positive_index
+            sides["sensitivity"] = truth == k, failed == k
+            sides["specificity"] = truth != k, failed != k
+        found = {}
+        for name, (answered, without) in sides.items():
+            among = np.r_[answered, without]
+            for word, counted in (("wrong", False), ("right", True)):
+                success = np.r_[self.right, np.full(len(failed), counted)]
+                found[f"{name}_if_failed_{word}"] = proportion(
+                    success[among], patients[among], NO_FILMS, self.sampling.confidence
+                )
+        return found
 
     def _ranked(self, classes: Sequence[int]) -> Estimate:
         if self.given.y_prob is None:
