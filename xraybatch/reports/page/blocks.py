@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator
+from itertools import groupby
 
 from xraybatch.evaluation.estimate import Estimate
 from xraybatch.evaluation.report import TaskReport
@@ -11,6 +13,7 @@ from xraybatch.reports.html_text import row, text
 from xraybatch.reports.sections import Block, Bullets, Table, Warned
 
 _DIGEST = 64  # hexadecimal digits of a SHA-256
+_WITH_INTERVAL = re.compile(r"(\S+) (\([^()]+\))")  # or with its share
 
 
 def blocks_html(blocks: tuple[Block, ...], task: TaskReport | None = None) -> Iterator[str]:
@@ -22,22 +25,21 @@ def blocks_html(blocks: tuple[Block, ...], task: TaskReport | None = None) -> It
     task : TaskReport, optional
         Whose section it is.
     """
-    for i, block in enumerate(blocks):
-        after = blocks[i + 1] if i + 1 < len(blocks) else None
-        match block:
-            case Table() if _is_matrix(block, task):
-                said = blocks[i - 1] if i else ""
-                yield _matrix(task, said if isinstance(said, str) else "")
-            case str() if _is_matrix(after, task):
+    for is_family, run in groupby(enumerate(blocks), lambda one: _is_numbers(one[1], task)):
+        if is_family:
+            yield '<div class="wide families">'
+        for i, block in run:
+            before = blocks[i - 1] if i else ""
+            if _is_matrix(block, task):
+                yield _matrix(task, before if isinstance(before, str) else "")
+            elif isinstance(block, str) and _is_matrix(
+                blocks[i + 1] if i + 1 < len(blocks) else "", task
+            ):
                 pass  # the caption of the matrix
-            case Table():
-                yield _table(block, task)
-            case Warned():
-                yield f'<p class="warned">{text(block.sentence)}</p>'
-            case Bullets():
-                yield f'<ul class="said">{"".join(f"<li>{text(s)}" for s in block.sentences)}</ul>'
-            case str():
-                yield f'<p class="said">{text(block)}</p>'
+            else:
+                yield _block(block, task)
+        if is_family:
+            yield "</div>"
 
 
 def plain_table(table: Table) -> str:
@@ -53,10 +55,22 @@ def _is_matrix(block: Block | None, task: TaskReport | None) -> bool:
     return block.head[1:-1] == task.confusion.classes
 
 
-def _table(table: Table, task: TaskReport | None) -> str:
-    if task and table.head[1:3] and table.head[1] == "value":
-        return _estimates(table, {words.title(n): e for n, e in task.estimates.items()})
-    return plain_table(table)
+def _is_numbers(block: Block, task: TaskReport | None) -> bool:
+    return task is not None and isinstance(block, Table) and block.head[1:2] == ("value",)
+
+
+def _block(block: Block, task: TaskReport | None) -> str:
+    match block:
+        case Table():
+            return (
+                _estimates(block, task) if task and _is_numbers(block, task) else plain_table(block)
+            )
+        case Warned():
+            return f'<p class="warned">{text(block.sentence)}</p>'
+        case Bullets():
+            return f'<ul class="said">{"".join(f"<li>{text(s)}" for s in block.sentences)}</ul>'
+        case str():
+            return f'<p class="said">{text(block)}</p>'
 
 
 def _head(cells: tuple[str, ...]) -> str:
@@ -65,29 +79,38 @@ def _head(cells: tuple[str, ...]) -> str:
 
 def _named_row(cells: tuple[str, ...]) -> str:
     first, *others = cells
-    rest = "".join(
-        f'<td class="digest">{text(c)}</td>' if len(c) == _DIGEST else f"<td>{text(c)}</td>"
-        for c in others
-    )
-    return f'<tr><th scope="row">{text(first)}</th>{rest}</tr>'
+    return f'<tr><th scope="row">{text(first)}</th>{"".join(map(_cell, others))}</tr>'
 
 
-def _estimates(table: Table, known: Mapping[str, Estimate]) -> str:
-    """The numbers of a task; beside those within 0 and 1, the interval on a line."""
+def _cell(cell: str) -> str:
+    if len(cell) == _DIGEST:
+        return f'<td class="digest">{text(cell)}</td>'
+    if known := _WITH_INTERVAL.fullmatch(cell):
+        return f"<td>{text(known[1])} <small>{text(known[2])}</small></td>"
+    return f"<td>{text(cell)}</td>"
+
+
+def _estimates(table: Table, task: TaskReport) -> str:
+    """A family of numbers; beside those of the task within 0 and 1, the interval on a line."""
+    known = {words.title(name): estimate for name, estimate in task.estimates.items()}
     body = []
     for cells in table.rows:
         estimate = known.get(cells[0])
-        drawn = _whisker(estimate) if estimate else ""
+        # another number of the same name has another value or interval
+        its = estimate and cells[1:3] == (words.value(estimate), words.interval(estimate))
+        drawn = _whisker(estimate) if estimate and its else ""
         rest = "".join(f"<td>{text(c)}</td>" for c in cells[1:])
         body.append(
             f'<tr><th scope="row">{text(cells[0])}</th>'
             f'<td class="whisker" aria-hidden="true">{drawn}</td>{rest}</tr>'
         )
-    head = "".join(f'<th scope="col">{text(c)}</th>' for c in table.head[1:])
+    first, *others = table.head
+    head = "".join(f'<th scope="col">{text(c)}</th>' for c in others)
     scale = '<th class="whisker" aria-hidden="true"><span>0</span><span>1</span></th>'
     return (
-        '<div class="wide main"><table class="numbers"><thead>'
-        f"<tr><td></td>{scale}{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
+        '<table class="numbers"><thead>'
+        f'<tr><th scope="col">{text(first)}</th>{scale}{head}</tr></thead>'
+        f"<tbody>{''.join(body)}</tbody></table>"
     )
 
 
@@ -127,8 +150,7 @@ def _matrix(task: TaskReport | None, caption: str) -> str:
 def matrix_cell(count: int, films: int, kind: str) -> str:
     """A cell of a matrix: the count, its share of the row, and that share as shade."""
     share = count / films if films else 0.0
-    deep = " deep" if share > 0.55 else ""
     return (
-        f'<td class="{kind}{deep}" style="--share:{share:.3f}"><b>{count:,}</b>'
+        f'<td class="{kind}" style="--share:{share:.3f}"><b>{count:,}</b>'
         f"<small>{words.percent(count, films)}</small></td>"
     )

@@ -61,7 +61,6 @@ function explorer(id, data) {
       cells[i].querySelector("b").textContent = films.toLocaleString("en");
       cells[i].querySelector("small").textContent = percent(films, all);
       cells[i].style.setProperty("--share", part);
-      cells[i].classList.toggle("deep", part > 0.55);
     });
     for (const shown of panel.querySelectorAll("[data-number]")) {
       shown.textContent = three(now[shown.dataset.number]);

@@ -107,10 +107,7 @@ def _operating(kind: str, mark: str) -> dict[str, Any]:
 def _themed(value: Any, key: str = "") -> Any:
     if isinstance(value, dict):
         # what was measured is no colour, whatever a class is called
-        return {
-            k: v if k in ("data", "datasets") else _themed(v, k)
-            for k, v in value.items()
-        }
+        return {k: v if k in ("data", "datasets") else _themed(v, k) for k, v in value.items()}
     if isinstance(value, list):
         return [_themed(item, key) for item in value]
     if isinstance(value, str) and key in _PAINT:

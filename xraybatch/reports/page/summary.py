@@ -51,7 +51,7 @@ def _result(task: TaskReport, report: Report) -> str:
     about = f" for {task.positive}" if task.positive else ""
     whose = f"{task.task}: " if len(report.tasks) > 1 else ""
     of = f" of {_patients(task.patients)}" if report.join.patients is not None else ""
-    where = f" on {_counted(task.films, report.settings.unit)}{of}."
+    where = f" on {words.counted(task.films, report.settings.unit)}{of}."
     if estimate is None:
         return f"{text(whose)}No number{text(where)}"
     if estimate.value is None:
@@ -80,13 +80,7 @@ def _left_out(count: int, why: str) -> str:
 
 
 def _patients(count: int) -> str:
-    return _counted(count, "patient")
-
-
-def _counted(count: int, unit: str) -> str:
-    if count == 1:
-        return f"1 {unit}"
-    return f"{count:,} {unit[:-1] + 'ies' if unit.endswith('y') else unit + 's'}"
+    return words.counted(count, "patient")
 
 
 def contents(titles: list[tuple[str, str]]) -> Iterator[str]:
