@@ -178,7 +178,7 @@ def score_tables(
     """
     chosen, progress = options or ScoreOptions(), logged(progress)
     check_order(results.table, labels.table)
-    sentences = (*_warnings(results), *_seen(results.table))
+    sentences = (*warnings_of(results), *_seen(results.table))
     for sentence in sentences:  # the person reads them above the numbers
         log_note(sentence)
     if not results.record:
@@ -264,7 +264,8 @@ def _read_record(results: Path) -> Mapping[str, Any]:
     return record
 
 
-def _warnings(results: Given) -> tuple[str, ...]:
+def warnings_of(results: Given) -> tuple[str, ...]:
+    """What must be known of the model and the table before any number of theirs."""
     found = []
     card = results.record.get("card")
     if isinstance(card, dict) and card.get("demonstration"):
