@@ -17,6 +17,7 @@ from xraybatch.core.tasks import Task, TaskKind
 from xraybatch.evaluation import score
 from xraybatch.reports import words
 from xraybatch.reports.console import print_report, render
+from xraybatch.reports.families import families
 from xraybatch.reports.files import write_report
 from xraybatch.reports.json_text import to_json
 from xraybatch.reports.markdown import escape, to_markdown
@@ -65,14 +66,12 @@ def test_the_console_is_readable_at_every_width(report, width):
     assert "\x1b" not in text
     assert "…" not in text  # nothing cut off
     assert text.index("matched") < text.index("Accuracy")
-    for name, estimate in report.tasks[0].estimates.items():
-        assert re.search(
-            rf"{re.escape(words.title(name))} +{words.value(estimate)} +{words.interval(estimate)}",
-            text,
-        ), name
-    for one in report.tasks[0].by_class:
-        for estimate in (one.estimates[c] for c in words.CLASS_COLUMNS):
-            assert words.interval(estimate) in text
+    shown = families(report.tasks[0], terminal=True)
+    for name, estimate in [pair for family in shown for pair in family.estimates.items()]:
+        cells = map(re.escape, (words.title(name), words.value(estimate), words.interval(estimate)))
+        assert re.search(" +".join(cells), text), name
+    hidden = len(report.tasks[0].estimates) - sum(len(family.estimates) for family in shown)
+    assert f"{hidden} further numbers stand in files" in " ".join(text.split())
     for row in report.tasks[0].confusion.counts:
         assert re.search(r" +".join(map(str, row)), text)
     for said in ("116 of 120 (96.7 %)", "corrupt 4", "60 patients", "95 % interval", "Obuchowski"):
@@ -127,7 +126,12 @@ def test_names_from_tables_are_text_and_nothing_else(width):
     assert "\x1b" not in markdown
     tables = [line for line in markdown.splitlines() if line.startswith("|")]
     bars = [len(re.findall(r"(?<!\\)\|", line)) for line in tables]
-    assert set(bars) <= {3, 6, 8}  # films; headline and confusion; classes
+    assert set(bars) <= {
+        3,
+        6,
+        8,
+        11,
+    }  # films; numbers, matrix; classes, twice
     assert json.loads(to_json(hostile))["tasks"][0]["classes"] == list(HOSTILE)
 
 
@@ -140,7 +144,8 @@ def test_markdown_holds_every_number(report):
     text = to_markdown(replace(report, sentences=("Demonstration model.",)))
     assert text.startswith("# Score\n\n> **Demonstration model.**")
     for estimate in report.tasks[0].estimates.values():
-        assert f"| {words.value(estimate)} | {words.interval(estimate)} | {estimate.n:,} |" in text
+        interval = escape(words.interval(estimate))
+        assert f"| {words.value(estimate)} | {interval} | {estimate.n:,} |" in text
     assert "clustered by patient" in text
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rich import box
 from rich.console import Console, Group
@@ -13,8 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from xraybatch.evaluation.estimate import Estimate
-from xraybatch.evaluation.report import ConfusionMatrix, JoinReport, Report, TaskReport
+from xraybatch.evaluation.report import ConfusionMatrix, JoinReport, ModelFacts, Report, TaskReport
 from xraybatch.reports import words
+from xraybatch.reports.closer import Look, looks
+from xraybatch.reports.families import Family, families, left_out
 
 _WIDE = 92  # from here on the headline table has room for the methods
 _NAME = 22  # columns that a class name may take
@@ -28,7 +30,7 @@ def print_report(report: Report, console: Console) -> None:
     for sentence in report.sentences:
         console.print(Panel(text(sentence), border_style="yellow", expand=False))
     console.print(heading("Films"))
-    console.print(films_table(report.join))
+    console.print(films_table(report.join, report.model))
     for task in report.tasks:
         console.print()
         _print_task(task, report, console)
@@ -39,30 +41,57 @@ def print_report(report: Report, console: Console) -> None:
 
 def _print_task(task: TaskReport, report: Report, console: Console) -> None:
     console.print(heading(words.task_title(task)))
+    console.print(text(words.result(task, report), "bold"))
     console.print(text(words.task_films(task, report)))
-    console.print(_headline(task, report, wide=console.width >= _WIDE))
+    for sentence in task.sentences:
+        console.print(text(sentence, "yellow"))
+    shown_families = families(task, terminal=True)
+    console.print(_numbers(shown_families, report, wide=console.width >= _WIDE))
     if table := words.by_class(task):
         console.print(*_by_class(table, console.width), sep="")
     if task.confusion:
         console.print(_confusion(task.confusion, console.width))
-    notes = [*task.sentences, *words.missing(task)]
+    shown = list(looks(task, narrow=True))
+    for look in shown:
+        console.print(text(look.title, "bold"))
+        console.print(_look(look))
+        if look.sentences:
+            console.print(bullets(look.sentences))
+    names = [name for family in shown_families for name in family.estimates]
+    notes = [*words.stars(task), *words.missing(task, names)]
+    notes += words.reasons([pair for look in shown for pair in look.estimates])
     if console.width < _WIDE:
-        notes += words.methods(task)
+        notes += words.methods(task, names)
+    if hidden := left_out(task):
+        notes.append(f"{hidden} further numbers stand in files: --report score.md, .html or .json.")
     if notes:  # an empty table would print an empty line
         console.print(bullets(notes))
 
 
-def films_table(join: JoinReport) -> Group:
+def _look(look: Look) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for i, title in enumerate(look.head):
+        table.add_column(
+            title, justify="center" if i else "left", overflow="fold",
+            max_width=None if i else _NAME,
+        )  # fmt: skip
+    for row in look.rows:
+        table.add_row(*(_cell(c) if isinstance(c, Estimate) else text(c) for c in row))
+    return table
+
+
+def films_table(join: JoinReport, model: ModelFacts | None = None) -> Group:
     """How the tables found each other, and what is to be said of it."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    for name, sentence in words.join_rows(join):
+    for name, sentence in (*words.join_rows(join), *words.model_rows(model)):
         table.add_row(name, text(sentence))
-    return Group(table, *([bullets(join.sentences)] if join.sentences else []))
+    said = [*join.sentences, *([model.distortion] if model and model.distortion else [])]
+    return Group(table, *([bullets(said)] if said else []))
 
 
-def _headline(task: TaskReport, report: Report, *, wide: bool) -> Table:
+def _numbers(found: Sequence[Family], report: Report, *, wide: bool) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("", overflow="fold")
     table.add_column("value", justify="right", style="bold", no_wrap=True)
@@ -70,10 +99,14 @@ def _headline(task: TaskReport, report: Report, *, wide: bool) -> Table:
     table.add_column("n", justify="right", no_wrap=True)
     if wide:
         table.add_column("interval by", style="dim", overflow="fold")
-    for name, estimate in task.estimates.items():
-        numbers = [words.value(estimate), words.interval(estimate), f"{estimate.n:,}"]
-        method = [estimate.method or words.NO_VALUE] if wide else []
-        table.add_row(text(words.title(name)), *numbers, *method)
+    for i, family in enumerate(found):
+        if i:
+            table.add_row()
+        table.add_row(text(family.title, "dim italic"))
+        for name, estimate in family.estimates.items():
+            numbers = [words.value(estimate), words.interval(estimate), f"{estimate.n:,}"]
+            method = [estimate.method or words.NO_VALUE] if wide else []
+            table.add_row(text(words.title(name)), *numbers, *method)
     return table
 
 

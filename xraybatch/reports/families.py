@@ -65,7 +65,7 @@ def families(task: TaskReport, *, terminal: bool = False) -> list[Family]:
     shown = {
         name: estimate
         for name, estimate in task.estimates.items()
-        if not (terminal and name in NOT_ON_TERMINALS)
+        if not (terminal and _is_left_out(name, task))
     }
     found = [
         Family(title, {name: shown[name] for name in names if name in shown})
@@ -78,4 +78,9 @@ def families(task: TaskReport, *, terminal: bool = False) -> list[Family]:
 
 def left_out(task: TaskReport) -> int:
     """How many numbers a terminal does not show."""
-    return sum(name in NOT_ON_TERMINALS for name in task.estimates)
+    return sum(_is_left_out(name, task) for name in task.estimates)
+
+
+def _is_left_out(name: str, task: TaskReport) -> bool:
+    # of two classes, averages say less than the classes themselves
+    return name in NOT_ON_TERMINALS or (task.positive is not None and name in _AVERAGES)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from xraybatch.evaluation.estimate import Estimate
 from xraybatch.evaluation.report import ConfusionMatrix, Report, TaskReport
 from xraybatch.reports import words
+from xraybatch.reports.closer import looks
+from xraybatch.reports.families import families
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,10 @@ def sections(report: Report) -> Iterator[Section]:
     """A score from top to bottom."""
     if report.sentences:
         yield Section("", tuple(Warned(sentence) for sentence in report.sentences))
-    join = Table(("", ""), tuple(words.join_rows(report.join)))
-    yield Section("Films", (join, *_bullets(report.join.sentences)))
+    rows = (*words.join_rows(report.join), *words.model_rows(report.model))
+    distortion = report.model.distortion if report.model else ""
+    said = (*report.join.sentences, *((distortion,) if distortion else ()))
+    yield Section("Films", (Table(("", ""), rows), *_bullets(said)))
     for task in report.tasks:
         yield Section(words.task_title(task), tuple(_task(task, report)))
     files = Table(
@@ -62,32 +66,38 @@ def sections(report: Report) -> Iterator[Section]:
 
 
 def _task(task: TaskReport, report: Report) -> Iterator[Block]:
-    yield words.task_films(task, report)
-    yield Table(
-        ("", "value", words.confidence(report), "n", "interval by"),
-        tuple(
-            (
-                words.title(name),
-                words.value(e),
-                words.interval(e),
-                f"{e.n:,}",
-                e.method or words.NO_VALUE,
-            )
-            for name, e in task.estimates.items()
-        ),
-    )
-    if found := words.by_class(task):
+    yield f"{words.result(task, report)} {words.task_films(task, report)}"
+    yield from _bullets(task.sentences)
+    for family in families(task):
         yield Table(
-            (found.heading, found.counted, *map(words.title, found.columns)),
-            tuple(
-                (name, f"{films:,}", *(_cell(estimates[column]) for column in found.columns))
-                for name, films, estimates in found.rows
-            ),
+            (family.title, "value", words.confidence(report), "n", "interval by"),
+            tuple(_number(words.title(name), e) for name, e in family.estimates.items()),
         )
+    for further in (False, True):
+        if found := words.by_class(task, further=further):
+            yield Table(
+                (found.heading, found.counted, *map(words.title, found.columns)),
+                tuple(
+                    (name, f"{films:,}", *(_cell(estimates[column]) for column in found.columns))
+                    for name, films, estimates in found.rows
+                ),
+            )
     if task.confusion:
         yield "Rows are the truth, columns the prediction."
         yield _confusion(task.confusion)
-    yield from _bullets((*task.sentences, *words.missing(task)))
+    shown = list(looks(task, narrow=False))
+    for look in shown:
+        yield look.title + "."
+        cells = (tuple(c if isinstance(c, str) else _cell(c) for c in row) for row in look.rows)
+        yield Table(look.head, tuple(cells))
+        yield from _bullets(look.sentences)
+    lacking = words.reasons([pair for look in shown for pair in look.estimates])
+    yield from _bullets((*words.stars(task), *words.missing(task), *lacking))
+
+
+def _number(title: str, estimate: Estimate) -> tuple[str, ...]:
+    method = estimate.method or words.NO_VALUE
+    return title, words.value(estimate), words.interval(estimate), f"{estimate.n:,}", method
 
 
 def _confusion(matrix: ConfusionMatrix) -> Table:

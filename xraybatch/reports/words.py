@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from xraybatch.evaluation.estimate import Estimate
-from xraybatch.evaluation.report import JoinReport, Report, TaskReport
+from xraybatch.evaluation.estimate import FEW, Estimate
+from xraybatch.evaluation.report import JoinReport, ModelFacts, Report, TaskReport
 
 NO_VALUE = "–"
 _TITLES = {
@@ -23,9 +23,44 @@ _TITLES = {
     "macro_f1": "Macro F1",
     "weighted_f1": "Weighted F1",
     "macro_ppv": "Macro PPV",
+    "micro_f1": "Micro F1",
+    "micro_ppv": "Micro PPV",
+    "accuracy_if_failed_right": "Accuracy (failed = right)",
+    "sensitivity_if_failed_wrong": "Sensitivity (failed = wrong)",
+    "sensitivity_if_failed_right": "Sensitivity (failed = right)",
+    "specificity_if_failed_wrong": "Specificity (failed = wrong)",
+    "specificity_if_failed_right": "Specificity (failed = right)",
+    "ovo_auc": "AUC, one vs one",
+    "macro_average_precision": "Macro average prec.",
+    "sensitivity_at_specificity_90": "Sens. at spec. 90 %",
+    "sensitivity_at_specificity_95": "Sens. at spec. 95 %",
+    "specificity_at_sensitivity_90": "Spec. at sens. 90 %",
+    "specificity_at_sensitivity_95": "Spec. at sens. 95 %",
+    "youden_j": "Youden's J",
+    "lr_positive": "LR+",
+    "lr_negative": "LR–",
+    "ppv_at_prevalence": "PPV at prevalence",
+    "npv_at_prevalence": "NPV at prevalence",
+    "top_2_accuracy": "Among top 2",
+    "top_3_accuracy": "Among top 3",
+    "brier": "Brier score",
+    "brier_multiclass": "Brier score (0–2)",
+    "calibration_slope": "Calibration slope",
+    "calibration_intercept": "Calib. intercept",
+    "observed_expected": "Observed / expected",
+    "ece": "ECE",
+    "ece_equal_mass": "ECE, equal mass",
+    "ece_squared_debiased": "ECE², debiased",
+    "mce": "MCE",
 }
-CLASS_COLUMNS = ("recall", "specificity", "precision", "f1", "auc")
-FINDING_COLUMNS = ("auc", "sensitivity", "specificity", "ppv", "npv", "f1")
+CLASS_COLUMNS: tuple[str, ...] = ("recall", "specificity", "precision", "f1", "auc")
+FINDING_COLUMNS: tuple[str, ...] = ("auc", "sensitivity", "specificity", "ppv", "npv", "f1")
+# of a class or finding, where there is room
+FURTHER_COLUMNS = (
+    "npv", "lr_positive", "lr_negative", "average_precision", "brier", "calibration_slope",
+    "calibration_intercept", "ece",
+)  # fmt: skip
+UNRELIABLE = "*"
 
 
 @dataclass(frozen=True)
@@ -48,14 +83,28 @@ def title(name: str) -> str:
 
 def value(estimate: Estimate) -> str:
     """Three digits, or a dash where it is undefined: never 0 for what does not exist."""
-    return NO_VALUE if estimate.value is None else f"{estimate.value:.3f}"
+    return NO_VALUE if estimate.value is None else _three(estimate.value)
 
 
 def interval(estimate: Estimate) -> str:
-    """Both ends in three digits, or a dash."""
+    """Both ends in three digits, or a dash; a star where it rests on few patients."""
     if estimate.low is None or estimate.high is None:
         return NO_VALUE
-    return f"{estimate.low:.3f}–{estimate.high:.3f}"
+    sign = " to " if estimate.low < 0 else "–"
+    star = UNRELIABLE if estimate.is_unreliable else ""
+    return f"{_three(estimate.low)}{sign}{_three(estimate.high)}{star}"
+
+
+def _three(number: float) -> str:
+    """Three digits behind the point; of 100 and more none, so that columns stay narrow."""
+    return f"{number:.3f}" if abs(number) < 99.9995 else f"{number:,.0f}"
+
+
+def p_value(p: float | None) -> str:
+    """``0.031``, ``<0.001``, or a dash."""
+    if p is None:
+        return NO_VALUE
+    return "<0.001" if p < 0.0005 else f"{p:.3f}"
 
 
 def percent(part: int, whole: int) -> str:
@@ -93,6 +142,21 @@ def join_rows(join: JoinReport) -> Iterator[tuple[str, str]]:
         yield "duplicates", f"{join.duplicates:,} repeated rows of labels, counted once"
 
 
+def model_rows(model: ModelFacts | None) -> Iterator[tuple[str, str]]:
+    """The model behind the results, and how its films were split."""
+    if model is None:
+        return
+    made = f", made {model.created[:10]}" if model.created else ""
+    seal = f", seal {model.seal[:12]}" if model.seal else ""
+    yield "model", f"{model.name or 'without a name'}{made}{seal}"
+    if model.films:
+        people = f" of {model.patients:,} patients" if model.patients else ", patients not known"
+        yield "made from", f"{films(model.films)}{people}"
+    if model.split:
+        tested = f"; {model.overlap}" if model.overlap else ""
+        yield "their split", f"{model.split}{tested}"
+
+
 def task_title(task: TaskReport) -> str:
     """``label: binary, positive class fractured``."""
     positive = f", positive class {task.positive}" if task.positive else ""
@@ -102,6 +166,7 @@ def task_title(task: TaskReport) -> str:
 def task_films(task: TaskReport, report: Report) -> str:
     """What entered the numbers of a task and what did not, in one sentence."""
     patients = f" of {task.patients:,} patients" if report.join.patients is not None else ""
+    unit = report.settings.unit
     left = [
         f"{count:,} {why}"
         for count, why in ((task.unlabelled, "without a label"), (task.failed, "without an answer"))
@@ -109,23 +174,55 @@ def task_films(task: TaskReport, report: Report) -> str:
     ]
     tail = f"; left out: {', '.join(left)}" if left else ""
     column = f"; truth from '{task.label_column}'" if task.label_column != task.task else ""
-    return f"{films(task.films)}{patients}{column}{tail}."
+    return f"{counted(task.films, unit)}{patients}{column}{tail}."
 
 
-def by_class(task: TaskReport) -> ByClass | None:
-    """The table of classes, or for multilabel of findings; None where there is neither."""
+def by_class(task: TaskReport, *, further: bool = False) -> ByClass | None:
+    """The table of classes, or for multilabel of findings; None where there is neither.
+
+    A binary task has none: sensitivity and specificity are the recalls of its two classes.
+
+    Parameters
+    ----------
+    task : TaskReport
+    further : bool
+        The columns that stand in a table of their own, where there is room.
+    """
     if task.findings:
         rows = tuple((f.task, f.by_class[1].support, f.estimates) for f in task.findings)
-        return ByClass("finding", "present", FINDING_COLUMNS, rows)
-    if task.by_class:
+        heading, of, columns = "finding", "present", FINDING_COLUMNS
+    elif task.by_class and task.positive is None:
         rows = tuple((c.name, c.support, c.estimates) for c in task.by_class)
-        return ByClass("class", "films", CLASS_COLUMNS, rows)
-    return None
+        heading, of, columns = "class", "films", CLASS_COLUMNS
+    else:
+        return None
+    if further:
+        has = rows[0][2]
+        columns = tuple(name for name in FURTHER_COLUMNS if name in has and name not in columns)
+    return ByClass(heading, of, columns, rows) if columns else None
 
 
-def missing(task: TaskReport) -> list[str]:
-    """A sentence for every number without value or interval, and every caution; alike ones once."""
-    named = [(title(name), estimate) for name, estimate in task.estimates.items()]
+def result(task: TaskReport, report: Report) -> str:
+    """The first number of a task in a sentence: ``AUC 0.975 (95 % interval 0.968–0.980).``"""
+    name, estimate = next(iter(task.estimates.items()))
+    if estimate.value is None:
+        return f"{title(name)} is undefined: {estimate.reason}."
+    why = f"no interval: {estimate.interval_reason}"
+    known = f"{confidence(report)} {interval(estimate)}" if estimate.low is not None else why
+    return f"{title(name)} {value(estimate)} ({known})."
+
+
+def missing(task: TaskReport, names: Iterable[str] | None = None) -> list[str]:
+    """A sentence for every number without value or interval, and every caution; alike ones once.
+
+    Parameters
+    ----------
+    task : TaskReport
+    names : iterable of str, optional
+        Of the numbers that are shown; all by default.
+    """
+    shown = task.estimates if names is None else names
+    named = [(title(name), task.estimates[name]) for name in shown]
     if table := by_class(task):
         for name, _, estimates in table.rows:
             named += [(f"{title(c)} of {name}", estimates[c]) for c in table.columns]
@@ -150,10 +247,17 @@ def reasons(named: Sequence[tuple[str, Estimate]]) -> list[str]:
     ]
 
 
-def methods(task: TaskReport) -> list[str]:
+def methods(task: TaskReport, names: Iterable[str]) -> list[str]:
     """Which interval was made how, one line a method."""
-    named = [(title(name), e.method or None) for name, e in task.estimates.items()]
+    named = [(title(name), task.estimates[name].method or None) for name in names]
     return list(_grouped("{why}: {names}.", named))
+
+
+def stars(task: TaskReport) -> list[str]:
+    """What the star behind an interval means, where there is one."""
+    if not any(e.is_unreliable for e in task.estimates.values()) and task.patients >= FEW:
+        return []
+    return [f"{UNRELIABLE} Interval from fewer than {FEW} patients with such films: unreliable."]
 
 
 def closing(report: Report) -> list[str]:
@@ -162,6 +266,7 @@ def closing(report: Report) -> list[str]:
     versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
     return [
         f"Intervals: {s.clustering}; {s.resamples:,} resamples where bootstrapped, seed {s.seed}.",
+        *([f"The prevalence asked for: {s.prevalence:g}."] if s.prevalence is not None else []),
         *([s.failed_films] if report.join.failed else []),
         *([f"Made with {versions}."] if versions else []),
     ]
@@ -169,7 +274,13 @@ def closing(report: Report) -> list[str]:
 
 def films(count: int) -> str:
     """``1 film``, ``1,203 films``."""
-    return f"{count:,} film" if count == 1 else f"{count:,} films"
+    return counted(count, "film")
+
+
+def counted(count: int, unit: str) -> str:
+    """``1 film``, ``1,203 studies``."""
+    many = {"study": "studies"}.get(unit, f"{unit}s")
+    return f"{count:,} {unit if count == 1 else many}"
 
 
 def printable(text: str) -> str:

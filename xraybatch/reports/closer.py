@@ -1,0 +1,136 @@
+"""Tables of a closer look at a task: slices, readers, operating points, films not seen before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from xraybatch.evaluation.estimate import Estimate
+from xraybatch.evaluation.operating_point import OperatingPoint
+from xraybatch.evaluation.readers import MODEL, TRUTH, ReaderReport, mean_kappa
+from xraybatch.evaluation.report import TaskReport
+from xraybatch.evaluation.slices import Slice, SliceReport
+from xraybatch.reports import words
+
+Cell = Estimate | str
+_OF_POINTS = ("sensitivity", "specificity", "ppv", "npv")
+
+
+@dataclass(frozen=True)
+class Look:
+    """One table with its title and what is to be said below it.
+
+    Attributes
+    ----------
+    title : str
+    head : tuple of str
+    rows : tuple of tuple of Estimate or str
+        An estimate is shown with its interval; the first cell names the row.
+    sentences : tuple of str
+    """
+
+    title: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    sentences: tuple[str, ...] = ()
+
+    @property
+    def estimates(self) -> list[tuple[str, Estimate]]:
+        """Every estimate with what it is called, for sentences on those that lack something."""
+        return [
+            (f"{column} of {row[0]}", cell)
+            for row in self.rows
+            for column, cell in zip(self.head, row, strict=True)
+            if isinstance(cell, Estimate)
+        ]
+
+
+def looks(task: TaskReport, *, narrow: bool) -> Iterator[Look]:
+    """What there is of a closer look at a task.
+
+    Parameters
+    ----------
+    task : TaskReport
+    narrow : bool
+        Whether slices show only the number that they are compared by, and agreement.
+    """
+    if task.without_seen:
+        yield _unseen(task)
+    if task.operating_points:
+        yield _operating_points(task.operating_points, narrow)
+    for column in task.slices:
+        yield _slices(column, narrow)
+    if task.readers is not None:
+        yield _readers(task.readers)
+
+
+def _unseen(task: TaskReport) -> Look:
+    rows = tuple(
+        (words.title(name), task.estimates.get(name, "–"), estimate)
+        for name, estimate in task.without_seen.items()
+    )
+    return Look(
+        f"Without the {task.seen:,} films that the model was trained on",
+        ("", "all films", "films not seen"),
+        rows,
+    )
+
+
+def _operating_points(found: Sequence[OperatingPoint], narrow: bool) -> Look:
+    names = list(found[0].estimates)
+    if narrow:
+        names = [name for name in names if name in _OF_POINTS]
+    several = len({point.name for point in found}) > 1
+    rows: list[tuple[Cell, ...]] = []
+    for point in found:
+        rule = f"{point.rule} ({point.name})" if several else point.rule
+        at = "–" if point.threshold is None else f"{point.threshold:.4g}"
+        rows.append((rule, at, *(point.estimates[name] for name in names)))
+    origins = dict.fromkeys(f"{point.rule}: {point.origin}." for point in found)
+    head = ("rule", "from", *map(words.title, names))
+    return Look("At other thresholds", head, tuple(rows), tuple(origins))
+
+
+def _slices(found: SliceReport, narrow: bool) -> Look:
+    names = list(found.slices[0].estimates) if found.slices else []
+    if narrow:
+        names = [name for name in names if name == found.compared or name.endswith("kappa")]
+    rows = [_slice(one, names) for one in found.slices]
+    said = list(found.sentences)
+    if found.too_small:
+        listed = ", ".join(f"{value} ({films:,})" for value, films in found.too_small.items())
+        said.append(f"Too few films to be shown: {listed}.")
+    tests = sum(one.p_value is not None for one in found.slices)
+    if tests:
+        said.append(
+            f"Difference: {words.title(found.compared)} of a slice less that of all other films. "
+            f"p after Holm's correction for {tests} tests."
+        )
+    if not found.slices:
+        said.append("No slice has films enough.")
+    head = (found.column, "films", *map(words.title, names), "difference", "p (Holm)")
+    return Look(f"By {found.column}, worst first", head, tuple(rows), tuple(said))
+
+
+def _slice(one: Slice, names: Sequence[str]) -> tuple[Cell, ...]:
+    return (
+        one.value,
+        f"{one.films:,}",
+        *(one.estimates[name] for name in names),
+        one.difference,
+        words.p_value(one.adjusted),
+    )
+
+
+def _readers(found: ReaderReport) -> Look:
+    kind = "quadratic kappa" if found.weights == "quadratic" else "kappa"
+    rows = tuple(
+        (f"{pair.one} – {pair.other}", f"{pair.films:,}", pair.kappa, pair.agreement)
+        for pair in found.pairs
+    )
+    people = sorted({n for pair in found.pairs for n in (pair.one, pair.other)} - {TRUTH})
+    means = [(name, mean_kappa(found.pairs, name)) for name in people] if len(people) > 2 else []
+    listed = ", ".join(f"{name} {mean:.3f}" for name, mean in means if mean is not None)
+    said = (f"Mean {kind} with all others but the truth: {listed}.",) if listed else ()
+    title = "The model among the readers" if MODEL in people else "Readers"
+    return Look(title, ("", "films", kind, "alike"), rows, said)
