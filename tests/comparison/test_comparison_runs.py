@@ -76,8 +76,9 @@ def test_runs_stand_side_by_side_with_what_they_cost(make_run: Callable[..., Pat
     assert (cost.network_films_per_second, cost.tries) == (None, 0)
     text = render_comparison(found)
     assert max(map(len, text.splitlines())) <= 80
-    for words in ("2 of 3", "46.8", "* 0.", "Difference to weak, 95 % interval, paired"):
+    for words in ("2 of 3", "46.8", "* 0.", "Difference to weak, paired", "Who is right"):
         assert words in text
+    assert "By macro AUC, strong is better than weak: by" in " ".join(text.split())
 
 
 @pytest.mark.parametrize("refitted", [False, True])
@@ -104,6 +105,7 @@ def test_cross_validations_stand_side_by_side_by_what_their_folds_said(
     assert (cost.epochs, cost.training_seconds, cost.parameters) == (None, 10.0, 36)
     assert "strong: cross-validation: its seconds are those of 2 folds." in found.sentences
     assert (cost.tries, cost.seconds_of_tries) == (0, None)
+    assert sum("another training" in sentence for sentence in found.sentences) == 2
 
 
 def test_what_the_folds_tried_is_counted(make_run: Callable[..., Path]) -> None:
@@ -213,6 +215,98 @@ def test_results_tables_need_labels(tmp_path: Path, make_run: Callable[..., Path
     assert found["models"][0]["tasks"][0]["films"] == 40
 
 
+def test_disagreements_are_written_for_whoever_asks(
+    make_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    runs = [make_run("one", 0.5, 1), make_run("other", 1.5, 2)]
+    for run in runs:
+        split, results = run / "split.csv", run / "predictions-test.csv"
+        split.write_text(split.read_text().replace("00.png,normal", "00.png,"))  # not labelled
+        for file in (split, results):
+            file.write_text(file.read_text().replace("01.png", "=1.png"))
+    table = tmp_path / "apart.csv"
+    words = [*map(str, runs), "--disagreements", str(table), "--resamples", "100"]
+    done = CliRunner().invoke(command, words, catch_exceptions=False)
+    assert ".png" not in done.stdout
+    given = [pd.read_csv(run / "predictions-test.csv").set_index("path")["label"] for run in runs]
+    truth = pd.read_csv(runs[0] / "split.csv").set_index("path")["label"]
+    expected = [
+        [f"./{path}" if path.startswith("=") else path, truth[path], a, b]
+        for path, a, b in sorted(zip(given[0].index, *given, strict=True))
+        if a != b and path != "00.png"
+    ]
+    found = pd.read_csv(table)
+    assert list(found) == ["path", "truth", "answer.one", "answer.other", "right"]
+    assert found.iloc[:, :4].to_numpy().tolist() == expected
+    for row in found.fillna("").itertuples():
+        right = [
+            name
+            for name, answer in zip(("one", "other"), row[3:5], strict=True)
+            if answer == row[2]
+        ]
+        assert row.right == "; ".join(right)
+    count = compare_models(runs).tasks[0].pairs[0].disagreement[0]
+    assert (count.answered_otherwise, count.films) == (len(expected), 59)
+    assert isinstance(CliRunner().invoke(command, words).exception, InputError)
+    assert CliRunner().invoke(command, [*words, "--overwrite"]).exit_code == 0
+    wrong = CliRunner().invoke(command, [*map(str, runs), "--disagreements", "d.md"])
+    assert isinstance(wrong.exception, UsageError)
+
+
+def test_disagreements_name_task_frame_and_finding(tmp_path: Path) -> None:
+    tasks = [
+        {"name": "found", "kind": "multilabel", "classes": ["mass", "fluid"], "positive": None},
+        {"name": "view", "kind": "binary", "classes": ["ap", "pa"], "positive": "pa"},
+    ]
+    head = ["path", "frame", "status", "found", "found.prob.mass", "found.prob.fluid"]
+    head += ["found.pred.mass", "found.pred.fluid", "view", "view.prob.ap", "view.prob.pa"]
+    for name, mass, view in (("one", 1, "ap"), ("other", 0, "pa")):
+        pa = 0.9 if view == "pa" else 0.1
+        rows = [
+            ["a.dcm", 0, "ok", "", 0.9 * mass, 0.2, mass, 0, "ap", 0.9, 0.1],
+            ["a.dcm", 1, "ok", "", 0.1, 0.8, 0, 1, view, 1 - pa, pa],
+        ]
+        write_csv(tmp_path / f"{name}.csv", head, rows)
+        (tmp_path / f"{name}.csv.run.json").write_text(json.dumps({"tasks": tasks}))
+    truth = [["a.dcm", 0, 1, "", "ap"], ["a.dcm", 1, 0, 1, "pa"]]
+    write_csv(tmp_path / "labels.csv", ["path", "frame", "mass", "fluid", "view"], truth)
+    compare_models(
+        [tmp_path / "one.csv", tmp_path / "other.csv"],
+        tmp_path / "labels.csv",
+        disagreements=tmp_path / "apart.csv",
+    )
+    lines = (tmp_path / "apart.csv").read_text().splitlines()
+    assert lines == [
+        "path,frame,task,finding,truth,answer.one,answer.other,right",
+        "a.dcm,0,found,mass,1,1,0,one",
+        "a.dcm,1,view,,pa,ap,pa,other",
+    ]
+
+
+def test_margin_and_primary_come_from_the_command_line(make_run: Callable[..., Path]) -> None:
+    runs = [str(make_run("weak", 0.2, 1)), str(make_run("strong", 2.0, 2))]
+    words = [*runs, "--resamples", "100", "--primary", "accuracy", "--margin", "0.05", "--json"]
+    told = json.loads(CliRunner().invoke(command, words, catch_exceptions=False).stdout)
+    (task,) = told["tasks"]
+    assert task["primary"] == "accuracy"
+    assert task["pairs"][0]["non_inferiority"]["margin"] == 0.05
+    assert task["verdicts"] == [task["pairs"][0]["verdict"]]
+    for bad in (["--primary", "acuracy"], ["--margin", "-1"]):
+        assert isinstance(CliRunner().invoke(command, [*runs, *bad]).exception, UsageError)
+
+
+def test_every_pair_of_three_models_is_shown(make_run: Callable[..., Path], tmp_path: Path) -> None:
+    skills = {"a": 0.2, "b": 0.4, "c": 3}
+    runs = [make_run(name, skill, i) for i, (name, skill) in enumerate(skills.items())]
+    found = compare_models(runs)
+    text = render_comparison(found)
+    lines = [line.strip() for line in text.splitlines()]
+    at = lines.index("Every pair by macro AUC")
+    shown = [line.split()[:3] for line in lines[at : at + 8] if " less " in line]
+    assert shown == [["b", "less", "a"], ["c", "less", "a"], ["c", "less", "b"]]
+    assert "p adjusted for 3 pairs" in " ".join(lines)
+
+
 def test_a_task_that_one_model_lacks_is_left_out(make_run: Callable[..., Path]) -> None:
     one = make_run("one", 1, 1)
     view = TASK | {"name": "view"}
@@ -236,7 +330,11 @@ def test_reports_overwrite_nothing(make_run: Callable[..., Path], tmp_path: Path
     text = report.read_text()
     assert "|  | a\\|b | b |" in text
     assert " \\* (" in text
-    assert json.loads(data.read_text())["schema_version"] == "1.0"
+    for heading in ("Difference to a\\|b, paired", "Who is right", "Patients needed to tell apart"):
+        assert f"## {heading}" in text
+    found = json.loads(data.read_text())
+    assert found["schema_version"] == "2.0"
+    assert found["tasks"][0]["verdicts"][0] in text.replace("\\", "").replace("&lt;", "<")
     assert isinstance(CliRunner().invoke(command, words).exception, InputError)
     assert CliRunner().invoke(command, [*words, "--overwrite"]).exit_code == 0
     wrong = CliRunner().invoke(command, [*runs, "--report", "c.docx"]).exception
@@ -287,9 +385,10 @@ def test_numbers_that_papers_compare_stand_side_by_side(make_run: Callable[..., 
     at = rows.index("Accuracy")
     for name in ("Macro precision", "Macro recall", "Macro F1"):
         assert name in rows[at : at + 10]
-        (line,) = [line for line in lines if line.startswith(f" {name} ")]
+        line, difference = [line for line in lines if line.startswith(f" {name} ")]
         assert line.count("0.") == 2
         assert line.count("*") == 1
+        assert difference.split()[len(name.split())].startswith("+0.")
 
 
 def test_speed_is_what_was_measured(make_run: Callable[..., Path]) -> None:
@@ -355,6 +454,9 @@ def test_one_run_shows_the_settings_that_were_tried(
     ("option", "value"),
     [
         ("positive", "osteopenia"),
+        ("primary", "accuracy"),
+        ("margin", 0.02),
+        ("disagreements", "d.csv"),
         ("path_column", "file"),
         ("label_column", "truth"),
         ("patient_column", "person"),

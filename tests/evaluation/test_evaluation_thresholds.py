@@ -157,6 +157,20 @@ def test_the_card_decides_as_the_choice_counted(some, text):
     np.testing.assert_array_equal(answers == 1, reached)
 
 
+@pytest.mark.parametrize("name", ["sensitivity", "specificity"])
+def test_a_share_that_is_reached_exactly_is_reached(name):
+    of_sensitivity = name == "sensitivity"
+    for films in range(2, 31):
+        for below in range(1, films):
+            # a film of the other side lies above `below` of them
+            scores = np.r_[np.arange(films), below - 0.5] / 100
+            positive = np.r_[np.full(films, of_sensitivity), not of_sensitivity]
+            share = (films - below if of_sensitivity else below) / films
+            found = choose(parse_rule(f"{name}>={share!r}"), positive, scores)
+            cut = below if of_sensitivity else below - 0.5
+            assert found == Choice(float(np.float32(cut / 100)), equally_good=1)
+
+
 def test_a_number_is_the_nearest_float32_whatever_the_films_are():
     found = choose(parse_rule("0.3"), np.zeros(0, bool), np.zeros(0))
     assert found == Choice(float(np.float32(0.3)), equally_good=1)

@@ -17,6 +17,7 @@ from xraybatch.core.label_maps import map_text
 from xraybatch.core.progress import Progress
 from xraybatch.evaluation import comparison as evaluation
 from xraybatch.evaluation import tries as tried
+from xraybatch.evaluation.pairs import Wish
 from xraybatch.reports.comparison import comparison_sections
 from xraybatch.reports.comparison_console import print_comparison
 from xraybatch.reports.files import (
@@ -91,6 +92,10 @@ def compare(
     *models: str | Path | Run,
     labels: str | Path | None = None,
     positive: str | None = None,
+    primary: str | None = None,
+    margin: float | None = None,
+    disagreements: str | Path | None = None,
+    overwrite: bool = False,
     path_column: str = "path",
     label_column: str | None = None,
     patient_column: str | None = None,
@@ -113,6 +118,15 @@ def compare(
         The truth; needed for results tables, and goes before what runs were scored by.
     positive : str, optional
         The class that sensitivity speaks of.
+    primary : str, optional
+        The number that models are told apart by, such as ``"accuracy"``; None: AUC, for ordered
+        grades the quadratic kappa.
+    margin : float, optional
+        How much worse than the first a model may be by that number, chosen beforehand.
+    disagreements : path, optional
+        Where to write the films that the models answered differently, as ``.csv``.
+    overwrite : bool
+        Whether that file may be there already.
     path_column, label_column, patient_column : str, optional
         Of the labels.
     label_map : mapping of value to class, or str, optional
@@ -144,12 +158,17 @@ def compare(
         "seed": seed,
     }
     if len(paths) == 1 and labels is None:
-        return Tries(**_fields(tries_alone(paths[0], {"positive": positive, **scoring})))
+        wished = {"primary": primary, "margin": margin, "disagreements": disagreements}
+        given = {"positive": positive, **wished, **scoring}
+        return Tries(**_fields(tries_alone(paths[0], given)))
     found = compare_models(
         paths,
         None if labels is None else Path(labels),
         positive=positive,
         options=score_options(**scoring),
+        wish=Wish(primary, margin),
+        disagreements=None if disagreements is None else Path(disagreements),
+        overwrite=overwrite,
     )
     if not found.same_films:
         or_quiet(progress).warn("Not the same films", found.sentences[0])

@@ -36,6 +36,25 @@ _A_PATH = click.Path(path_type=Path)
 )
 @label_options("--labels")
 @positive_option
+@click.option(
+    "--primary",
+    metavar="NUMBER",
+    help="What the models are told apart by: auc, accuracy, kappa …, as --json calls it.  "
+    "[default: auc, for ordered grades quadratic_kappa]",
+)
+@click.option(
+    "--margin",
+    type=float,
+    help="How much worse than the first a model may be by that number, chosen beforehand: says "
+    "whether it is shown to be no worse.",
+)
+@click.option(
+    "--disagreements",
+    type=_A_PATH,
+    metavar="FILE",
+    shell_complete=completion.paths,
+    help="Write the films that the models answered differently, and who is right, as .csv.",
+)
 @report_options("comparison")
 @interval_options
 @log_file
@@ -43,6 +62,9 @@ def command(
     runs: tuple[Path, ...],
     labels: Path | None,
     positive: str | None,
+    primary: str | None,
+    margin: float | None,
+    disagreements: Path | None,
     as_json: bool,
     reports: tuple[Path, ...],
     overwrite: bool,
@@ -52,20 +74,22 @@ def command(
 
     RUN is a run folder, which is compared on its held-back films, or a results table of `xraybatch
     predict`, for which --labels has the truth. Numbers are of the films that every model was given;
-    where these are not the same, it is said. Differences are to the first model, drawn in pairs
-    from the same patients. One run alone, of `train --try`, shows the settings that were tried.
-    Nothing is trained and nothing predicted.
+    where these are not the same, it is said. Models are tested against each other in pairs, by
+    patient, and it is said which of them cannot be told apart on these films. One run alone, of
+    `train --try`, shows the settings that were tried. Nothing is trained and nothing predicted.
 
     \b
     Examples:
       xraybatch compare runs/2026-11-21-cnn-1 runs/2026-11-21-narrow-1
       xraybatch compare runs/2026-11-21-cnn-1 runs/2026-11-21-narrow-1 --report models.md
       xraybatch compare one.csv other.csv --labels labels.csv --json
+      xraybatch compare one.csv other.csv --labels labels.csv --margin 0.02
       xraybatch compare runs/2026-11-21-cnn-2
     """
     from xraybatch.cli.console import stdout
     from xraybatch.comparison.compare import compare_models
     from xraybatch.comparison.tries import tries_alone
+    from xraybatch.evaluation.pairs import Wish
     from xraybatch.reports.comparison_console import print_comparison
     from xraybatch.reports.files import FORMS_OF_COMPARISON, check_report_path
     from xraybatch.reports.json_text import to_json
@@ -75,7 +99,8 @@ def command(
     for path in reports:
         check_report_path(path, overwrite=overwrite, forms=FORMS_OF_COMPARISON)
     if len(runs) == 1 and labels is None:
-        tried = tries_alone(runs[0], {"positive": positive, **values})
+        wished = {"primary": primary, "margin": margin, "disagreements": disagreements}
+        tried = tries_alone(runs[0], {"positive": positive, **wished, **values})
         if as_json:
             click.echo(to_json(tried), nl=False)
         else:
@@ -87,7 +112,12 @@ def command(
         labels,
         positive=positive,
         options=score_options(**values),
+        wish=Wish(primary, margin),
+        disagreements=disagreements,
+        overwrite=overwrite,
     )
+    if disagreements is not None:
+        click.echo(f"Disagreements: {disagreements}", err=True)
     if as_json:
         click.echo(to_json(found), nl=False)
     else:

@@ -60,6 +60,33 @@ _A_PATH = click.Path(path_type=Path)
     help="Write what --by put together: the unit, n_films, its answers (CSV).",
 )
 @click.option(
+    "--threshold",
+    "thresholds",
+    multiple=True,
+    metavar="RULE",
+    help="Numbers at a threshold of its own: youden, f1, cost=5:1, 'sensitivity>=0.95', "
+    "'specificity>=0.9', or a number. Repeatable.  [default with --threshold-from: youden]",
+)
+@click.option(
+    "--threshold-from",
+    type=_A_PATH,
+    metavar="VAL.csv",
+    help="Results on other films, which --threshold chooses on; without it, on the scored films "
+    "themselves, which is optimistic and said so.",
+)
+@click.option(
+    "--threshold-labels",
+    type=_A_PATH,
+    metavar="FILE",
+    help="Labels of these films.  [default: LABELS]",
+)
+@click.option(
+    "--prevalence",
+    type=float,
+    metavar="SHARE",
+    help="PPV and NPV also where the positive class is as common as this, for example 0.05.",
+)
+@click.option(
     "--slice",
     "slices",
     multiple=True,
@@ -100,6 +127,8 @@ def command(
     as_json: bool,
     reports: tuple[Path, ...],
     aggregated: Path | None,
+    threshold_from: Path | None,
+    threshold_labels: Path | None,
     overwrite: bool,
     bars: tuple[str, ...],
     **values: Any,
@@ -118,6 +147,7 @@ def command(
       xraybatch score results.csv hospital.csv --path-column file --label-column finding \\
           --label-map 0=normal,1=abnormal --patient-column mrn
       xraybatch score results.csv labels.csv --fail-under auc=0.9 --fail-under recall.normal=0.8
+      xraybatch score results.csv labels.csv --threshold-from val.csv --threshold youden
       xraybatch score results.csv labels.csv --by study --slice site --reader dr_a --reader dr_b
       xraybatch score other.csv labels.csv --task label:ordinal=mild,moderate,severe
     """
@@ -148,12 +178,23 @@ def command(
     _check_aggregated(aggregated, values["by"], {*inputs, *reports}, overwrite)
     for bar in bars:
         parse_bar(bar)
+    if threshold_labels is not None and threshold_from is None:
+        raise UsageError("--threshold-labels is for --threshold-from.", "Give both.")
+    if threshold_from is not None and not values["thresholds"]:
+        values["thresholds"] = ("youden",)
+    options = score_options(**values)
+    truth = read_labels(labels)
+    chosen_on = None
+    if threshold_from is not None:
+        of_them = truth if threshold_labels is None else read_labels(threshold_labels)
+        chosen_on = (read_results(threshold_from), of_them)
     report = score_tables(
         read_results(results),
-        read_labels(labels),
+        truth,
         requests=[parse_task_request(text) for text in tasks],
         positive=positive,
-        options=score_options(**values),
+        options=options,
+        chosen_on=chosen_on,
         aggregated=aggregated,
         progress=ConsoleProgress(quiet=as_json),
     )

@@ -7,11 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from xraybatch.comparison.disagreements import check_table_path, write_disagreements
 from xraybatch.comparison.given import Contender, read_contender
 from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.tasks import Task, TaskKind
+from xraybatch.evaluation.candidates import Candidate, side_by_side
 from xraybatch.evaluation.columns import answer_column
-from xraybatch.evaluation.comparison import Candidate, Comparison, compare
+from xraybatch.evaluation.comparison import Comparison, compare_joint
+from xraybatch.evaluation.pairs import Wish
 from xraybatch.evaluation.scoring import ScoreOptions
 from xraybatch.models.runs import FILE_HASH
 from xraybatch.reports.scoring import read_labels, tasks_of
@@ -26,6 +29,9 @@ def compare_models(
     *,
     positive: str | None = None,
     options: ScoreOptions | None = None,
+    wish: Wish | None = None,
+    disagreements: Path | None = None,
+    overwrite: bool = False,
 ) -> Comparison:
     """Set runs or results side by side.
 
@@ -38,14 +44,24 @@ def compare_models(
     positive : str, optional
         Positive class of binary tasks in results without a run record.
     options : ScoreOptions, optional
+    wish : Wish, optional
+        By which number models are told apart, and with which margin.
+    disagreements : Path, optional
+        Where to write the films that not all models answered alike, with their paths.
+    overwrite : bool
+        Whether that file may be there already.
 
     Raises
     ------
     UsageError
-        If there are fewer than two, or results tables come without labels.
+        If there are fewer than two, results tables come without labels, or there is no such number
+        as is wished.
     InputError
-        If they have no task or no film in common, or disagree on the truth.
+        If they have no task or no film in common, disagree on the truth, or the table of
+        disagreements is there already.
     """
+    if disagreements is not None:
+        check_table_path(disagreements, overwrite=overwrite)
     if len(paths) < 2:
         raise UsageError("One model cannot be compared.", "Name two or more runs or results.")
     found = [read_contender(path) for path in paths]
@@ -68,7 +84,11 @@ def compare_models(
         for name, c, mine, gone in zip(names, found, own, lacking, strict=True)
     ]
     truth = read_labels(labels).table if labels else _truth(found, tasks)
-    return compare(candidates, truth, tasks=tasks, options=options)
+    joint = side_by_side(candidates, truth, tasks, options or ScoreOptions())
+    compared = compare_joint(joint, wish or Wish())
+    if disagreements is not None:
+        write_disagreements(joint, disagreements)
+    return compared
 
 
 def _different(names: Sequence[str], paths: Sequence[Path]) -> list[str]:

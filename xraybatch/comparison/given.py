@@ -11,7 +11,7 @@ from xraybatch.comparison.tries import TRIES, read_tries
 from xraybatch.core.errors import InputError, ModelError
 from xraybatch.core.status import FilmStatus
 from xraybatch.core.tables import read_table
-from xraybatch.evaluation.comparison import Cost
+from xraybatch.evaluation.candidates import Cost
 from xraybatch.models.model import load_model
 from xraybatch.models.runs import FOLDS, MODEL_FILE
 from xraybatch.models.size import count_parameters
@@ -25,6 +25,10 @@ OUT_OF_FOLD, TABLE = "predictions.csv", "folds.csv"  # of a cross-validation
 # results of a run, and the part of its films that they are of
 _PARTS = {"predictions-test.csv": "test", "predictions-validation.csv": "val"}
 OPTIMISTIC = "its films are validation films, on which its best epoch was chosen: optimistic."
+RETRAINING = (
+    "cross-validation: that another training, or other folds, would give other models is in none "
+    "of its intervals and tests."
+)
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,7 @@ def _cross_validation(folder: Path) -> Contender:
     what = "seconds and the settings that it tried" if tries else "seconds"
     told = (
         f"cross-validation: its {what} are those of {len(runs)} folds.",
+        RETRAINING,
         *_warnings(given),
         *dict.fromkeys(sentence for of_fold in unknown for sentence in of_fold),
     )

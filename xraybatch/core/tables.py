@@ -5,8 +5,9 @@ Patient ``007`` and class ``NA`` are strings here, and stay so; only the empty c
 
 from __future__ import annotations
 
+import codecs
 import csv
-import io
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +93,7 @@ def require_columns(table: pd.DataFrame, path: Path, columns: list[str], hint: s
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
+    import numpy as np
     import pandas as pd
     import pyarrow as pa
     from pyarrow import csv as pa_csv
@@ -115,19 +117,19 @@ def _read_csv(path: Path) -> pd.DataFrame:
             raise InputError(
                 f"{path} is neither UTF-8 nor cp1252.", "Save it as CSV in UTF-8."
             ) from None
-    text = text.lstrip("\r\n")
-    if not text.strip():
+        raw = text.encode("utf-8")
+    if not text or text.isspace():
         return pd.DataFrame()
-    header = text.splitlines()[0]
-    cells = {d: next(csv.reader([header], delimiter=d), []) for d in _DELIMITERS}
-    # a class may be called 'a;b;c': a column 'path' says more than the number of columns
-    delimiter = max(_DELIMITERS, key=lambda d: ("path" in cells[d], len(cells[d])))
-    names = [name.strip() for name in next(csv.reader(io.StringIO(text), delimiter=delimiter))]
+    start = len(codecs.BOM_UTF8) if raw.startswith(codecs.BOM_UTF8) else 0
+    while raw[start : start + 1] in (b"\r", b"\n"):
+        start += 1
+    delimiter, names = _header(text.lstrip("\r\n") if text[0] in "\r\n" else text)
+    del text  # as large as the file
     _check_unique(path, names)
     try:
         # not pandas, which drops the cells of a row that has too many
         table = pa_csv.read_csv(
-            io.BytesIO(text.encode("utf-8")),
+            pa.BufferReader(memoryview(raw)[start:]),
             pa_csv.ReadOptions(column_names=names, skip_rows_after_names=1),
             pa_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
             pa_csv.ConvertOptions(
@@ -139,9 +141,33 @@ def _read_csv(path: Path) -> pd.DataFrame:
         raise InputError(
             f"{path} is not a table: {reason}.", "Check quotes and separators."
         ) from None
-    frame = pd.DataFrame({n: table.column(n).to_pylist() for n in names}, dtype=str)
+    frame: pd.DataFrame = table.to_pandas()
     # the empty lines that a spreadsheet leaves at the end
-    return frame[(frame != "").any(axis=1)].reset_index(drop=True)
+    empty = np.ones(len(frame), bool)
+    for name in names:
+        if not empty.any():
+            return frame
+        empty &= (frame[name] == "").to_numpy(dtype=bool)
+    kept: pd.DataFrame = frame[~empty].reset_index(drop=True)
+    return kept
+
+
+def _header(text: str) -> tuple[str, list[str]]:
+    """Delimiter and column names of a CSV file."""
+    header = next(_lines(text)).splitlines()[0]
+    cells = {d: next(csv.reader([header], delimiter=d), []) for d in _DELIMITERS}
+    # a class may be called 'a;b;c': a column 'path' says more than the number of columns
+    delimiter = max(_DELIMITERS, key=lambda d: ("path" in cells[d], len(cells[d])))
+    return delimiter, [name.strip() for name in next(csv.reader(_lines(text), delimiter=delimiter))]
+
+
+def _lines(text: str) -> Iterator[str]:
+    """Lines one by one, with their ends: the header is one of a million."""
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start) + 1 or len(text)
+        yield text[start:end]
+        start = end
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from xraybatch.core.errors import InputError
 from xraybatch.core.status import FilmStatus
 from xraybatch.core.tasks import Task, TaskKind
 from xraybatch.evaluation.columns import answer_column
+from xraybatch.evaluation.film_keys import distinct_cells, each_distinct
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -132,10 +133,10 @@ def class_codes(
     InputError
         If a cell is no class; the message names column and values.
     """
-    stripped = column.str.strip()  # as training reads them
-    mapped = stripped.map(lambda value: label_map.get(value, value)) if label_map else stripped
+    # without blanks, as training reads them
+    mapped = each_distinct(column, lambda cell: label_map.get(cell.strip(), cell.strip()))
     codes = _codes(mapped, classes)
-    unknown = sorted(set(mapped[codes == MASKED]) - {""})
+    unknown = sorted(set(mapped[codes == MASKED].unique()) - {""})
     if unknown:
         listed = ", ".join(f"'{value}'" for value in unknown[:5]) + (
             f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
@@ -211,7 +212,9 @@ def answer_probabilities(
 
 def _codes(column: pd.Series[str], classes: Sequence[str]) -> NDArray[np.int64]:
     number = {name: i for i, name in enumerate(classes)}
-    return np.array([number.get(cell, MASKED) for cell in column.tolist()], dtype=np.int64)
+    codes, cells = distinct_cells(column)
+    found: NDArray[np.int64] = np.array([number.get(c, MASKED) for c in cells], np.int64)[codes]
+    return found
 
 
 def _answer(

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 BCA = "bootstrap, BCa"
 PERCENTILE = "bootstrap, percentile"
 _NO_WIDTH = 1e-9  # wider than rounding
+_ROUNDING = 1e-10  # of the resamples' spread
 NO_VARIATION = "it does not vary between resamples"
 UNDEFINED_DRAWS = "it is undefined in nearly every resample"
 UNRELIABLE_ABOVE = 0.01
@@ -280,7 +281,9 @@ class Sample:
         centre = self.left_out @ self.times / self.times.sum()
         away = centre - self.left_out
         spread = float(self.times @ away**2)
-        below = (values < self.point).mean() + (values == self.point).mean() / 2
+        # equal but for rounding is equal: otherwise the order of the films would tell
+        equal = np.abs(values - self.point) <= _ROUNDING * np.ptp(values)
+        below = ((values < self.point) & ~equal).mean() + equal.mean() / 2
         if spread == 0.0 or below in (0.0, 1.0):
             return plain, PERCENTILE
         acceleration = float(self.times @ away**3) / (6 * spread**1.5)

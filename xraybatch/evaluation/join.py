@@ -7,16 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from xraybatch.core.errors import InputError
 from xraybatch.core.names import did_you_mean, plain_name
 from xraybatch.core.status import FilmStatus
 from xraybatch.evaluation.estimate import Estimate
+from xraybatch.evaluation.film_keys import FilmKeys, distinct_cells, each_distinct
 from xraybatch.evaluation.report import JoinReport
 from xraybatch.sources.matching import Film, match
 from xraybatch.sources.mura import mura_place
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
 
@@ -38,6 +40,8 @@ class Joined:
     patients : ndarray of int64, shape (n,)
         Numbers of patients, 0 and up; each film its own where patients are not known.
     patients_known : bool
+    names : frozenset of str
+        Of these patients, as the tables have them; empty where they are not known.
     only_in_results, only_in_labels : tuple of int
         A few rows as a spreadsheet counts them, the header being 1: a path may be a person's name.
     aggregated : pandas.DataFrame or None
@@ -48,6 +52,7 @@ class Joined:
     labels: pd.DataFrame
     patients: NDArray[np.int64]
     patients_known: bool
+    names: frozenset[str] = frozenset()
     only_in_results: tuple[int, ...] = ()
     only_in_labels: tuple[int, ...] = ()
     aggregated: pd.DataFrame | None = None
@@ -83,45 +88,48 @@ def join(
         results, or twice with different truth in the labels, or no film is in both.
     """
     _check_columns(results, labels, path_column, patient_column)
-    home, told_by_places = _patient_home(results, labels, patient_column, truth_columns), []
-    if home is None:
-        some = len(results) and mura_place(results["path"].iloc[0])
-        places = [mura_place(path) for path in results["path"]] if some else []
-        if some and all(places):
-            results = results.assign(patient=[place.patient for place in places if place])
-            home = _Home("results", "patient")
-            told_by_places = ["Patients are those of MURA's places."]
+    home = _patient_home(results, labels, patient_column, truth_columns)
+    placed = None if home else _with_places(results)
+    if placed is not None:
+        results, home = placed, _Home("results", "patient")
     if home is not None:
         table = labels if home.table == "labels" else results
-        table = table.assign(**{home.column: table[home.column].map(plain_name)})
+        table = table.assign(**{home.column: each_distinct(table[home.column], plain_name)})
         results, labels = (results, table) if home.table == "labels" else (table, labels)
     framed = "frame" in results and "frame" in labels
-    mine = _films(results, "path", framed)
-    _refuse_twice(_films(results, "path", "frame" in results))
+    mine = FilmKeys(results, "path", framed)
+    _refuse_twice(FilmKeys(results, "path", "frame" in results))
     told = [*truth_columns, *([home.column] if home and home.table == "labels" else [])]
     labels, without_path = _with_path(labels, path_column)
-    labels, duplicates = _once(labels, _films(labels, path_column, framed), told)
-    theirs = _films(labels, path_column, framed)
+    labels, duplicates = _once(labels, FilmKeys(labels, path_column, framed), told)
+    theirs = FilmKeys(labels, path_column, framed)
 
-    found, fallback, better = match(mine, theirs)
-    order = _canonical_order(results, [i for i, row in enumerate(found) if row >= 0])
-    taken = [found[i] for i in order]
-    used = set(taken)
-    both = results.iloc[order].reset_index(drop=True), labels.iloc[taken].reset_index(drop=True)
+    matched = match(mine, theirs, mine.rows_in(theirs).tolist())
+    found, fallback, better = np.array(matched.rows, np.int64), matched.compared, matched.better
+    # the order of either file changes no number
+    order = FilmKeys(results, "path", "frame" in results).in_order(np.flatnonzero(found >= 0))
+    taken = found[order]
+    used = np.zeros(len(labels), bool)
+    used[taken] = True
+    both = _rows(results, order), _rows(labels, taken)
     patients, alone = _patients(*both, home)
     joined = Joined(
         *both,
         patients,
         home is not None,
-        _examples(results, [i for i, row in enumerate(found) if row < 0]),
-        _examples(labels, [i for i in range(len(theirs)) if i not in used]),
+        _names(*both, home),
+        _examples(results, np.flatnonzero(found < 0)),
+        _examples(labels, np.flatnonzero(~used)),
     )
-    failed = Counter(status for status in both[0]["status"] if status != FilmStatus.OK)
+    codes, statuses = distinct_cells(both[0]["status"])
+    times = dict(zip(statuses, np.bincount(codes).tolist(), strict=True))
+    failed = {word: times[word] for word in sorted(times) if word != FilmStatus.OK}
+    unread = sum(failed.values())
     said = [
         f"No path was in both tables, so films were matched by {fallback}." if fallback else "",
         better,
         f"Rows of the labels without a path, left out: {without_path}." if without_path else "",
-        *told_by_places,
+        "Patients are those of MURA's places." if placed is not None else "",
         "" if home else "No patients are known: films are treated as independent.",
         f"Films without a patient, each counted as a patient of its own: {alone}." if alone else "",
     ]
@@ -130,12 +138,12 @@ def join(
         labels_films=len(labels),
         matched=len(order),
         only_in_results=len(results) - len(order),
-        only_in_labels=len(labels) - len(used),
+        only_in_labels=len(labels) - int(used.sum()),
         duplicates=duplicates,
-        failed=dict(sorted(failed.items())),
-        coverage=Estimate.counted(len(order) - failed.total(), len(order), "no film is in both"),
+        failed=failed,
+        coverage=Estimate.counted(len(order) - unread, len(order), "no film is in both"),
         matched_by=fallback or BY_PATH,
-        patients=len(set(patients.tolist())) if home else None,
+        patients=int(patients.max(initial=-1)) + 1 if home else None,
         sentences=tuple(filter(None, said)),
     )
     return joined, report
@@ -143,8 +151,6 @@ def join(
 
 def seen_films(results: pd.DataFrame) -> NDArray[np.bool_]:
     """Which films ``(n,)`` the model was trained on, as far as the results say."""
-    import numpy as np
-
     if SEEN not in results:
         return np.zeros(len(results), bool)
     found: NDArray[np.bool_] = results[SEEN].isin(_YES).to_numpy(dtype=bool)
@@ -168,12 +174,6 @@ class _Home(NamedTuple):
     column: str
 
 
-def _films(table: pd.DataFrame, path_column: str, framed: bool) -> list[Film]:
-    paths = table[path_column].str.removeprefix("./").tolist()
-    frames = table["frame"].tolist() if framed else [""] * len(paths)
-    return [Film(path, frame) for path, frame in zip(paths, frames, strict=True)]
-
-
 def _check_columns(
     results: pd.DataFrame, labels: pd.DataFrame, path_column: str, patient_column: str | None
 ) -> None:
@@ -192,14 +192,15 @@ def _check_columns(
             )
 
 
-def _refuse_twice(films: Sequence[Film]) -> None:
-    film, times = Counter(films).most_common(1)[0] if films else (None, 0)
-    if film is not None and times > 1:
-        frame = f", frame {film.frame}" if film.frame else ""
-        raise InputError(
-            f"'{film.path}'{frame} stands {times} times in the results.",
-            "A results table has one row for every film; was it put together by hand?",
-        )
+def _refuse_twice(films: FilmKeys) -> None:
+    if not films.repeated().any():
+        return
+    film, times = Counter(films).most_common(1)[0]
+    frame = f", frame {film.frame}" if film.frame else ""
+    raise InputError(
+        f"'{film.path}'{frame} stands {times} times in the results.",
+        "A results table has one row for every film; was it put together by hand?",
+    )
 
 
 def _with_path(labels: pd.DataFrame, path_column: str) -> tuple[pd.DataFrame, int]:
@@ -208,13 +209,11 @@ def _with_path(labels: pd.DataFrame, path_column: str) -> tuple[pd.DataFrame, in
     return kept, len(labels) - len(kept)
 
 
-def _once(
-    labels: pd.DataFrame, films: Sequence[Film], told: Sequence[str]
-) -> tuple[pd.DataFrame, int]:
+def _once(labels: pd.DataFrame, films: FilmKeys, told: Sequence[str]) -> tuple[pd.DataFrame, int]:
+    if not films.repeated().any():
+        return labels, 0
     first: dict[Film, int] = {}
     repeats = [(row, first[f]) for row, f in enumerate(films) if first.setdefault(f, row) != row]
-    if not repeats:
-        return labels, 0
     for column in told:
         cells = labels[column].tolist()
         for row, before in repeats:
@@ -227,18 +226,13 @@ def _once(
     return labels.iloc[sorted(first.values())], len(repeats)
 
 
-def _examples(table: pd.DataFrame, rows: Sequence[int]) -> tuple[int, ...]:
+def _rows(table: pd.DataFrame, rows: NDArray[np.int64]) -> pd.DataFrame:
+    whole = len(rows) == len(table) and bool((rows == np.arange(len(rows))).all())
+    return (table if whole else table.iloc[rows]).reset_index(drop=True)
+
+
+def _examples(table: pd.DataFrame, rows: NDArray[np.int64]) -> tuple[int, ...]:
     return tuple(int(table.index[row]) + 2 for row in rows[:_EXAMPLES])
-
-
-def _canonical_order(results: pd.DataFrame, rows: list[int]) -> list[int]:
-    # by the bytes of the path, then the frame: the order of either file changes no number
-    plain = results["path"].str.removeprefix("./")
-    paths = [path.encode("utf-8", "surrogatepass") for path in plain]
-    if "frame" not in results:
-        return sorted(rows, key=paths.__getitem__)
-    frames = results["frame"].tolist()
-    return sorted(rows, key=lambda row: (paths[row], len(frames[row]), frames[row]))
 
 
 # ── patients ───────────────────────────────────────────────────────────────────────────────────
@@ -257,21 +251,31 @@ def _patient_home(
     return None
 
 
+def _with_places(results: pd.DataFrame) -> pd.DataFrame | None:
+    """The results with the patients that the places of MURA say; None if they are other films."""
+    if not len(results) or not mura_place(results["path"].iloc[0]):
+        return None
+    places = [mura_place(path) for path in results["path"]]
+    if not all(places):
+        return None
+    return results.assign(patient=[place.patient for place in places if place])
+
+
+def _names(results: pd.DataFrame, labels: pd.DataFrame, home: _Home | None) -> frozenset[str]:
+    if home is None:
+        return frozenset()
+    return frozenset((labels if home.table == "labels" else results)[home.column].unique()) - {""}
+
+
 def _patients(
     results: pd.DataFrame, labels: pd.DataFrame, home: _Home | None
 ) -> tuple[NDArray[np.int64], int]:
-    import numpy as np
-
     if home is None:
         return np.arange(len(results), dtype=np.int64), 0
-    names = (labels if home.table == "labels" else results)[home.column].tolist()
+    column = (labels if home.table == "labels" else results)[home.column]
+    codes, names = distinct_cells(column)
     number = {name: i for i, name in enumerate(sorted(set(names) - {""}))}
-    codes: list[int] = []
-    alone = 0
-    for name in names:
-        if name:
-            codes.append(number[name])
-        else:
-            codes.append(len(number) + alone)
-            alone += 1
-    return np.array(codes, dtype=np.int64), alone
+    patients = np.array([number.get(name, -1) for name in names], dtype=np.int64)[codes]
+    unnamed = np.flatnonzero(patients < 0)
+    patients[unnamed] = len(number) + np.arange(len(unnamed))
+    return patients, len(unnamed)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xraybatch.core.errors import UsageError
-from xraybatch.evaluation.bootstrap import Patterns, Sampling, count_samples, patterns
+from xraybatch.evaluation.bootstrap import Sampling, count_samples, patterns
 from xraybatch.evaluation.classification import NO_FILMS
 from xraybatch.evaluation.estimate import Estimate
 from xraybatch.evaluation.proportions import proportion
+from xraybatch.evaluation.utility import ENDLESS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -99,19 +100,9 @@ def operating_point(
         estimates = dict.fromkeys(ESTIMATES, nothing)
         return OperatingPoint(name, rule, None, reason, origin, optimistic, estimates)
     bar = np.float32(threshold)
-    called = scores.astype(np.float32) >= bar
-    return OperatingPoint(
-        name,
-        rule,
-        float(bar),
-        None,
-        origin,
-        optimistic,
-        {
-            **_shares(positive, called, patients, name, sampling.confidence),
-            **_from_counts(positive, called, patients, name, float(bar), sampling),
-        },
-    )
+    calls = _Calls(positive, scores.astype(np.float32) >= bar, patients, name)
+    estimates = calls.shares(sampling.confidence) | calls.from_counts(float(bar), sampling)
+    return OperatingPoint(name, rule, float(bar), None, origin, optimistic, estimates)
 
 
 def likelihood_ratios(
@@ -137,16 +128,8 @@ def likelihood_ratios(
     dict of str to Estimate
         Intervals by bootstrap of whole patients. An infinite ratio is undefined, with its reason.
     """
-    return _resampled(
-        _patterns(positive, called, patients),
-        _ratios,
-        {
-            "lr_positive": _why_no_ratio(positive, called, name, infinite=True),
-            "lr_negative": _why_no_ratio(positive, called, name, infinite=False),
-        },
-        len(positive),
-        sampling,
-    )
+    calls = _Calls(positive, called, patients, name)
+    return calls.resampled(_ratios, calls.why_no_ratio(), sampling)
 
 
 def at_prevalence(
@@ -187,98 +170,87 @@ def at_prevalence(
         )
 
     def statistics(cells: NDArray[np.int64]) -> NDArray[np.float64]:
-        _, false, missed, found = _sides(cells)
+        right, false, missed, found = _sides(cells)
         ppv = _ratio(found * prevalence, found * prevalence + false * (1 - prevalence))
-        right = (1 - false) * (1 - prevalence)
-        npv = _ratio(right, right + missed * prevalence)
+        npv = _ratio(right * (1 - prevalence), right * (1 - prevalence) + missed * prevalence)
         return np.stack([ppv, npv], axis=-1)
 
-    one_side = _one_side(positive, name)
-    return _resampled(
-        _patterns(positive, called, patients),
-        statistics,
-        {
-            "ppv_at_prevalence": one_side or f"no film was called '{name}'",
-            "npv_at_prevalence": one_side or f"every film was called '{name}'",
-        },
-        len(positive),
-        sampling,
-    )
-
-
-def _shares(
-    positive: NDArray[np.bool_],
-    called: NDArray[np.bool_],
-    patients: NDArray[np.int64],
-    name: str,
-    confidence: float,
-) -> dict[str, Estimate]:
-    def share(
-        success: NDArray[np.bool_], among: NDArray[np.bool_] | None, undefined: str
-    ) -> Estimate:
-        if among is None:
-            return proportion(success, patients, undefined, confidence)
-        reason = undefined if len(positive) else NO_FILMS
-        return proportion(success[among], patients[among], reason, confidence)
-
-    return {
-        "sensitivity": share(called, positive, f"no film is of '{name}'"),
-        "specificity": share(~called, ~positive, f"every film is of '{name}'"),
-        "ppv": share(positive, called, f"no film was called '{name}'"),
-        "npv": share(~positive, ~called, f"every film was called '{name}'"),
-        "accuracy": share(called == positive, None, NO_FILMS),
+    calls = _Calls(positive, called, patients, name)
+    reasons = {
+        "ppv_at_prevalence": calls.one_side or calls.none_called,
+        "npv_at_prevalence": calls.one_side or calls.all_called,
     }
+    return calls.resampled(statistics, reasons, sampling)
 
 
-def _from_counts(
-    positive: NDArray[np.bool_],
-    called: NDArray[np.bool_],
-    patients: NDArray[np.int64],
-    name: str,
-    threshold: float,
-    sampling: Sampling,
-) -> dict[str, Estimate]:
-    odds = threshold / (1 - threshold) if threshold < 1 else float("nan")
+class _Calls:
+    """Who is of the class `name`, and who was called so: what every number here is made of."""
 
-    def statistics(cells: NDArray[np.int64]) -> NDArray[np.float64]:
-        false, missed, found = cells[..., 1], cells[..., 2], cells[..., 3]
-        f1 = _ratio(2 * found, 2 * found + false + missed)
-        benefit = _ratio(found - false * odds, cells.sum(-1))
-        return np.concatenate([np.stack([f1, benefit], axis=-1), _ratios(cells)], axis=-1)
+    def __init__(
+        self,
+        positive: NDArray[np.bool_],
+        called: NDArray[np.bool_],
+        patients: NDArray[np.int64],
+        name: str,
+    ) -> None:
+        self.positive, self.called, self.patients, self.name = positive, called, patients, name
+        self.nobody = NO_FILMS if len(positive) == 0 else ""
+        self.no_positive = self.nobody or f"no film is of '{name}'"
+        self.no_negative = self.nobody or f"every film is of '{name}'"
+        self.none_called = self.nobody or f"no film was called '{name}'"
+        self.all_called = self.nobody or f"every film was called '{name}'"
 
-    nobody = NO_FILMS if len(positive) == 0 else ""
-    return _resampled(
-        _patterns(positive, called, patients),
-        statistics,
-        {
-            "f1": nobody or f"no film is of '{name}', and none was called so",
-            "net_benefit": nobody or "at a threshold of 1 a false alarm costs endlessly",
-            "lr_positive": _why_no_ratio(positive, called, name, infinite=True),
-            "lr_negative": _why_no_ratio(positive, called, name, infinite=False),
-        },
-        len(positive),
-        sampling,
-    )
+    @property
+    def one_side(self) -> str:
+        if not self.positive.any():
+            return self.no_positive
+        return self.no_negative if self.positive.all() else ""
 
+    def shares(self, confidence: float) -> dict[str, Estimate]:
+        positive, called, patients = self.positive, self.called, self.patients
 
-def _patterns(
-    positive: NDArray[np.bool_], called: NDArray[np.bool_], patients: NDArray[np.int64]
-) -> Patterns:
-    return patterns(positive * np.int64(2) + called, patients, _CELLS)
+        def share(success: NDArray[np.bool_], among: NDArray[np.bool_], undefined: str) -> Estimate:
+            return proportion(success[among], patients[among], undefined, confidence)
 
+        return {
+            "sensitivity": share(called, positive, self.no_positive),
+            "specificity": share(~called, ~positive, self.no_negative),
+            "ppv": share(positive, called, self.none_called),
+            "npv": share(~positive, ~called, self.all_called),
+            "accuracy": proportion(called == positive, patients, NO_FILMS, confidence),
+        }
 
-def _resampled(
-    found: Patterns,
-    statistics: Statistics,
-    reasons: Mapping[str, str],
-    n: int,
-    sampling: Sampling,
-) -> dict[str, Estimate]:
-    samples = count_samples(found, statistics, sampling.resamples, sampling.seed)
-    return {
-        key: sample.estimate(reason, n, sampling.confidence)
-        for (key, reason), sample in zip(reasons.items(), samples, strict=True)
-    }
+    def from_counts(self, threshold: float, sampling: Sampling) -> dict[str, Estimate]:
+        odds = threshold / (1 - threshold) if threshold < 1 else float("nan")
+
+        def statistics(cells: NDArray[np.int64]) -> NDArray[np.float64]:
+            false, missed, found = cells[..., 1], cells[..., 2], cells[..., 3]
+            f1 = _ratio(2 * found, 2 * found + false + missed)
+            benefit = _ratio(found - false * odds, cells.sum(-1))
+            return np.concatenate([np.stack([f1, benefit], axis=-1), _ratios(cells)], axis=-1)
+
+        reasons = {
+            "f1": self.nobody or f"no film is of '{self.name}', and none was called so",
+            "net_benefit": self.nobody or ENDLESS,
+            **self.why_no_ratio(),
+        }
+        return self.resampled(statistics, reasons, sampling)
+
+    def why_no_ratio(self) -> dict[str, str]:
+        others = f"without '{self.name}' was called so"
+        no_false = f"infinite: no film {others}" if self.called.any() else self.none_called
+        no_right = self.all_called if self.called.all() else f"infinite: every film {others}"
+        return {"lr_positive": self.one_side or no_false, "lr_negative": self.one_side or no_right}
+
+    def resampled(
+        self, statistics: Statistics, reasons: Mapping[str, str], sampling: Sampling
+    ) -> dict[str, Estimate]:
+        found = patterns(self.positive * np.int64(2) + self.called, self.patients, _CELLS)
+        samples = count_samples(found, statistics, sampling.resamples, sampling.seed)
+        return {
+            key: sample.estimate(reason, len(self.positive), sampling.confidence)
+            for (key, reason), sample in zip(reasons.items(), samples, strict=True)
+        }
 
 
 def _sides(cells: NDArray[np.int64]) -> tuple[NDArray[np.float64], ...]:
@@ -296,29 +268,6 @@ def _sides(cells: NDArray[np.int64]) -> tuple[NDArray[np.float64], ...]:
 def _ratios(cells: NDArray[np.int64]) -> NDArray[np.float64]:
     right, false, missed, found = _sides(cells)
     return np.stack([_ratio(found, false), _ratio(missed, right)], axis=-1)
-
-
-def _why_no_ratio(
-    positive: NDArray[np.bool_], called: NDArray[np.bool_], name: str, *, infinite: bool
-) -> str:
-    one_side = _one_side(positive, name)
-    if one_side:
-        return one_side
-    if infinite:
-        if not called.any():
-            return f"no film was called '{name}'"
-        return f"infinite: no film without '{name}' was called so"
-    if called.all():
-        return f"every film was called '{name}'"
-    return f"infinite: every film without '{name}' was called so"
-
-
-def _one_side(positive: NDArray[np.bool_], name: str) -> str:
-    if len(positive) == 0:
-        return NO_FILMS
-    if positive.all():
-        return f"every film is of '{name}'"
-    return "" if positive.any() else f"no film is of '{name}'"
 
 
 def _ratio(above: NDArray[Any], below: NDArray[Any]) -> NDArray[np.float64]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import permutations
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from xraybatch.evaluation.classification import NO_FILMS
 from xraybatch.evaluation.estimate import Estimate
@@ -42,11 +45,20 @@ def ovo_auc(
     if missing:
         reason = f"no film is of '{missing[0]}'" if len(y_true) else NO_FILMS
         return Estimate.undefined(reason, len(y_true))
-    parts = []
-    for i in range(len(classes)):
-        for j in range(len(classes)):
-            if i != j:
-                some = (y_true == i) | (y_true == j)
-                name = f"{classes[i]} or {classes[j]}"
-                parts.append(Part(y_true[some] == i, y_prob[some, i], patients[some], name))
+    pairs = permutations(range(len(classes)), 2)
+    # made when it is looked at: all pairs at once would be K - 1 copies of the table
+    parts = (_part(y_true, y_prob, patients, classes, i, j) for i, j in pairs)
     return replace(macro_auc(parts, confidence), n=len(y_true))
+
+
+def _part(
+    y_true: NDArray[Any],
+    y_prob: NDArray[Any],
+    patients: NDArray[Any],
+    classes: Sequence[str],
+    i: int,
+    j: int,
+) -> Part:
+    some = np.flatnonzero((y_true == i) | (y_true == j))
+    name = f"{classes[i]} or {classes[j]}"
+    return Part(y_true[some] == i, y_prob[some, i], patients[some], name)

@@ -37,7 +37,7 @@ def evaluate(metric: Metric, given: Answers, sampling: Sampling) -> Estimate:
         return Estimate.undefined(NO_PROBABILITIES, n)
     if n == 0:
         return Estimate.undefined(NO_FILMS)
-    value = _call(metric, given.y_true, answers, np.ones(n, np.int64))
+    value = value_of(metric, given.y_true, answers, np.ones(n, np.int64))
     if isinstance(value, Undefined):
         return Estimate.undefined(value.reason, n)
     _, owner = np.unique(given.patients, return_inverse=True)
@@ -45,14 +45,15 @@ def evaluate(metric: Metric, given: Answers, sampling: Sampling) -> Estimate:
     drawn: list[float] = []
     if patients > 1:
         for weights in patient_weights(patients, sampling.resamples, sampling.seed):
-            resampled = _call(metric, given.y_true, answers, weights[owner])
+            resampled = value_of(metric, given.y_true, answers, weights[owner])
             drawn.append(np.nan if isinstance(resampled, Undefined) else resampled)
     return Sample(value, np.array(drawn)).estimate("", n, sampling.confidence)
 
 
-def _call(
+def value_of(
     metric: Metric, y_true: NDArray[Any], answers: NDArray[Any], weights: NDArray[np.int64]
 ) -> float | Undefined:
+    """What a metric says of films that count `weights` times; its mistakes are `Undefined`."""
     try:
         value = metric.compute(y_true, answers, weights)
         if isinstance(value, Undefined):

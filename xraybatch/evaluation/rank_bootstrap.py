@@ -73,19 +73,23 @@ def rank_estimates(
         ``sensitivity_at_specificity_90`` is the highest sensitivity of all thresholds whose
         specificity is 90 % or more, and so on; ``youden_j`` the highest sensitivity + specificity
         − 1. They are undefined where only one side has films. Percentile: no jackknife is right
-        for what jumps from threshold to threshold.
+        for what jumps from threshold to threshold. `clusters` are the patients with a positive
+        film, or with a negative one, whichever are fewer.
     """
     samples = rank_samples(parts, sampling, threads)
     films = max(len(part.positive) for part in parts)
     missing = [part.name for part in parts if not part.positive.any()]
     reason = f"no film is of {', '.join(missing)}" if films else NO_FILMS
     mean = _mean([of[AVERAGE_PRECISION] for of in samples])
+    estimates = tuple(
+        _estimates(part, of, sampling.confidence) for part, of in zip(parts, samples, strict=True)
+    )
     return RankEstimates(
-        tuple(
-            _estimates(part, of, sampling.confidence)
-            for part, of in zip(parts, samples, strict=True)
+        estimates,
+        replace(
+            mean.estimate(reason, films, sampling.confidence),
+            clusters=min(of[AVERAGE_PRECISION].clusters for of in estimates),
         ),
-        mean.estimate(reason, films, sampling.confidence),
     )
 
 
@@ -147,10 +151,13 @@ def _estimates(part: Part, samples: Mapping[str, Sample], confidence: float) -> 
     films, positives = len(part.positive), int(part.positive.sum())
     reason = f"no film is of '{part.name}'" if not positives else f"every film is of '{part.name}'"
     among = {AVERAGE_PRECISION: films, YOUDEN: films}
+    sides = (part.patients[part.positive], part.patients[~part.positive])
+    fewest = min(np.count_nonzero(np.bincount(side)) for side in sides)
     found = {}
     for name, sample in samples.items():
         n = among.get(name, positives if name.startswith("sensitivity") else films - positives)
-        found[name] = sample.estimate(reason if films else NO_FILMS, n, confidence)
+        estimate = sample.estimate(reason if films else NO_FILMS, n, confidence)
+        found[name] = replace(estimate, clusters=int(fewest))
     if found[YOUDEN].value is not None:
         caution = "; ".join(filter(None, [OPTIMISTIC, found[YOUDEN].caution]))
         found[YOUDEN] = replace(found[YOUDEN], caution=caution)

@@ -77,6 +77,5 @@ def _jackknife(sample: Sample, reason: str, n: int, confidence: float) -> Estima
     half = student_quantile(confidence, patients - 1) * error
     if half < _NO_WIDTH:
         return Estimate(sample.point, interval_reason=NO_VARIATION, n=n)
-    return Estimate(
-        sample.point, low=sample.point - half, high=sample.point + half, method=JACKKNIFE, n=n
-    )
+    low, high = sample.point - half, sample.point + half
+    return Estimate(sample.point, low=low, high=high, method=JACKKNIFE, n=n, clusters=patients)

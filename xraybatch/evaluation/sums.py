@@ -37,7 +37,7 @@ def patient_sums(
     """
     films = np.bincount(patients)
     there = films > 0
-    columns = values.reshape(len(patients), -1).T
+    columns = (values if values.ndim == 2 else values[:, None]).T
     sums = [np.bincount(patients, column, len(films))[there] for column in columns]
     return np.stack(sums, axis=1), films[there]
 

@@ -6,17 +6,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from xraybatch.core.tasks import TaskKind
-from xraybatch.evaluation.comparison import ComparedModel, Comparison, Cost
+from xraybatch.evaluation.candidates import Cost
+from xraybatch.evaluation.comparison import ComparedModel, Comparison
 from xraybatch.evaluation.estimate import Estimate
 from xraybatch.reports import words
+from xraybatch.reports.pairs import pair_sections
 from xraybatch.reports.sections import Block, Bullets, Section, Table, Warned
 
 BEST = "*"
 _FEW = 500  # films: fewer do not outweigh the start of decoding processes
 LEGEND = f"{BEST} best value; every interval is of that model alone."
-_LEGEND_OF_DIFFERENCES = (
-    "Where the interval holds 0, the difference may be chance: only these intervals compare models."
-)
 
 
 def comparison_sections(found: Comparison) -> Iterator[Section]:
@@ -30,11 +29,16 @@ def comparison_sections(found: Comparison) -> Iterator[Section]:
             (words.title(name), *(_cell(found, t, name, i) for i in range(len(found.models))))
             for name in task.estimates
         )
-        blocks: tuple[Block, ...] = (Table(head, rows), *_bullets(task_notes(found, t)))
+        compared = found.tasks[t]
+        blocks: tuple[Block, ...] = (
+            *_bullets((*compared.verdicts, *compared.sentences)),
+            Table(head, rows),
+            *_bullets(task_notes(found, t)),
+        )
         yield Section(words.task_title(task), blocks)
-        yield from _differences(found, task.task)
-    costs = tuple(cost_rows(found))
-    yield Section("What they cost", (Table(head, costs), *_bullets(cost_notes(found))))
+        yield from pair_sections(found, compared)
+    if costs := tuple(cost_rows(found)):
+        yield Section("What they cost", (Table(head, costs), *_bullets(cost_notes(found))))
     yield Section("How it was made", (Bullets(tuple(closing(found))),))
 
 
@@ -88,49 +92,9 @@ def task_notes(found: Comparison, t: int) -> tuple[str, ...]:
     return (LEGEND, *binary, *missing)
 
 
-def difference_rows(found: Comparison, task: str) -> Iterator[tuple[str, tuple[Estimate, ...]]]:
-    """Name and each further model's difference to the first."""
-    further = found.models[1:]
-    for name in further[0].differences.get(task, ()):
-        yield words.title(name), tuple(model.differences[task][name] for model in further)
-
-
-def difference_title(found: Comparison) -> str:
-    """``Difference to narrow, 95 % interval, paired``."""
-    return f"Difference to {found.models[0].name}, {level(found)}, paired"
-
-
-def differences_note(found: Comparison, task: str) -> tuple[str, ...]:
-    """How to read the differences, and why some have no value or interval."""
-    why = [
-        f"{model.name}, {words.title(name)}: {e.reason or e.interval_reason or e.caution}."
-        for model in found.models[1:]
-        for name, e in model.differences[task].items()
-        if e.reason or e.interval_reason or e.caution
-    ]
-    return (_LEGEND_OF_DIFFERENCES, *why)
-
-
 def missing_in(model: ComparedModel, t: int) -> list[str]:
     """A sentence for every number of a task as a whole that lacks value or interval."""
     return words.missing(replace(model.tasks[t], by_class=(), findings=()))
-
-
-def level(found: Comparison) -> str:
-    """``95 % interval``."""
-    return f"{100 * found.settings.confidence:g} % interval"
-
-
-def signed(number: float | None) -> str:
-    """``+0.031``, ``−0.010``; a dash of nothing."""
-    return words.NO_VALUE if number is None else f"{number:+.3f}".replace("-", "−")
-
-
-def signed_interval(estimate: Estimate) -> str:
-    """``−0.010…+0.072``; a dash of nothing."""
-    if estimate.low is None:
-        return words.NO_VALUE
-    return f"{signed(estimate.low)}…{signed(estimate.high)}"
 
 
 def is_best(found: Comparison, t: int, name: str, model: int) -> bool:
@@ -143,17 +107,6 @@ def closing(found: Comparison) -> list[str]:
     """What the numbers depend on besides the tables."""
     s = found.settings
     return [f"Intervals: {s.clustering}; {s.resamples:,} resamples, seed {s.seed}."]
-
-
-def _differences(found: Comparison, task: str) -> Iterator[Section]:
-    rows = tuple(
-        (title, *(f"{signed(e.value)} ({signed_interval(e)})" for e in estimates))
-        for title, estimates in difference_rows(found, task)
-    )
-    if rows:
-        head = ("", *(model.name for model in found.models[1:]))
-        notes = _bullets(differences_note(found, task))
-        yield Section(difference_title(found), (Table(head, rows), *notes))
 
 
 def _cell(found: Comparison, t: int, name: str, model: int) -> str:

@@ -11,9 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from xraybatch.evaluation.comparison import Comparison
-from xraybatch.evaluation.estimate import Estimate
+from xraybatch.evaluation.difference import Difference
+from xraybatch.evaluation.pairs import TaskComparison
 from xraybatch.reports import comparison as said
-from xraybatch.reports import words
+from xraybatch.reports import pairs, sections, words
 from xraybatch.reports.console import bullets, films_table, heading, text
 
 _NAMES = 18  # columns that the names of numbers take: "Balanced accuracy"
@@ -29,17 +30,23 @@ def print_comparison(found: Comparison, console: Console) -> None:
     for t, task in enumerate(found.models[0].tasks):
         console.print()
         console.print(heading(words.task_title(task)))
+        compared = found.tasks[t]
+        for sentence in compared.verdicts:
+            console.print(text(sentence, "bold"))
+        if compared.sentences:
+            console.print(bullets(compared.sentences))
         rows = [
             (words.title(name), [_value(found, t, name, i) for i in range(len(found.models))])
             for name in task.estimates
         ]
         _print_tables(found, 0, rows, console)
         console.print(bullets(said.task_notes(found, t)))
-        _print_differences(found, task.task, console)
+        _print_pairs(found, compared, console)
     console.print()
-    console.print(heading("What they cost"))
     rows = [(title, [text(cell) for cell in cells]) for title, *cells in said.cost_rows(found)]
-    _print_tables(found, 0, rows, console)
+    if rows:
+        console.print(heading("What they cost"))
+        _print_tables(found, 0, rows, console)
     console.print(bullets([*said.cost_notes(found), *said.closing(found)]))
 
 
@@ -51,16 +58,32 @@ def render_comparison(found: Comparison, width: int = 80) -> str:
     return "\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n"
 
 
-def _print_differences(found: Comparison, task: str, console: Console) -> None:
-    rows = [
-        (title, [_difference(estimate) for estimate in estimates])
-        for title, estimates in said.difference_rows(found, task)
-    ]
-    if rows:
+def _print_pairs(found: Comparison, task: TaskComparison, console: Console) -> None:
+    if len(found.models) > 2:
+        rows = [
+            (title, [_difference(one) for one in its]) for title, its in pairs.difference_rows(task)
+        ]
         console.print()
-        console.print(text(said.difference_title(found), "bold"))
+        title = f"Difference to {found.models[0].name}, {pairs.level(found)}, p"
+        console.print(text(title, "bold"))
         _print_tables(found, 1, rows, console)
-        console.print(bullets(said.differences_note(found, task)))
+        console.print(bullets(pairs.difference_notes(found, task)))
+    for one in pairs.pair_tables(found, task):
+        console.print()
+        console.print(text(one.title, "bold"))
+        console.print(_narrow(one.table))
+        if one.notes:
+            console.print(bullets(one.notes))
+
+
+def _narrow(given: sections.Table) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column(text(given.head[0]), overflow="fold")
+    for name in given.head[1:]:
+        table.add_column(text(name), justify="right", overflow="fold")
+    for title, *cells in given.rows:
+        table.add_row(text(title), *map(text, cells))
+    return table
 
 
 def _print_tables(
@@ -96,9 +119,12 @@ def _value(found: Comparison, t: int, name: str, model: int) -> Text:
     return _with_interval(cell, words.interval(estimate))
 
 
-def _difference(estimate: Estimate) -> Text:
-    cell = Text(said.signed(estimate.value), style="bold", justify="right")
-    return _with_interval(cell, said.signed_interval(estimate))
+def _difference(one: Difference) -> Text:
+    value, interval, p = pairs.columns(one)
+    cell = _with_interval(Text(value, style="bold", justify="right"), interval)
+    if p != words.NO_VALUE:
+        cell.append(f"\np {p}", style="not bold dim")
+    return cell
 
 
 def _with_interval(cell: Text, interval: str) -> Text:

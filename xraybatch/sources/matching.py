@@ -39,7 +39,7 @@ class Matched(NamedTuple):
     better: str
 
 
-def match(mine: Sequence[Film], theirs: Sequence[Film]) -> Matched:
+def match(mine: Sequence[Film], theirs: Sequence[Film], exact: list[int] | None = None) -> Matched:
     """Find the row of `theirs` for each of `mine`.
 
     By path, letter for letter, what is left by paths that differ in backslashes or in how accents
@@ -52,25 +52,26 @@ def match(mine: Sequence[Film], theirs: Sequence[Film]) -> Matched:
     ----------
     mine, theirs : sequence of Film
         Of the results and of the labels; each film once.
+    exact : list of int, optional
+        Row of `theirs` with the same key for each of `mine`, −1 for none, where that is known.
 
     Raises
     ------
     InputError
         If no film is in both; the message has an example of each side.
     """
-    rows = {film: row for row, film in enumerate(theirs)}
-    found = [rows.get(film, -1) for film in mine]
-    exact = sum(row >= 0 for row in found)
-    if exact:
+    found = _same(mine, theirs) if exact is None else exact
+    matched = len(found) - found.count(-1)
+    if matched:
         found = _also_spelled(mine, theirs, found)
-        exact = sum(row >= 0 for row in found)
-    if 2 * exact >= min(len(mine), len(theirs)) > 0:
+        matched = len(found) - found.count(-1)
+    if 2 * matched >= min(len(mine), len(theirs)) > 0:
         return Matched(found, "", "")
     best, words, ambiguous = _best_attempt(mine, theirs)
     more = sum(row >= 0 for row in best)
-    if exact:
+    if matched:
         better = f"By {words} {more:,} would match: write the paths of both tables alike."
-        return Matched(found, "", better if more > 2 * exact else "")
+        return Matched(found, "", better if more > 2 * matched else "")
     if more:
         return Matched(best, words, "")
     examples = [f"'{films[0].path}'" if films else "no film" for films in (mine, theirs)]
@@ -82,20 +83,29 @@ def match(mine: Sequence[Film], theirs: Sequence[Film]) -> Matched:
     )
 
 
+def _same(mine: Sequence[Film], theirs: Sequence[Film]) -> list[int]:
+    rows = {film: row for row, film in enumerate(theirs)}
+    return [rows.get(film, -1) for film in mine]
+
+
 def _also_spelled(mine: Sequence[Film], theirs: Sequence[Film], found: list[int]) -> list[int]:
     """`found`, with the films that are left and whose one spelling is in both."""
+    left = [i for i, row in enumerate(found) if row < 0]
+    if not left:
+        return found
     taken = set(found)
-    left = [film for film, row in zip(mine, found, strict=True) if row < 0]
-    mine_of = Counter(_plain(film) for film in left)
+    spelled = [_plain(mine[i]) for i in left]
+    mine_of = Counter(spelled)
     theirs_of = defaultdict(list)
-    for row, film in enumerate(theirs):
+    for row in range(len(theirs)):
         if row not in taken:
-            theirs_of[_plain(film)].append(row)
-    only = {film: rows[0] for film, rows in theirs_of.items() if len(rows) == mine_of[film] == 1}
-    return [
-        row if row >= 0 else only.get(_plain(film), -1)
-        for film, row in zip(mine, found, strict=True)
-    ]
+            theirs_of[_plain(theirs[row])].append(row)
+    more = list(found)
+    for i, film in zip(left, spelled, strict=True):
+        rows = theirs_of.get(film, ())
+        if len(rows) == mine_of[film] == 1:
+            more[i] = rows[0]
+    return more
 
 
 def _best_attempt(mine: Sequence[Film], theirs: Sequence[Film]) -> tuple[list[int], str, str]:

@@ -1,0 +1,155 @@
+"""Any other number of two models, in pairs: the bootstrap takes the same patients for both.
+
+The p-value comes from exchanging the two models' answers in whole patients at random, which is
+what "the models do not differ" allows; the interval comes from drawing patients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xraybatch.evaluation import plugin_metrics
+from xraybatch.evaluation.bootstrap import (
+    Patterns,
+    Sample,
+    Sampling,
+    count_samples,
+    patient_weights,
+    patterns,
+)
+from xraybatch.evaluation.difference import Difference
+from xraybatch.evaluation.proportions import ONE_PATIENT
+from xraybatch.extension.records import Metric, Undefined
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Statistics = Callable[[NDArray[np.int64]], NDArray[np.float64]]
+
+EXCHANGE = "exchange of whole patients"
+_CHUNK_CELLS = 1 << 22
+_SAME = 1e-12  # rounding between two ways to one value
+
+
+def count_differences(
+    first: NDArray[np.int64],
+    other: NDArray[np.int64],
+    patients: NDArray[np.int64],
+    width: int,
+    statistics: Statistics,
+    sampling: Sampling,
+) -> list[Difference]:
+    """Numbers of counts: those of `other` less those of `first`.
+
+    Parameters
+    ----------
+    first, other : ndarray of int64, shape (n,)
+        Which of `width` cells each model's answer to a film is counted in.
+    patients : ndarray of int64, shape (n,)
+    width : int
+    statistics : callable
+        Counts ``(..., width)`` → values ``(..., S)``, NaN where undefined.
+    sampling : Sampling
+
+    Returns
+    -------
+    list of Difference
+        S of them.
+    """
+    cells = np.concatenate([first, other + width])
+    found = patterns(cells, np.concatenate([patients, patients]), 2 * width)
+
+    def difference(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+        return statistics(counts[..., width:]) - statistics(counts[..., :width])
+
+    samples = count_samples(found, difference, sampling.resamples, sampling.seed)
+    at_least = np.zeros(len(samples), np.int64)
+    if int(found.patients.sum()) > 1:
+        observed = np.abs([sample.point for sample in samples])
+        for counts in _exchanged(found, width, sampling):
+            at_least += _as_large(difference(counts), observed).sum(axis=0)
+    return [
+        _difference(sample, int(times), len(first), sampling)
+        for sample, times in zip(samples, at_least, strict=True)
+    ]
+
+
+def metric_difference(
+    metric: Metric,
+    y_true: NDArray[Any],
+    first: NDArray[Any],
+    other: NDArray[Any],
+    patients: NDArray[np.int64],
+    sampling: Sampling,
+) -> Difference:
+    """A plugin's metric of `other` less that of `first`.
+
+    Parameters
+    ----------
+    metric : Metric
+    y_true, first, other : ndarray, shape (n,) or (n, K)
+        Truth, and each model's answers in the form that the metric needs.
+    patients : ndarray of int64, shape (n,)
+    sampling : Sampling
+    """
+
+    def difference(a: NDArray[Any], b: NDArray[Any], weights: NDArray[np.int64]) -> float:
+        values = [plugin_metrics.value_of(metric, y_true, y, weights) for y in (a, b)]
+        if isinstance(values[0], Undefined) or isinstance(values[1], Undefined):
+            return float("nan")
+        return values[1] - values[0]
+
+    n = len(y_true)
+    once = np.ones(n, np.int64)
+    _, owner = np.unique(patients, return_inverse=True)
+    groups = int(owner.max()) + 1 if n else 0
+    point = difference(first, other, once) if n else float("nan")
+    drawn, at_least = [], 0
+    if groups > 1 and not np.isnan(point):
+        for weights in patient_weights(groups, sampling.resamples, sampling.seed):
+            drawn.append(difference(first, other, weights[owner]))
+        stream = np.random.default_rng(np.random.SeedSequence(sampling.seed))
+        for _ in range(sampling.resamples):
+            exchanged = stream.integers(0, 2, groups).astype(bool)[owner]
+            if first.ndim > 1:
+                exchanged = exchanged[:, None]
+            a, b = np.where(exchanged, other, first), np.where(exchanged, first, other)
+            at_least += int(_as_large(np.array(difference(a, b, once)), abs(point)))
+    return _difference(Sample(point, np.array(drawn)), at_least, n, sampling)
+
+
+def _exchanged(found: Patterns, width: int, sampling: Sampling) -> Iterator[NDArray[np.int64]]:
+    """Counts ``(some, 2 width)`` after the models were exchanged in each patient or not."""
+    stream = np.random.default_rng(np.random.SeedSequence(sampling.seed))
+    total = found.total
+    gain = (found.counts[:, width:] - found.counts[:, :width]).astype(np.float64)
+    differing = gain.any(axis=1)  # the others' exchange changes nothing
+    gain, times = gain[differing], found.patients[differing]
+    chunk = max(1, _CHUNK_CELLS // max(1, *gain.shape))
+    for begin in range(0, sampling.resamples, chunk):
+        some = min(chunk, sampling.resamples - begin)
+        drawn = stream.binomial(times, 0.5, size=(some, len(times)))
+        moved = np.rint(drawn @ gain).astype(np.int64)
+        yield np.concatenate([total[:width] + moved, total[width:] - moved], axis=1)
+
+
+def _as_large(values: NDArray[np.float64], observed: Any) -> NDArray[np.bool_]:
+    # undefined after an exchange counts as large: it is no evidence of a difference
+    found: NDArray[np.bool_] = ~(np.abs(values) < observed - _SAME)
+    return found
+
+
+def _difference(sample: Sample, at_least: int, n: int, sampling: Sampling) -> Difference:
+    estimate = sample.estimate("it is undefined for one of the two", n, sampling.confidence)
+    if estimate.method:
+        estimate = replace(estimate, method=f"paired {estimate.method}")
+    if estimate.value is None or estimate.interval_reason == ONE_PATIENT:
+        return Difference(estimate)
+    values = sample.drawn[~np.isnan(sample.drawn)]
+    error = float(values.std(ddof=1)) if len(values) > 1 else None
+    p = (1 + at_least) / (1 + sampling.resamples)
+    return Difference(estimate, error or None, p, p, EXCHANGE)

@@ -1,0 +1,190 @@
+"""What a comparison says of pairs of models: differences, who is right, patients needed.
+
+Tables of text, which Markdown and the console show alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from xraybatch.evaluation.comparison import Comparison
+from xraybatch.evaluation.difference import Difference
+from xraybatch.evaluation.disagreement import RightAndWrong
+from xraybatch.evaluation.estimate import Estimate
+from xraybatch.evaluation.pairs import Pair, TaskComparison
+from xraybatch.evaluation.verdict import p_value, signed, spoken
+from xraybatch.reports import words
+from xraybatch.reports.sections import Bullets, Section, Table
+
+ALL_FILMS = "all films"
+_HOW_TO_READ = (
+    "Where the interval holds 0, the models cannot be told apart by that number: that is no proof "
+    "that they are alike."
+)
+
+
+@dataclass(frozen=True)
+class PairTable:
+    """A titled table of pairs, and how to read it."""
+
+    title: str
+    table: Table
+    notes: tuple[str, ...]
+
+
+def pair_sections(found: Comparison, task: TaskComparison) -> Iterator[Section]:
+    """Everything of a task's pairs, as sections."""
+    further = found.models[1:]
+    if len(further) > 1:
+        head = ("", *(model.name for model in further))
+        rows = tuple((title, *map(_in_one, its)) for title, its in difference_rows(task))
+        title = f"Difference to {found.models[0].name}, {level(found)}, p"
+        yield Section(title, (Table(head, rows), *_bullets(difference_notes(found, task))))
+    for one in pair_tables(found, task):
+        yield Section(one.title, (one.table, *_bullets(one.notes)))
+
+
+def pair_tables(found: Comparison, task: TaskComparison) -> Iterator[PairTable]:
+    """Tables that are narrow enough for a terminal, however many models there are."""
+    number = spoken(task.primary)
+    head = ("", "difference", level(found), "p")
+    if len(task.pairs) == 1:
+        title = f"Difference to {found.models[0].name}, paired"
+        rows = tuple((name, *columns(its[0])) for name, its in difference_rows(task))
+        yield PairTable(title, Table(head, rows), difference_notes(found, task))
+    else:
+        rows = tuple((_name(found, p), *columns(p.differences[task.primary])) for p in task.pairs)
+        yield PairTable(f"Every pair by {number}", Table(head, rows), ())
+    yield _who_is_right(found, task)
+    if planned := [pair for pair in task.pairs if pair.planning is not None]:
+        yield _patients_needed(found, number, planned)
+
+
+def difference_rows(task: TaskComparison) -> Iterator[tuple[str, tuple[Difference, ...]]]:
+    """Name of a number, and each further model's difference to the first."""
+    to_first = [pair for pair in task.pairs if pair.first == 0]
+    for name in to_first[0].differences:
+        yield words.title(name), tuple(pair.differences[name] for pair in to_first)
+
+
+def difference_notes(found: Comparison, task: TaskComparison) -> tuple[str, ...]:
+    """How to read the differences, how they were made, and why some have no value or interval."""
+    rows = list(difference_rows(task))
+    methods: dict[str, dict[str, None]] = {}
+    for title, its in rows:
+        for one in its:
+            if one.test:
+                how = _made_by(one.estimate.method, one.test)
+                methods.setdefault(how, {})[title] = None
+    made = (f"{', '.join(titles)}: {how}." for how, titles in methods.items())
+    lacking = (
+        f"{model.name}: {sentence}"
+        for i, model in enumerate(found.models[1:])
+        for sentence in words.reasons([(title, its[i].estimate) for title, its in rows])
+    )
+    return (_HOW_TO_READ, _adjusted(task), *made, *lacking)
+
+
+def columns(one: Difference) -> tuple[str, str, str]:
+    """Difference, interval and p-value."""
+    value = one.estimate.value
+    shown = words.NO_VALUE if value is None else signed(value)
+    return shown, signed_interval(one.estimate), p_of(one)
+
+
+def p_of(one: Difference) -> str:
+    """The adjusted p-value in three digits; a dash of nothing."""
+    return words.NO_VALUE if one.p_adjusted is None else p_value(one.p_adjusted)
+
+
+def signed_interval(estimate: Estimate) -> str:
+    """``−0.010…+0.072``; a dash of nothing."""
+    if estimate.low is None or estimate.high is None:
+        return words.NO_VALUE
+    return f"{signed(estimate.low)}…{signed(estimate.high)}"
+
+
+def level(found: Comparison) -> str:
+    """``95 % interval``."""
+    return f"{100 * found.settings.confidence:g} % interval"
+
+
+def _in_one(one: Difference) -> str:
+    value, interval, p = columns(one)
+    return f"{value} ({interval}), p {p}"
+
+
+def _adjusted(task: TaskComparison) -> str:
+    alone = f"{spoken(task.primary)} alone decides"
+    if task.tests == 1:
+        return f"p-values are two-sided, not adjusted for how many numbers there are: {alone}."
+    return (
+        f"p-values are two-sided, adjusted for the {task.tests} pairs of models (Holm), not for "
+        f"how many numbers there are: {alone}. Each interval is of its pair alone."
+    )
+
+
+def _made_by(interval: str, test: str) -> str:
+    if interval == test:
+        return f"interval and p by {test}"
+    return f"interval by {interval}, p by {test}" if interval else f"p by {test}"
+
+
+def _who_is_right(found: Comparison, task: TaskComparison) -> PairTable:
+    note: tuple[str, ...] = ()
+    if len(task.pairs) == 1:
+        (pair,) = task.pairs
+        only = [f"only {found.models[i].name}" for i in (pair.first, pair.other)]
+        rows = tuple(_counts(one.name or ALL_FILMS, one) for one in pair.disagreement)
+        otherwise = pair.disagreement[0].answered_otherwise
+        films = pair.disagreement[0].films
+        note = (
+            f"They answered {words.films(otherwise)} of {films:,} differently "
+            f"({words.percent(otherwise, films)}).",
+        )
+    else:
+        only = ["only the first", "only the other"]
+        rows = tuple(
+            _counts(
+                f"{found.models[p.first].name}, {found.models[p.other].name}", p.disagreement[0]
+            )
+            for p in task.pairs
+        )
+        note = ()
+    head = ("", "films", "both right", *only, "both wrong")
+    return PairTable("Who is right", Table(head, rows), note)
+
+
+def _counts(name: str, one: RightAndWrong) -> tuple[str, ...]:
+    counts = (one.films, one.both_right, one.only_first, one.only_other, one.both_wrong)
+    return name, *(f"{count:,}" for count in counts)
+
+
+def _patients_needed(found: Comparison, number: str, planned: list[Pair]) -> PairTable:
+    plans = [pair.planning for pair in planned if pair.planning is not None]
+    sizes = [one.difference for one in plans[0].needed if one.power_now is not None]
+    head = ("true difference", "as seen here", *(f"{size:g}" for size in sizes))
+    rows = []
+    for pair, plan in zip(planned, plans, strict=True):
+        seen = [f"{one.patients:,}" for one in plan.needed if one.power_now is None]
+        others = [one for one in plan.needed if one.power_now is not None]
+        rows.append(
+            (_name(found, pair), *(seen or [words.NO_VALUE]), *(f"{o.patients:,}" for o in others))
+        )
+        if len(planned) == 1:
+            powers = (f"{100 * (o.power_now or 0):.0f} %" for o in others)
+            rows.append((f"power of the {plan.patients:,} here", words.NO_VALUE, *powers))
+    note = (
+        f"For {100 * plans[0].power:.0f} % power, {plans[0].assumption}. A difference as seen here "
+        "may be chance: plan with the one that would matter.",
+    )
+    return PairTable(f"Patients needed to tell apart by {number}", Table(head, tuple(rows)), note)
+
+
+def _name(found: Comparison, pair: Pair) -> str:
+    return f"{found.models[pair.other].name} less {found.models[pair.first].name}"
+
+
+def _bullets(sentences: tuple[str, ...]) -> tuple[Bullets, ...]:
+    return (Bullets(sentences),) if sentences else ()
