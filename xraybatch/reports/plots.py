@@ -257,7 +257,7 @@ def series(field: str, names: Sequence[str]) -> Any:
         title=None,
         scale=alt.Scale(domain=names, range=colours),
         sort=names,
-        legend=alt.Legend(symbolType="stroke", symbolSize=300),
+        legend=alt.Legend(symbolType="stroke", symbolSize=300, symbolOpacity=1),
     )
 
 

@@ -138,7 +138,8 @@ def _task(page: _Page, name: str, task: TaskReport, found: list[Section]) -> Ite
     numbered = {id(picture): f"{name}-{i}" for i, picture in enumerate(drawn)}
     ranking = [page.chart(numbered[id(p)], p) for p in drawn if p.kind in _RANKING]
     if curves.explorer:
-        ranking.append(explorer.explorer_html(curves.explorer, f"{name}-explorer"))
+        panel = explorer.explorer_html(curves.explorer, f"{name}-explorer", task.operating_points)
+        ranking.append(panel)
         page.explorers[f"{name}-explorer"] = {
             "classes": explorer.explorer_data(curves.explorer),
             "charts": [
