@@ -29,7 +29,16 @@ AUC = Spoken("macro_auc", False, 0.95, 1)
 
 def answered(truth, guess):
     truth, guess = np.array(truth), np.array(guess)
-    return Answers(truth, guess, None, np.arange(len(truth)), truth[:0], np.zeros(0, int), 0)
+    return Answers(
+        truth,
+        guess,
+        None,
+        np.arange(len(truth)),
+        truth[:0],
+        np.zeros(0, int),
+        0,
+        np.arange(len(truth)),
+    )
 
 
 @settings(max_examples=40)
