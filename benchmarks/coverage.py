@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
@@ -34,7 +35,7 @@ from xraybatch.evaluation.bootstrap import Sampling, count_samples, patterns
 from xraybatch.evaluation.calibration import calibration
 from xraybatch.evaluation.conformal import fit_levels
 from xraybatch.evaluation.estimate import Estimate
-from xraybatch.evaluation.operating_point import at_prevalence, likelihood_ratios
+from xraybatch.evaluation.operating_point import likelihood_ratios
 from xraybatch.evaluation.proportions import normal_quantile, proportion
 from xraybatch.evaluation.rank_bootstrap import rank_estimates
 from xraybatch.evaluation.utility import net_benefit
@@ -43,10 +44,12 @@ from xraybatch.models.calibration import nonconformity, within
 PATIENTS = (40, 100, 300)
 SIZES, SHARES = np.arange(1, 6), (0.2, 0.25, 0.25, 0.2, 0.1)
 CORRELATION, PREVALENCE = 0.3, 0.3
-ELSEWHERE = 0.05  # the prevalence where predictive values are wanted
 ACT_AT = 0.2  # the threshold of net benefit
 TOO_SURE, TOO_HIGH = 1.25, 0.2  # log odds of the model: 1.25 times the true ones, plus 0.2
 GRADES, STEP = np.array([0.5, 0.3, 0.2]), 1.5
+COUNTED = {
+    name: classification.OVERALL[name] for name in ("kappa", "mcc", "macro_f1", "balanced_accuracy")
+}
 CONFORMAL = "conformal"
 COVERAGE = 0.9  # of conformal sets
 NEW_PATIENTS = 200  # in a replicate, that sets are tried on
@@ -72,12 +75,12 @@ class Cell:
 
 
 CELLS = (
-    *(Cell("binary", g, a) for a in (0.75, 0.9, 0.97) for g in PATIENTS),
-    *(Cell("binary", g, 0.9, True) for g in PATIENTS),
-    *(Cell("grades", g) for g in PATIENTS),
     *(Cell("auc", g, a, m) for m in (False, True) for a in (0.75, 0.9, 0.97) for g in PATIENTS),
     *(Cell("share", g, p) for p in (0.8, 0.97) for g in PATIENTS),
     *(Cell(CONFORMAL, g, COVERAGE) for g in PATIENTS),
+    *(Cell("grades", g) for g in PATIENTS),
+    *(Cell("binary", g, a) for a in (0.9, 0.75, 0.97) for g in PATIENTS),
+    *(Cell("binary", g, 0.9, True) for g in PATIENTS),
 )
 
 
@@ -173,7 +176,7 @@ def _tally(truth: float, ends: Sequence[tuple[float, float]], none: int) -> Tall
 
 
 def _number(cell: Cell) -> int:
-    return CELLS.index(cell) + 1
+    return zlib.crc32(cell.name.encode())
 
 
 # ── worlds: the truth by name, and estimates of one simulated table ────────────────────────────
@@ -261,7 +264,6 @@ def binary_world(cell: Cell) -> World:
         called = p >= 0.5
         found = dict(_counted(positive.astype(np.int64), called.astype(np.int64), owner, sampling))
         found |= likelihood_ratios(positive, called, owner, "x", sampling)
-        found |= at_prevalence(ELSEWHERE, positive, called, owner, "x", sampling)
         found |= calibration(positive, p, owner, "x", sampling)
         found["net_benefit"] = net_benefit(positive, p >= ACT_AT, owner, ACT_AT, sampling)
         part = ranking.Part(positive, p, owner, "x")
@@ -289,16 +291,12 @@ def _binary_truth(
     odds = ACT_AT / (1 - ACT_AT)
     called = PREVALENCE * ndtr(apart - x) + (1 - PREVALENCE) * ndtr(-x)
     precision = PREVALENCE * ndtr(apart - x) / called
-    alarms = (1 - spec) * (1 - ELSEWHERE)
-    missed = (1 - sens) * ELSEWHERE
     counts = np.array([[spec, 1 - spec], [1 - sens, sens]])
     counts *= np.array([1 - PREVALENCE, PREVALENCE])[:, None]
     return {
-        **{name: float(of(counts)) for name, of in classification.OVERALL.items()},
+        **{name: float(of(counts)) for name, of in COUNTED.items()},
         "lr_positive": sens / (1 - spec),
         "lr_negative": (1 - sens) / spec,
-        "ppv_at_prevalence": sens * ELSEWHERE / (sens * ELSEWHERE + alarms),
-        "npv_at_prevalence": spec * (1 - ELSEWHERE) / (spec * (1 - ELSEWHERE) + missed),
         "brier": brier,
         "brier_skill": 1 - brier / (PREVALENCE * (1 - PREVALENCE)),
         "log_loss": float(-(ill @ np.log(p) + well @ np.log1p(-p))),
@@ -320,7 +318,7 @@ def grades_world(cell: Cell) -> World:
     edges = np.r_[-np.inf, cuts, np.inf]
     means = STEP * np.arange(len(GRADES))
     counts = GRADES[:, None] * np.diff(ndtr(edges[None] - means[:, None]), axis=1)
-    statistics = classification.OVERALL | classification.ORDINAL_ONLY
+    statistics = {**COUNTED, **classification.ORDINAL_ONLY}
 
     def make(rng: np.random.Generator, sampling: Sampling) -> Found:
         owner = owners(rng, cell.patients)
@@ -342,7 +340,7 @@ def _counted(
     given: np.ndarray,
     owner: np.ndarray,
     sampling: Sampling,
-    statistics: Mapping[str, Callable[[Any], Any]] = classification.OVERALL,
+    statistics: Mapping[str, Callable[[Any], Any]] = COUNTED,
     size: int = 2,
 ) -> Found:
     def of_cells(cells: np.ndarray) -> np.ndarray:
