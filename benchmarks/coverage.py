@@ -18,7 +18,7 @@ import argparse
 import json
 import os
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -437,68 +437,65 @@ def _write(folder: Path, cell: Cell, settings: Mapping[str, int], found: Numbers
 
 
 def tables(found: Mapping[Cell, Numbers]) -> Iterator[str]:
-    """Markdown: a line a world, coverage in per cent; what misses the band is bold."""
-    for kind, (heads, names) in TABLES.items():
+    """Markdown, coverage in per cent; bold is outside the band, in brackets: without interval."""
+    for kind, heads in DOWN.items():
         cells = [cell for cell in found if cell.kind == kind]
-        if not cells:
-            continue
-        yield f"| {' | '.join(heads)} |"
-        yield "|---" * len(heads) + "|"
-        by_world: dict[tuple[float, bool], list[Cell]] = {}
-        for cell in cells:
-            by_world.setdefault((cell.level, cell.mixed), []).append(cell)
-        for (level, mixed), of in by_world.items():
-            yield from _lines(kind, names(level, mixed), of, found)
-        yield ""
+        if cells:
+            yield from _table(heads, (_down(cell, found[cell]) for cell in cells))
+    for kind in ACROSS:
+        cells = [cell for cell in found if cell.kind == kind]
+        if cells:
+            names = found[cells[0]]
+            yield from _table(
+                [kind, *(_head(cell) for cell in cells)],
+                ([f"`{n}`", *(_percent(found[cell][n]) for cell in cells)] for n in names),
+            )
 
 
-def _lines(
-    kind: str, labels: Sequence[str], cells: Sequence[Cell], found: Mapping[Cell, Numbers]
-) -> Iterator[str]:
-    if kind in ("auc", "share", CONFORMAL):
-        for cell in cells:
-            parts = [_percent(tally) for tally in found[cell].values()]
-            if kind != CONFORMAL:
-                first = next(iter(found[cell].values()))
-                assert isinstance(first, Tally)
-                parts.append(f"{first.width:.3f}")
-            yield f"| {' | '.join([*labels, str(cell.patients), *parts])} |"
-        return
-    for name in found[cells[0]]:
-        parts = [_percent(found[cell][name]) for cell in cells]
-        yield f"| {' | '.join([*labels, name, *parts])} |"
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(heads)} |"
+    yield "|---" * len(heads) + "|"
+    for row in rows:
+        yield f"| {' | '.join(row)} |"
+    yield ""
+
+
+def _down(cell: Cell, numbers: Numbers) -> Iterator[str]:
+    if cell.kind != CONFORMAL:
+        yield f"{cell.level:g}"
+    if cell.kind == "auc":
+        yield "films" if cell.mixed else "patients"
+    yield str(cell.patients)
+    yield from map(_percent, numbers.values())
+    first = next(iter(numbers.values()))
+    if isinstance(first, Tally):
+        yield f"{first.width:.3f}"
+
+
+def _head(cell: Cell) -> str:
+    if not cell.level:
+        return str(cell.patients)
+    return f"{cell.level:g}{', films' * cell.mixed}: {cell.patients}"
 
 
 def _percent(tally: Tally | Kept) -> str:
     told = f"{100 * tally.coverage:.1f}"
     if isinstance(tally, Kept):
         return told
-    if tally.none:
-        told += f" ({tally.none} without)"
-    return told if tally.keeps else f"**{told}**"
+    if not tally.keeps:
+        told = f"**{told}**"
+    return f"{told} ({tally.none})" if tally.none else told
 
 
-def _mixed(level: float, mixed: bool) -> list[str]:
-    return [f"{level:g}", "of the film" if mixed else "of the patient"]
-
-
-_G = [f"{g} patients" for g in PATIENTS]
-TABLES: dict[str, tuple[list[str], Callable[[float, bool], list[str]]]] = {
-    "auc": (
-        ["AUC", "label", "patients", "`score`", "by row, logit", "by row, DeLong", "width"],
-        _mixed,
-    ),
-    "share": (
-        ["sensitivity", "patients", "`score`", "by row, Wilson", "width"],
-        lambda level, _: [f"{level:g}"],
-    ),
-    "binary": (["AUC", "label", "number", *_G], _mixed),
-    "grades": (["number", *_G], lambda *_: []),
-    CONFORMAL: (
-        ["patients", *(f"{score}, {way}" for score in SCORES for way in ("by patient", "by row"))],
-        lambda *_: [],
-    ),
+DOWN = {
+    "auc": ["AUC", "labels of", "patients", "`score`", "by row, logit", "by row", "width"],
+    "share": ["sensitivity", "patients", "`score`", "by row", "width"],
+    CONFORMAL: [
+        "patients",
+        *(f"{score}, {way}" for score in SCORES for way in ("by patient", "by row")),
+    ],
 }
+ACROSS = ("binary", "grades")
 
 
 if __name__ == "__main__":
