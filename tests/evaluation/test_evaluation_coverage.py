@@ -47,9 +47,11 @@ def test_by_patient_intervals_hold_and_by_row_they_do_not(cell):
     assert ours.none == 0
 
 
-@pytest.mark.parametrize("cell", [Cell("grades", 100), Cell("binary", 100, 0.9, True)])
-def test_resampled_numbers_hold_too(cell):
-    found = bench.simulate(cell, 80, 150)
+@pytest.mark.parametrize(
+    ("cell", "replicates"), [(Cell("grades", 100), 400), (Cell("binary", 100, 0.9, True), 80)]
+)
+def test_resampled_numbers_hold_too(cell, replicates):
+    found = bench.simulate(cell, replicates, 150)
     told = {name: tally.coverage for name, tally in found.items() if misses_too_often(tally)}
     assert not told
 
