@@ -125,6 +125,9 @@ def test_coverage_of_each_class_over_many_tables(count):
 # ── every cell ─────────────────────────────────────────────────────────────────────────────────
 
 
+SHORT = {("binary-0.97-100", "log_loss")}  # with 500 resamples; docs/metrics.md says so
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("cell", bench.CELLS, ids=[cell.name for cell in bench.CELLS])
 def test_every_cell(cell):
@@ -141,7 +144,9 @@ def test_every_cell(cell):
     if not cell.mixed:  # with mixed labels a patient's films compare among themselves
         assert all(tally.coverage < 0.92 for tally in naive), told
     for name, tally in found.items():
-        if cell.patients >= bench.FROM:
+        if (cell.name, name) in SHORT:
+            assert 0.915 < tally.coverage < 0.935, (name, told)
+        elif cell.patients >= bench.FROM:
             assert tally.keeps, (name, told)
         else:
             assert tally.coverage > 0.87, (name, told)
