@@ -7,6 +7,7 @@ from typing import Any
 
 from xraybatch.evaluation.calibration import distortion
 from xraybatch.evaluation.report import ModelFacts
+from xraybatch.models.calibration import ISOTONIC, PLATT
 
 
 def model_facts(record: Mapping[str, Any]) -> ModelFacts | None:
@@ -32,7 +33,7 @@ def model_facts(record: Mapping[str, Any]) -> ModelFacts | None:
             for task in (tasks if isinstance(tasks, list) else [])
             if isinstance(task, dict) and _text(task.get("name"))
         },
-        distortion=distortion(_mapping(card.get("probabilities"))),
+        distortion="" if _mended(tasks) else distortion(_mapping(card.get("probabilities"))),
     )
 
 
@@ -45,6 +46,13 @@ def task_thresholds(record: Mapping[str, Any]) -> dict[str, tuple[float, ...]]:
         if isinstance(bars, list) and all(isinstance(bar, int | float) for bar in bars):
             found[_text(task.get("name"))] = tuple(map(float, bars))
     return found
+
+
+def _mended(tasks: object) -> bool:
+    """Whether every task is calibrated by what can move all its probabilities up or down."""
+    entries = [_mapping(task) for task in tasks] if isinstance(tasks, list) else []
+    methods = [_mapping(entry.get("calibration")).get("method") for entry in entries]
+    return bool(methods) and all(method in (PLATT, ISOTONIC) for method in methods)
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
