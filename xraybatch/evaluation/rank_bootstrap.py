@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xraybatch.core.cores import in_threads
 from xraybatch.evaluation.average_precision import without_each_patient
 from xraybatch.evaluation.bootstrap import Sample, Sampling, weighted_values
 from xraybatch.evaluation.classification import NO_FILMS
@@ -80,7 +81,7 @@ def rank_estimates(
     films = max(len(part.positive) for part in parts)
     missing = [part.name for part in parts if not part.positive.any()]
     reason = f"no film is of {', '.join(missing)}" if films else NO_FILMS
-    mean = _mean([of[AVERAGE_PRECISION] for of in samples])
+    mean = mean_sample([of[AVERAGE_PRECISION] for of in samples])
     estimates = tuple(
         _estimates(part, of, sampling.confidence) for part, of in zip(parts, samples, strict=True)
     )
@@ -105,7 +106,7 @@ def rank_samples(
         there[part.patients] = True
     number = np.cumsum(there) - 1
     patients = int(there.sum())
-    ranked = [_Sorted(part, number) for part in parts]
+    ranked = in_threads(lambda part: _Sorted(part, number), parts, threads)
     rows = [slice(k * len(NAMES), (k + 1) * len(NAMES)) for k in range(len(parts))]
 
     def worker() -> Callable[[NDArray[np.int64], NDArray[np.float64]], None]:
@@ -122,22 +123,39 @@ def rank_samples(
     worker()(np.ones(patients, np.int64), point)
     drawn = weighted_values(patients, len(point), worker, sampling, threads)
     once = np.ones(patients, np.int64)
+    left_out = in_threads(lambda part: part.average_precision_without(patients), ranked, threads)
     found = []
-    for ordered, of_part in zip(ranked, rows, strict=True):
+    for of_part, without in zip(rows, left_out, strict=True):
         columns = zip(point[of_part].tolist(), drawn[:, of_part].T, strict=True)
         samples = {name: Sample(*column) for name, column in zip(NAMES, columns, strict=True)}
-        if len(ordered.positives):
-            left_out = without_each_patient(
-                ordered.positives, ordered.negatives, ordered.last, ordered.false, patients
-            )
-            samples[AVERAGE_PRECISION] = replace(
-                samples[AVERAGE_PRECISION], left_out=left_out, times=once
-            )
+        samples[AVERAGE_PRECISION] = replace(
+            samples[AVERAGE_PRECISION], left_out=without, times=once
+        )
         found.append(samples)
     return tuple(found)
 
 
-def _mean(samples: Sequence[Sample]) -> Sample:
+def rank_values(part: Part, weights: NDArray[np.int64]) -> NDArray[np.float64]:
+    """`NAMES` of one part for given weights of its patients: ``(some, patients)`` → ``(some, …)``.
+
+    Parameters
+    ----------
+    part : Part
+        Its patients are numbered without gaps.
+    weights : ndarray of int64, shape (some, patients)
+        How often each patient counts.
+    """
+    ordered = _Sorted(part, np.arange(weights.shape[1]))
+    buffers = _Buffers([ordered], weights.shape[1])
+    found = np.empty((len(weights), len(NAMES)))
+    for row, drawn in zip(found, weights, strict=True):
+        buffers.weights[:] = drawn
+        ordered.values(buffers, row)
+    return found
+
+
+def mean_sample(samples: Sequence[Sample]) -> Sample:
+    """The plain mean of samples from the same draws."""
     left_out = [sample.left_out for sample in samples if sample.left_out is not None]
     return Sample(
         float(np.mean([sample.point for sample in samples])),
@@ -221,6 +239,12 @@ class _Sorted:
         np.multiply(false, float(n_true), out=second)
         best = np.subtract(first, second, out=first).max()
         row[-1] = max(0.0, float(best)) / (n_true * n_false)
+
+    def average_precision_without(self, patients: int) -> NDArray[np.float64] | None:
+        """Average precision without each patient, as far as it can be had."""
+        if not len(self.positives):
+            return None
+        return without_each_patient(self.positives, self.negatives, self.last, self.false, patients)
 
 
 class _Buffers:
