@@ -55,6 +55,17 @@ def _mended(tasks: object) -> bool:
     return bool(methods) and all(method in (PLATT, ISOTONIC) for method in methods)
 
 
+def stated_coverage(record: Mapping[str, Any]) -> dict[str, float]:
+    """By task, the coverage that its sets of classes were fitted for; tasks without lack."""
+    found = {}
+    tasks = record.get("tasks")
+    for task in tasks if isinstance(tasks, list) else []:
+        level = _mapping(_mapping(task).get("conformal")).get("coverage")
+        if isinstance(level, float) and 0 < level < 1:
+            found[_text(task.get("name"))] = level
+    return found
+
+
 def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
