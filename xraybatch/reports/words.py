@@ -61,6 +61,7 @@ FURTHER_COLUMNS = (
     "calibration_intercept", "ece",
 )  # fmt: skip
 UNRELIABLE = "*"
+_OF_FIRST = "of the first fold: "
 
 
 @dataclass(frozen=True)
@@ -152,9 +153,15 @@ def model_rows(model: ModelFacts | None) -> Iterator[tuple[str, str]]:
     if model.films:
         people = f" of {model.patients:,} patients" if model.patients else ", patients not known"
         yield "made from", f"{films(model.films)}{people}"
+    if model.folds:
+        yield (
+            "folds",
+            f"{model.folds}; each film answered by the model whose training left it out. Intervals "
+            "do not say how other trainings would differ",
+        )
     if model.split:
         tested = f"; {model.overlap}" if model.overlap else ""
-        yield "their split", f"{model.split}{tested}"
+        yield "their split", f"{_OF_FIRST * bool(model.folds)}{model.split}{tested}"
 
 
 def task_title(task: TaskReport) -> str:
