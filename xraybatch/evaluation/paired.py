@@ -63,7 +63,7 @@ class Side:
         several = self.task.kind in (TaskKind.MULTICLASS, TaskKind.ORDINAL)
         if given.y_prob is None or not several or len(np.unique(given.y_true)) < len(classes):
             return None
-        return Ranked(list(ovo_parts(given.y_true, given.y_prob, given.patients, classes)))
+        return Ranked(ovo_parts(given.y_true, given.y_prob, given.patients, classes))
 
     @cached_property
     def parts(self) -> list[Part]:
