@@ -42,6 +42,14 @@ def ovo_auc(
     if missing:
         reason = f"no film is of '{missing[0]}'" if len(y_true) else NO_FILMS
         return Estimate.undefined(reason, len(y_true))
+    parts = ovo_parts(y_true, y_prob, patients, classes)
+    return replace(macro_auc(parts, confidence), n=len(y_true))
+
+
+def ovo_parts(
+    y_true: NDArray[Any], y_prob: NDArray[Any], patients: NDArray[Any], classes: Sequence[str]
+) -> list[Part]:
+    """Every ordered pair of classes as `ovo_auc` takes it, on the films of its two classes."""
     parts = []
     for i in range(len(classes)):
         for j in range(len(classes)):
@@ -49,4 +57,4 @@ def ovo_auc(
                 some = (y_true == i) | (y_true == j)
                 name = f"{classes[i]} or {classes[j]}"
                 parts.append(Part(y_true[some] == i, y_prob[some, i], patients[some], name))
-    return replace(macro_auc(parts, confidence), n=len(y_true))
+    return parts
