@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
+    from xraybatch.api.calibrating import Calibration as Calibration
+    from xraybatch.api.calibrating import calibrate as calibrate
     from xraybatch.api.classifier import Classifier as Classifier
     from xraybatch.api.classifier import load_model as load_model
     from xraybatch.api.comparing import Comparison as Comparison
@@ -69,12 +71,14 @@ _HOMES = {
     "predict": "xraybatch.api.predicting",
     "score": "xraybatch.api.scoring",
     "compare": "xraybatch.api.comparing",
+    "calibrate": "xraybatch.api.calibrating",
     "show": "xraybatch.api.showing",
     "load_model": "xraybatch.api.classifier",
     "Classifier": "xraybatch.api.classifier",
     "Run": "xraybatch.api.training",
     "Report": "xraybatch.api.scoring",
     "Comparison": "xraybatch.api.comparing",
+    "Calibration": "xraybatch.api.calibrating",
     "Tries": "xraybatch.api.comparing",
     "View": "xraybatch.api.showing",
     "Card": "xraybatch.models.card",

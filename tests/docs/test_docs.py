@@ -106,7 +106,16 @@ def test_every_column_of_results_is_documented() -> None:
     from xraybatch.core.status import FilmStatus
 
     text = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
-    for name in ("path", "status", "prob.<class>", "pred.<finding>", "seen_in_training", "error"):
+    for name in (
+        "path",
+        "status",
+        "prob.<class>",
+        "pred.<finding>",
+        "seen_in_training",
+        "error",
+        "set",
+        "abstain",
+    ):
         assert f"`{name}`" in text
     local = set(FilmStatus) - {FilmStatus.UNAVAILABLE, FilmStatus.MISSING, FilmStatus.FORBIDDEN}
     assert [s for s in local if f"`{s}`" not in text] == []

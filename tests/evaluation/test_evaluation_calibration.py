@@ -14,7 +14,7 @@ from scipy.special import expit, logit
 from scipy.stats import norm, t
 from sklearn import metrics
 
-from xraybatch.evaluation import smooth
+from xraybatch.evaluation import logistic, smooth
 from xraybatch.evaluation.bootstrap import BCA, NO_VARIATION, Sampling
 from xraybatch.evaluation.calibration import (
     NEAREST_TO_ONE,
@@ -104,6 +104,19 @@ def test_a_slope_is_found_from_far_away():
     found = calibration(positive, p, np.arange(400), "sick", QUICK)
     for name, (value, _) in by_statsmodels(positive, p).items():
         assert found[name].value == pytest.approx(value, rel=1e-7)
+
+
+@pytest.mark.parametrize("every", [32, 250])
+def test_many_films_have_the_fit_of_all_of_them(monkeypatch, every):
+    positive, p, owner = clustered(6, 2000)
+    monkeypatch.setattr(logistic, "_MANY", 500)
+    monkeypatch.setattr(logistic, "_EVERY", every)  # 250: eight films, mostly separated
+    order = np.argsort(positive)  # one side first
+    found = calibration(positive[order], p[order], owner[order], "sick", QUICK)
+    for name, (value, error) in by_statsmodels(positive, p, owner).items():
+        assert found[name].value == pytest.approx(value, abs=1e-9)
+        half = t.ppf(0.975, found[name].clusters - 1) * error
+        assert found[name].high - value == pytest.approx(half, abs=1e-9)
 
 
 @given(rows, st.randoms())

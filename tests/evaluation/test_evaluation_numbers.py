@@ -309,6 +309,38 @@ def test_variance_of_a_macro_auc_is_that_of_the_bootstrap():
     assert found.low < np.quantile(drawn, 0.05) < found.value < found.high
 
 
+def test_parts_of_a_mean_auc_come_one_by_one_and_some_from_fewer_patients():
+    rng = np.random.default_rng(2)
+    n = 300
+    patients, positive = rng.integers(0, 90, n), rng.random(n) < 0.4
+    scores = rng.normal(size=(2, n)) + positive
+    some = patients < 40
+    parts = [
+        Part(positive, scores[0], patients, "all"),
+        Part(positive[some], scores[1][some], patients[some], "some"),
+    ]
+    found = macro_auc(part for part in parts)
+    assert found == macro_auc(parts)
+    both = [Components(Ranking(p.positive, p.scores), p.patients, 90) for p in parts]
+
+    def covariance(a, b):
+        def factor(m, n):
+            return (m / (m - 1) * n / (n - 1)) ** 0.5
+
+        of_all = factor(a.patients, b.patients)
+        return (
+            factor(a.with_positive, b.with_positive) * (a.x @ b.x) / (a.positives * b.positives)
+            + factor(a.with_negative, b.with_negative) * (a.y @ b.y) / (a.negatives * b.negatives)
+            + of_all * (a.x @ b.y) / (a.positives * b.negatives)
+            + of_all * (a.y @ b.x) / (a.negatives * b.positives)
+        )
+
+    by_hand = sum(covariance(a, b) for a in both for b in both) / 4
+    ranked = [(Ranking(p.positive, p.scores), p.patients) for p in parts]
+    assert clustered_variance(ranked) == pytest.approx(by_hand, rel=1e-12)
+    assert found.clusters == min(part.fewest for part in both)
+
+
 def test_auc_reasons():
     two = np.array([True, False, True, False])
     score = np.array([0.9, 0.1, 0.8, 0.3])

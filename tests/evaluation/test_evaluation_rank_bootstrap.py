@@ -168,6 +168,7 @@ def test_denominators_and_methods():
     assert found["sensitivity_at_specificity_95"].n == positives
     assert found["specificity_at_sensitivity_95"].n == 200 - positives
     assert {e.method for e in found.values()} == {BCA, PERCENTILE}
+    assert {e.clusters for e in found.values()} == {positives}
     assert "these very films" in found["youden_j"].caution
 
 

@@ -7,9 +7,12 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from xraybatch.evaluation.curves import PrecisionRecallCurve, ThresholdCounts
+from xraybatch.evaluation.estimate import Estimate
 from xraybatch.evaluation.ranking import roc_curves
 from xraybatch.evaluation.report import ConfusionMatrix, TaskReport
-from xraybatch.reports import plots
+from xraybatch.reports import plots, probability_plots
+from xraybatch.reports.forest_plot import forest
 
 
 def values_of(chart):
@@ -41,6 +44,51 @@ def png(chart, path):
         image.load()
         assert image.format == "PNG"
         return image.size
+
+
+def test_scores_are_counted_once_each_the_ends_included():
+    scores = np.array([0.0, 0.039, 0.04, 0.5, 0.999, 1.0, 1.0])
+    positive = np.array([0, 1, 0, 1, 0, 1, 1], bool)
+    grid = np.round(np.linspace(0, 1, 1001), 3)
+    called = [scores >= at for at in grid]
+    counts = ThresholdCounts(
+        "a",
+        tuple(grid.tolist()),
+        4,
+        3,
+        tuple(int((c & positive).sum()) for c in called),
+        tuple(int((c & ~positive).sum()) for c in called),
+    )
+    rows = probability_plots.score_rows(counts)
+    edges = [row["from"] for row in rows] + [1.0]
+    assert edges == pytest.approx(np.arange(26) / 25)
+    for side, films in (("positives", positive), ("negatives", ~positive)):
+        assert [row[side] for row in rows] == np.histogram(scores[films], edges)[0].tolist()
+
+
+def test_a_forest_keeps_the_row_of_what_is_undefined():
+    groups = [("a", Estimate(0.5, low=0.4, high=0.6, n=1200)),
+              ("b", Estimate.undefined("no film is of it")),
+              ("<b>", Estimate(0.7, interval_reason="one patient", n=3))]  # fmt: skip
+    rows = values_of(forest(groups, "AUC by site", "AUC", overall=0.55))
+    named = {row["group"]: row for row in rows if "group" in row}
+    assert list(named) == ["a", "b", "<b>"]
+    assert named["a"]["said"] == "0.500 (0.400–0.600)"
+    assert named["b"]["value"] is None
+    assert named["<b>"]["said"] == "0.700"
+    assert {"value": 0.55} in rows
+
+
+def test_precision_begins_at_recall_zero_and_shows_the_prevalence(tmp_path):
+    curve = PrecisionRecallCurve("a", (0.5, 1.0), (1.0, 0.5), 0.25)
+    chart = plots.precision_recall_of([curve])
+    rows = values_of(chart)
+    points = [(r["x"], r["y"]) for r in rows if "x" in r]
+    assert points == [(0.0, 1.0), (0.5, 1.0), (1.0, 0.5)]
+    assert [r["y"] for r in rows if "x" not in r] == [0.25]
+    assert chart.to_dict()["layer"][1]["mark"]["interpolate"] == "step-before"
+    png(chart, tmp_path / "pr.png")
+    png(plots.precision_recall_of([]), tmp_path / "none.png")
 
 
 def test_curves_of_a_history_with_text_and_gaps(tmp_path):

@@ -62,3 +62,34 @@ def test_a_card_of_three_fields_is_enough() -> None:
     least = Card((TaskCard(Task("label", TaskKind.MULTICLASS, ("a", "b"))),), DecodingRule(8, 8))
     assert "label" in card_markdown(least)
     assert "label" in card_html(least)
+
+
+SOURCE = {"table": EVIL, "sha256": "0a1b2c3d4e5f6789", "films": 312, "patients": 150}
+FITTED = TaskCard(
+    Task("grade", TaskKind.ORDINAL, ("low", "high")),
+    calibration={
+        "method": "temperature",
+        "temperature": [1.42],
+        "slope": EVIL,
+        "fitted_on": SOURCE,
+    },
+    conformal={"score": "lac", "coverage": 0.9, "levels": [0.4, None], "fitted_on": EVIL},
+)
+
+
+@pytest.mark.parametrize("write", [card_markdown, card_html])
+def test_what_was_fitted_stands_with_where_it_comes_from(write: object) -> None:
+    text = write(replace(CARD, tasks=(FITTED,)))  # type: ignore[operator]
+    assert "temperature 1.42, fitted on" in text
+    assert "(sha256 0a1b2c3d4e5f), 312 films of 150 patients" in text
+    assert "90 % coverage of each class, lac" in text
+    assert "<script" not in text
+    binary = replace(
+        CARD.tasks[0],
+        thresholds=(0.25,),
+        threshold_origin="youden on val.csv",
+        calibration={"method": "platt", "slope": [0.8], "intercept": [-1.5]},
+    )
+    text = write(replace(CARD, tasks=(binary,)))  # type: ignore[operator]
+    assert "0.25: youden on val.csv" in text
+    assert "platt, slope 0.8, intercept" in text

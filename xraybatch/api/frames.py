@@ -31,8 +31,8 @@ def results_frame(
     Returns
     -------
     pandas.DataFrame
-        Probabilities are float32 (NaN: none), findings Int8, ``seen_in_training`` boolean, all else
-        text; a missing cell is None.
+        Probabilities are float32 (NaN: none), findings Int8, ``abstain`` and
+        ``seen_in_training`` boolean, all else text; a missing cell is None.
     """
     import numpy as np
     import pandas as pd
@@ -47,9 +47,8 @@ def results_frame(
         frame[name] = frame[name].astype(np.float32)
     for name in columns.findings:
         frame[name] = frame[name].map({"0": 0, "1": 1}).astype("Int8")
-    if columns.seen:
-        seen = frame["seen_in_training"].map({"0": False, "1": True})
-        frame["seen_in_training"] = seen.astype("boolean")
+    for name in columns.flags:
+        frame[name] = frame[name].map({"0": False, "1": True}).astype("boolean")
     frame.attrs[RECORD] = {**record, "frame_sha256": frame_digest(frame)}
     return frame
 

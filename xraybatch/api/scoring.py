@@ -122,8 +122,8 @@ def score(
         With the sentence and hint that the command would print.
     """
     report = score_tables(
-        _given_results(results),
-        read_labels(labels) if isinstance(labels, str | Path) else Given(as_text(labels), "labels"),
+        given_results(results),
+        given_labels(labels),
         requests=[parse_task_request(text) for text in ([task] if isinstance(task, str) else task)],
         positive=positive,
         options=score_options(
@@ -145,7 +145,15 @@ def shown(report: evaluation.Report) -> Report:
     return Report(**{f.name: getattr(report, f.name) for f in fields(report)})
 
 
-def _given_results(results: str | Path | pd.DataFrame) -> Given:
+def given_labels(labels: str | Path | pd.DataFrame) -> Given:
+    """Labels of a file or from memory."""
+    if isinstance(labels, str | Path):
+        return read_labels(labels)
+    return Given(as_text(labels), "labels")
+
+
+def given_results(results: str | Path | pd.DataFrame) -> Given:
+    """Results of a file or from memory, with what is known of how they were made."""
     if isinstance(results, str | Path):
         return read_results(results)
     record = dict(results.attrs.get(RECORD, {}))

@@ -112,8 +112,8 @@ def label_options(table: str, truth: str = "truth", why_patients: str = "") -> D
     )
 
 
-def report_options(report: str) -> Decorate:
-    """Where a report goes; `report` is what the help calls it."""
+def report_options(report: str, forms: str = ".md, .json") -> Decorate:
+    """Where a report goes; `report` is what the help calls it, `forms` its suffixes."""
     return together(
         click.option("--json", "as_json", is_flag=True, help=f"Print the {report} as JSON."),
         click.option(
@@ -123,9 +123,9 @@ def report_options(report: str) -> Decorate:
             multiple=True,
             metavar="FILE",
             shell_complete=completion.paths,
-            help=f"Write the {report}; the suffix decides: .md, .json. Repeatable.",
+            help=f"Write the {report}; the suffix decides: {forms}. Repeatable.",
         ),
-        click.option("--overwrite", is_flag=True, help="Replace reports that are there already."),
+        click.option("--overwrite", is_flag=True, help="Replace files that are there already."),
     )
 
 

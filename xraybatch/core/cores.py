@@ -1,9 +1,15 @@
-"""How many processor cores this process may use."""
+"""How many processor cores this process may use, and using them."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 _CGROUPS = Path("/sys/fs/cgroup")
 _OWN_GROUPS = Path("/proc/self/cgroup")
@@ -21,6 +27,27 @@ def available_cores() -> int:
         allowed = os.cpu_count() or 1
     quota = cpu_quota()
     return max(1, allowed if quota is None else min(allowed, int(quota)))
+
+
+def in_threads(
+    work: Callable[[_Item], _Result], items: Iterable[_Item], threads: int | None = None
+) -> list[_Result]:
+    """Results of `work`, in the order of the items; several at once where there are cores.
+
+    Parameters
+    ----------
+    work : callable
+        Most of its time in calls that let other threads run, as numpy's on long arrays do.
+    items : iterable
+    threads : int, optional
+        By default as many as there are cores.
+    """
+    given = list(items)
+    workers = min(threads or available_cores(), len(given))
+    if workers < 2:
+        return [work(item) for item in given]
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(work, given))
 
 
 def cpu_quota() -> float | None:

@@ -12,7 +12,7 @@ from xraybatch.core.errors import InputError
 from xraybatch.core.status import FilmStatus
 from xraybatch.core.tasks import Task, TaskKind
 from xraybatch.evaluation.columns import answer_column
-from xraybatch.evaluation.film_keys import each_distinct
+from xraybatch.evaluation.film_keys import distinct_cells, each_distinct
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -212,7 +212,7 @@ def answer_probabilities(
 
 def _codes(column: pd.Series[str], classes: Sequence[str]) -> NDArray[np.int64]:
     number = {name: i for i, name in enumerate(classes)}
-    codes, cells = column.factorize()
+    codes, cells = distinct_cells(column)
     found: NDArray[np.int64] = np.array([number.get(c, MASKED) for c in cells], np.int64)[codes]
     return found
 

@@ -8,13 +8,12 @@ films. Any other number gets whole-number weights, how often each film counts.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xraybatch.core.cores import available_cores
+from xraybatch.core.cores import available_cores, in_threads
 from xraybatch.evaluation.estimate import Estimate
 from xraybatch.evaluation.proportions import ONE_PATIENT
 
@@ -181,11 +180,7 @@ def weighted_values(
         for row in range(first, resamples, workers):
             fill(_drawn(children[row], patients), found[row])
 
-    if workers == 1:
-        some(0)
-    else:
-        with ThreadPoolExecutor(workers) as pool:
-            list(pool.map(some, range(workers)))  # a list, so that an error is raised here
+    in_threads(some, range(workers), workers)
     return found
 
 

@@ -72,7 +72,7 @@ def calibration(
         if len(p)
         else NO_FILMS,
     }
-    columns = np.stack([np.ones(len(p)), truth, p, (p - truth) ** 2, lost], axis=1)
+    columns = np.stack([np.ones(len(p)), truth, p, (p - truth) ** 2, lost]).T
     found = smooth_estimates(patient_sums(columns, patients)[0], _binary, reasons, len(p), sampling)
     found["log_loss"] = _cautioned(found["log_loss"], clipped, _OF_TRUTH)
     return found | _line(positive, p, patients, name, sampling.confidence)
@@ -194,7 +194,7 @@ def _line(
         found = _with_interval(fitted, k, patients, confidence)
         return _cautioned(found, clipped, _NEAR)
 
-    ones = np.ones((n, 1))
+    ones = np.ones((1, n))
     in_the_large = logistic.fit(positive, ones, log_odds, np.zeros(1))
     unfit = _why_no_slope(positive, log_odds, name)
     if unfit:
@@ -202,7 +202,9 @@ def _line(
     else:
         share = positive.mean()
         start = np.array([np.log(share / (1 - share)), 0.0])
-        slope = estimate(logistic.fit(positive, np.c_[ones, log_odds], 0.0, start), 1)
+        slope = estimate(
+            logistic.fit(positive, np.concatenate([ones, log_odds[None]]), 0.0, start), 1
+        )
     return {"calibration_slope": slope, "calibration_intercept": estimate(in_the_large, 0)}
 
 

@@ -14,6 +14,7 @@ from xraybatch.core.tasks import Task, TaskKind
 from xraybatch.evaluation import findings, influence, readers, single_label
 from xraybatch.evaluation.answers import Answers, class_codes
 from xraybatch.evaluation.bootstrap import Sampling
+from xraybatch.evaluation.cuts import operating_points
 from xraybatch.evaluation.influence import Influence
 from xraybatch.evaluation.join import Joined, seen_films
 from xraybatch.evaluation.report import TaskReport
@@ -51,6 +52,9 @@ def look_closer(
     count = int(seen.sum())
     return replace(
         report,
+        operating_points=operating_points(
+            task, given, options.rules, options.chosen_on, sampling
+        ),
         seen=count,
         without_seen=main_numbers(task, given.of(~seen), sampling) if 0 < count < len(seen) else {},
         slices=tuple(

@@ -85,13 +85,20 @@ class FilmKeys(Sequence[Film]):
         return self._films[row]
 
 
+def distinct_cells(column: pd.Series[str]) -> tuple[NDArray[np.int64], list[str]]:
+    """The different cells of a column, and which of them each row has, shape (n,)."""
+    codes, distinct = column.factorize()
+    # by way of numpy: an Arrow column is slow to walk through
+    return codes, np.asarray(distinct, dtype=object).tolist()
+
+
 def each_distinct(column: pd.Series[str], change: Callable[[str], str]) -> pd.Series[str]:
     """A column of text with every cell changed; `change` sees equal cells once."""
     import pandas as pd
 
-    codes, before = column.factorize()
+    codes, before = distinct_cells(column)
     after = [change(cell) for cell in before]
-    if after == list(before):
+    if after == before:
         return column
     cells = np.array(after, dtype=object)[codes]
     return pd.Series(cells, index=column.index, name=column.name, dtype=column.dtype)

@@ -13,7 +13,7 @@ from xraybatch.core.errors import InputError
 from xraybatch.core.names import did_you_mean, plain_name
 from xraybatch.core.status import FilmStatus
 from xraybatch.evaluation.estimate import Estimate
-from xraybatch.evaluation.film_keys import FilmKeys, each_distinct
+from xraybatch.evaluation.film_keys import FilmKeys, distinct_cells, each_distinct
 from xraybatch.evaluation.report import JoinReport
 from xraybatch.sources.matching import Film, match
 from xraybatch.sources.mura import mura_place
@@ -40,6 +40,8 @@ class Joined:
     patients : ndarray of int64, shape (n,)
         Numbers of patients, 0 and up; each film its own where patients are not known.
     patients_known : bool
+    names : frozenset of str
+        Of these patients, as the tables have them; empty where they are not known.
     only_in_results, only_in_labels : tuple of int
         A few rows as a spreadsheet counts them, the header being 1: a path may be a person's name.
     aggregated : pandas.DataFrame or None
@@ -50,6 +52,7 @@ class Joined:
     labels: pd.DataFrame
     patients: NDArray[np.int64]
     patients_known: bool
+    names: frozenset[str] = frozenset()
     only_in_results: tuple[int, ...] = ()
     only_in_labels: tuple[int, ...] = ()
     aggregated: pd.DataFrame | None = None
@@ -85,14 +88,10 @@ def join(
         results, or twice with different truth in the labels, or no film is in both.
     """
     _check_columns(results, labels, path_column, patient_column)
-    home, told_by_places = _patient_home(results, labels, patient_column, truth_columns), []
-    if home is None:
-        some = len(results) and mura_place(results["path"].iloc[0])
-        places = [mura_place(path) for path in results["path"]] if some else []
-        if some and all(places):
-            results = results.assign(patient=[place.patient for place in places if place])
-            home = _Home("results", "patient")
-            told_by_places = ["Patients are those of MURA's places."]
+    home = _patient_home(results, labels, patient_column, truth_columns)
+    placed = None if home else _with_places(results)
+    if placed is not None:
+        results, home = placed, _Home("results", "patient")
     if home is not None:
         table = labels if home.table == "labels" else results
         table = table.assign(**{home.column: each_distinct(table[home.column], plain_name)})
@@ -118,10 +117,11 @@ def join(
         *both,
         patients,
         home is not None,
+        _names(*both, home),
         _examples(results, np.flatnonzero(found < 0)),
         _examples(labels, np.flatnonzero(~used)),
     )
-    codes, statuses = both[0]["status"].factorize()
+    codes, statuses = distinct_cells(both[0]["status"])
     times = dict(zip(statuses, np.bincount(codes).tolist(), strict=True))
     failed = {word: times[word] for word in sorted(times) if word != FilmStatus.OK}
     unread = sum(failed.values())
@@ -129,7 +129,7 @@ def join(
         f"No path was in both tables, so films were matched by {fallback}." if fallback else "",
         better,
         f"Rows of the labels without a path, left out: {without_path}." if without_path else "",
-        *told_by_places,
+        "Patients are those of MURA's places." if placed is not None else "",
         "" if home else "No patients are known: films are treated as independent.",
         f"Films without a patient, each counted as a patient of its own: {alone}." if alone else "",
     ]
@@ -251,13 +251,29 @@ def _patient_home(
     return None
 
 
+def _with_places(results: pd.DataFrame) -> pd.DataFrame | None:
+    """The results with the patients that the places of MURA say; None if they are other films."""
+    if not len(results) or not mura_place(results["path"].iloc[0]):
+        return None
+    places = [mura_place(path) for path in results["path"]]
+    if not all(places):
+        return None
+    return results.assign(patient=[place.patient for place in places if place])
+
+
+def _names(results: pd.DataFrame, labels: pd.DataFrame, home: _Home | None) -> frozenset[str]:
+    if home is None:
+        return frozenset()
+    return frozenset((labels if home.table == "labels" else results)[home.column].unique()) - {""}
+
+
 def _patients(
     results: pd.DataFrame, labels: pd.DataFrame, home: _Home | None
 ) -> tuple[NDArray[np.int64], int]:
     if home is None:
         return np.arange(len(results), dtype=np.int64), 0
-    codes, cells = (labels if home.table == "labels" else results)[home.column].factorize()
-    names = list(cells)
+    column = (labels if home.table == "labels" else results)[home.column]
+    codes, names = distinct_cells(column)
     number = {name: i for i, name in enumerate(sorted(set(names) - {""}))}
     patients = np.array([number.get(name, -1) for name in names], dtype=np.int64)[codes]
     unnamed = np.flatnonzero(patients < 0)

@@ -54,8 +54,8 @@ def rank_differences(first: RankedScores, other: RankedScores) -> dict[str, Diff
     Returns
     -------
     dict of str to Difference
-        `MACRO`, and of a single part `rank_bootstrap.NAMES`. For the test scores are first turned into
-        ranks, each model's by itself, so that exchanged films are on one scale.
+        `MACRO`, and of a single part `rank_bootstrap.NAMES`. For the test scores are first turned
+        into ranks, each model's by itself, so that exchanged films are on one scale.
     """
     sampling, parts = first.sampling, first.parts
     n = max(len(part.positive) for part in parts)

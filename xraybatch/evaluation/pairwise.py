@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import permutations
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from xraybatch.evaluation.classification import NO_FILMS
 from xraybatch.evaluation.estimate import Estimate
@@ -48,13 +51,12 @@ def ovo_auc(
 
 def ovo_parts(
     y_true: NDArray[Any], y_prob: NDArray[Any], patients: NDArray[Any], classes: Sequence[str]
-) -> list[Part]:
-    """Every ordered pair of classes as `ovo_auc` takes it, on the films of its two classes."""
-    parts = []
-    for i in range(len(classes)):
-        for j in range(len(classes)):
-            if i != j:
-                some = (y_true == i) | (y_true == j)
-                name = f"{classes[i]} or {classes[j]}"
-                parts.append(Part(y_true[some] == i, y_prob[some, i], patients[some], name))
-    return parts
+) -> Iterator[Part]:
+    """Every ordered pair of classes as `ovo_auc` takes it, on the films of its two classes.
+
+    Each is made when it is looked at: all pairs at once would be K - 1 copies of the table.
+    """
+    for i, j in permutations(range(len(classes)), 2):
+        some = np.flatnonzero((y_true == i) | (y_true == j))
+        name = f"{classes[i]} or {classes[j]}"
+        yield Part(y_true[some] == i, y_prob[some, i], patients[some], name)

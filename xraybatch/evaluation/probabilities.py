@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from xraybatch.core.cores import in_threads
 from xraybatch.core.tasks import Task, TaskKind
 from xraybatch.evaluation.bootstrap import Sampling
 from xraybatch.evaluation.calibration import calibration, multiclass_calibration
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from xraybatch.evaluation.answers import Answers
 
 _TOP = (2, 3)
+_MANY_FILMS = 50_000
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
@@ -83,9 +86,9 @@ def of_probabilities(
         Of `parts`, where they were made together with others already.
     """
     ranked = ranked or rank_estimates(parts, sampling)
+    calibrated = _of_each(parts, lambda part: _calibrated(part, sampling))
     by_class = tuple(
-        {**ranks, **calibration(*part, sampling), **calibration_errors(part.positive, part.scores)}
-        for part, ranks in zip(parts, ranked.parts, strict=True)
+        {**ranks, **values} for ranks, values in zip(ranked.parts, calibrated, strict=True)
     )
     if task.kind is TaskKind.BINARY:
         return OfProbabilities(by_class[0], by_class, _curves(parts, sampling))
@@ -107,14 +110,25 @@ def of_probabilities(
     return OfProbabilities(overall, by_class, _curves(parts, sampling))
 
 
+def _calibrated(part: Part, sampling: Sampling) -> dict[str, Estimate]:
+    errors = calibration_errors(part.positive, part.scores)
+    return {**calibration(*part, sampling), **errors}
+
+
 def _curves(parts: Sequence[Part], sampling: Sampling) -> Curves:
-    roc = (roc_curve(p.positive, p.scores, p.name) for p in parts)
-    recall = (precision_recall_curve(p.positive, p.scores, p.name) for p in parts)
-    decision = (decision_curve(*p, sampling) for p in parts)
+    roc = _of_each(parts, lambda p: roc_curve(p.positive, p.scores, p.name))
+    recall = _of_each(parts, lambda p: precision_recall_curve(p.positive, p.scores, p.name))
+    decision = _of_each(parts, lambda p: decision_curve(*p, sampling))
     return Curves(
         tuple(curve for curve in roc if curve is not None),
         tuple(curve for curve in recall if curve is not None),
-        tuple(reliability_curve(*p, sampling) for p in parts),
+        tuple(_of_each(parts, lambda p: reliability_curve(*p, sampling))),
         tuple(curve for curve in decision if curve is not None),
         tuple(threshold_counts(p.positive, p.scores, p.name) for p in parts),
     )
+
+
+def _of_each(parts: Sequence[Part], work: Callable[[Part], _Result]) -> list[_Result]:
+    # on short arrays threads only wait for each other
+    many = max(len(part.positive) for part in parts) > _MANY_FILMS
+    return in_threads(work, parts, None if many else 1)

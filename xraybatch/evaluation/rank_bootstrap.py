@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xraybatch.core.cores import in_threads
 from xraybatch.evaluation.average_precision import without_each_patient
 from xraybatch.evaluation.bootstrap import Sample, Sampling, weighted_values
 from xraybatch.evaluation.classification import NO_FILMS
@@ -73,19 +74,23 @@ def rank_estimates(
         ``sensitivity_at_specificity_90`` is the highest sensitivity of all thresholds whose
         specificity is 90 % or more, and so on; ``youden_j`` the highest sensitivity + specificity
         − 1. They are undefined where only one side has films. Percentile: no jackknife is right
-        for what jumps from threshold to threshold.
+        for what jumps from threshold to threshold. `clusters` are the patients with a positive
+        film, or with a negative one, whichever are fewer.
     """
     samples = rank_samples(parts, sampling, threads)
     films = max(len(part.positive) for part in parts)
     missing = [part.name for part in parts if not part.positive.any()]
     reason = f"no film is of {', '.join(missing)}" if films else NO_FILMS
     mean = mean_sample([of[AVERAGE_PRECISION] for of in samples])
+    estimates = tuple(
+        _estimates(part, of, sampling.confidence) for part, of in zip(parts, samples, strict=True)
+    )
     return RankEstimates(
-        tuple(
-            _estimates(part, of, sampling.confidence)
-            for part, of in zip(parts, samples, strict=True)
+        estimates,
+        replace(
+            mean.estimate(reason, films, sampling.confidence),
+            clusters=min(of[AVERAGE_PRECISION].clusters for of in estimates),
         ),
-        mean.estimate(reason, films, sampling.confidence),
     )
 
 
@@ -101,7 +106,7 @@ def rank_samples(
         there[part.patients] = True
     number = np.cumsum(there) - 1
     patients = int(there.sum())
-    ranked = [_Sorted(part, number) for part in parts]
+    ranked = in_threads(lambda part: _Sorted(part, number), parts, threads)
     rows = [slice(k * len(NAMES), (k + 1) * len(NAMES)) for k in range(len(parts))]
 
     def worker() -> Callable[[NDArray[np.int64], NDArray[np.float64]], None]:
@@ -118,17 +123,14 @@ def rank_samples(
     worker()(np.ones(patients, np.int64), point)
     drawn = weighted_values(patients, len(point), worker, sampling, threads)
     once = np.ones(patients, np.int64)
+    left_out = in_threads(lambda part: part.average_precision_without(patients), ranked, threads)
     found = []
-    for ordered, of_part in zip(ranked, rows, strict=True):
+    for of_part, without in zip(rows, left_out, strict=True):
         columns = zip(point[of_part].tolist(), drawn[:, of_part].T, strict=True)
         samples = {name: Sample(*column) for name, column in zip(NAMES, columns, strict=True)}
-        if len(ordered.positives):
-            left_out = without_each_patient(
-                ordered.positives, ordered.negatives, ordered.last, ordered.false, patients
-            )
-            samples[AVERAGE_PRECISION] = replace(
-                samples[AVERAGE_PRECISION], left_out=left_out, times=once
-            )
+        samples[AVERAGE_PRECISION] = replace(
+            samples[AVERAGE_PRECISION], left_out=without, times=once
+        )
         found.append(samples)
     return tuple(found)
 
@@ -167,10 +169,13 @@ def _estimates(part: Part, samples: Mapping[str, Sample], confidence: float) -> 
     films, positives = len(part.positive), int(part.positive.sum())
     reason = f"no film is of '{part.name}'" if not positives else f"every film is of '{part.name}'"
     among = {AVERAGE_PRECISION: films, YOUDEN: films}
+    sides = (part.patients[part.positive], part.patients[~part.positive])
+    fewest = min(np.count_nonzero(np.bincount(side)) for side in sides)
     found = {}
     for name, sample in samples.items():
         n = among.get(name, positives if name.startswith("sensitivity") else films - positives)
-        found[name] = sample.estimate(reason if films else NO_FILMS, n, confidence)
+        estimate = sample.estimate(reason if films else NO_FILMS, n, confidence)
+        found[name] = replace(estimate, clusters=int(fewest))
     if found[YOUDEN].value is not None:
         caution = "; ".join(filter(None, [OPTIMISTIC, found[YOUDEN].caution]))
         found[YOUDEN] = replace(found[YOUDEN], caution=caution)
@@ -234,6 +239,12 @@ class _Sorted:
         np.multiply(false, float(n_true), out=second)
         best = np.subtract(first, second, out=first).max()
         row[-1] = max(0.0, float(best)) / (n_true * n_false)
+
+    def average_precision_without(self, patients: int) -> NDArray[np.float64] | None:
+        """Average precision without each patient, as far as it can be had."""
+        if not len(self.positives):
+            return None
+        return without_each_patient(self.positives, self.negatives, self.last, self.false, patients)
 
 
 class _Buffers:

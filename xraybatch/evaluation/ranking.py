@@ -38,7 +38,7 @@ class Ranking:
 
     def __init__(self, positive: NDArray[np.bool_], scores: NDArray[Any]) -> None:
         self.positive = positive
-        order = np.argsort(scores, kind="stable")
+        order = np.argsort(scores)  # ties are taken together, so in any order
         ordered = scores[order]
         starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
         self._order = order
@@ -133,8 +133,14 @@ class Part(NamedTuple):
     name: str
 
 
-def macro_auc(parts: Sequence[Part], confidence: float = 0.95) -> Estimate:
+def macro_auc(parts: Iterable[Part], confidence: float = 0.95) -> Estimate:
     """Plain mean of the AUC of several classes or findings.
+
+    Parameters
+    ----------
+    parts : iterable of Part
+        Looked at one after the other, so that a generator needs the memory of one.
+    confidence : float
 
     Returns
     -------
@@ -143,24 +149,28 @@ def macro_auc(parts: Sequence[Part], confidence: float = 0.95) -> Estimate:
         that the parts' covariance, from the same patients, is in it; with one part it is
         Obuchowski's.
     """
-    n = max((len(part.positive) for part in parts), default=0)
+    n, smallest = 0, (0, "")
+    values: list[float] = []
+    shares = Shares()
     for part in parts:
+        n = max(n, len(part.positive))
         if not part.positive.any():
             return Estimate.undefined(f"no film is of '{part.name}'", n)
         if part.positive.all():
             return Estimate.undefined(f"every film is of '{part.name}'", n)
-    ranked = [(Ranking(part.positive, part.scores), part.patients) for part in parts]
-    value = float(np.mean([ranking.auc() for ranking, _ in ranked]))
-    fewest, smallest = min(
-        (min(_clusters(p.patients[p.positive]), _clusters(p.patients[~p.positive])), p.name)
-        for p in parts
-    )
+        ranking = Ranking(part.positive, part.scores)
+        found = Components(ranking, part.patients, 1 + int(part.patients.max()))
+        smallest = min(smallest, (found.fewest, part.name)) if values else (found.fewest, part.name)
+        values.append(found.auc)
+        if smallest[0] > 1:
+            shares.add(found)
+    value, (fewest, name) = float(np.mean(values)), smallest
     if fewest < 2:
-        return Estimate(value, interval_reason=FEW_PATIENTS.format(smallest), n=n)
+        return Estimate(value, interval_reason=FEW_PATIENTS.format(name), n=n)
     quantile = student_quantile(confidence, fewest - 1)
     if value in (0.0, 1.0):
         return _perfect(value, fewest, quantile, n)
-    error = clustered_variance(ranked) ** 0.5
+    error = shares.variance() ** 0.5
     if error == 0.0:
         return Estimate(value, interval_reason="the scores do not vary within a class", n=n)
     middle, half = np.log(value / (1 - value)), quantile * error / (value * (1 - value))
@@ -168,18 +178,15 @@ def macro_auc(parts: Sequence[Part], confidence: float = 0.95) -> Estimate:
     return Estimate(value, low=low, high=high, method=OBUCHOWSKI, n=n, clusters=fewest)
 
 
-def clustered_variance(parts: Sequence[tuple[Ranking, NDArray[np.int64]]]) -> float:
+def clustered_variance(parts: Iterable[tuple[Ranking, NDArray[np.int64]]]) -> float:
     """Variance of the mean AUC of `parts`, each a ranking and the patients ``(n,)`` of its films.
 
     Each needs two or more patients with a positive and with a negative film. Not below 0.
     """
-    groups = 1 + max(int(patients.max()) for _, patients in parts)
-    components = [Components(*part, groups) for part in parts]
-    total = 0.0
-    for mine in components:
-        for other in components:
-            total += covariance(mine, other)
-    return max(0.0, total / len(parts) ** 2)
+    shares = Shares()
+    for ranking, patients in parts:
+        shares.add(Components(ranking, patients, 1 + int(patients.max())))
+    return shares.variance()
 
 
 class Components:
@@ -187,6 +194,7 @@ class Components:
 
     Attributes
     ----------
+    auc : float
     x, y : ndarray, shape (groups,)
         Of each patient, the sum of its positive (negative) films' placements less the AUC.
     with_positive, with_negative, patients : int
@@ -196,28 +204,62 @@ class Components:
     """
 
     def __init__(self, ranking: Ranking, patients: NDArray[np.int64], groups: int) -> None:
-        off = ranking.placements() - ranking.auc()
+        self.auc = ranking.auc()
+        off = ranking.placements() - self.auc
         positive = ranking.positive
-        self.x = np.bincount(patients[positive], off[positive], groups)
-        self.y = np.bincount(patients[~positive], off[~positive], groups)
-        self.with_positive = _clusters(patients[positive])
-        self.with_negative = _clusters(patients[~positive])
+        of_positive, of_negative = patients[positive], patients[~positive]
+        self.x = np.bincount(of_positive, off[positive], groups)
+        self.y = np.bincount(of_negative, off[~positive], groups)
+        self.with_positive = _clusters(of_positive)
+        self.with_negative = _clusters(of_negative)
         self.patients = _clusters(patients)
-        self.positives = int(positive.sum())
-        self.negatives = len(positive) - self.positives
+        self.positives = len(of_positive)
+        self.negatives = len(of_negative)
+
+    @property
+    def fewest(self) -> int:
+        """Patients with a positive or with a negative film, whichever are fewer."""
+        return min(self.with_positive, self.with_negative)
 
 
-def covariance(a: Components, b: Components) -> float:
-    """Covariance of two AUC whose films are of the same patients; the variance with itself."""
+class Shares:
+    """What patients add to the variance of a mean AUC, summed up over its parts.
 
-    # S10 / P + S01 / Q + (S11 + S11') / PQ, the factors of two rankings by their geometric mean
-    def factor(m: int, n: int) -> float:
-        return float((m / (m - 1) * n / (n - 1)) ** 0.5)
+    S10 / P + S01 / Q + 2 S11 / PQ of one part; of two, the factors I / (I − 1) are their geometric
+    mean. The sum over all pairs of parts is a square, so each part is looked at once.
+    """
 
-    s10 = factor(a.with_positive, b.with_positive) * (a.x @ b.x) / (a.positives * b.positives)
-    s01 = factor(a.with_negative, b.with_negative) * (a.y @ b.y) / (a.negatives * b.negatives)
-    s11 = a.x @ b.y / (a.positives * b.negatives) + a.y @ b.x / (a.negatives * b.positives)
-    return float(s10 + s01 + factor(a.patients, b.patients) * s11)
+    def __init__(self) -> None:
+        self.parts = 0
+        self.sums = np.zeros((4, 0))
+
+    def add(self, part: Components) -> None:
+        """One more part, with two or more patients on either side."""
+
+        def root(patients: int) -> float:
+            return float((patients / (patients - 1)) ** 0.5)
+
+        groups = max(self.sums.shape[1], len(part.x))
+        self.sums = np.pad(self.sums, ((0, 0), (0, groups - self.sums.shape[1])))
+        x, y = part.x / part.positives, part.y / part.negatives
+        known = slice(len(x))
+        self.sums[0, known] += root(part.with_positive) * x
+        self.sums[1, known] += root(part.with_negative) * y
+        self.sums[2, known] += root(part.patients) * x
+        self.sums[3, known] += root(part.patients) * y
+        self.parts += 1
+
+    def variance(self) -> float:
+        """Of the mean; not below 0."""
+        return max(0.0, self.covariance(self))
+
+    def covariance(self, other: Shares) -> float:
+        """Of the means of two models on the same films."""
+        s10, s01, x, y = self.sums
+        of_s10, of_s01, of_x, of_y = other.sums
+        # not BLAS, whose threads would round by how many they are
+        total = float((s10 * of_s10 + s01 * of_s01 + x * of_y + of_x * y).sum())
+        return total / (self.parts * other.parts)
 
 
 def roc_curves(

@@ -20,6 +20,7 @@ from xraybatch.evaluation.curves import (
     ThresholdCounts,
 )
 from xraybatch.evaluation.estimate import Estimate
+from xraybatch.evaluation.operating_point import OperatingPoint
 from xraybatch.evaluation.readers import ReaderReport
 from xraybatch.evaluation.slices import SliceReport
 
@@ -121,6 +122,8 @@ class TaskReport:
     explorer : tuple of ThresholdCounts
     findings : tuple of TaskReport
         Multilabel: each finding as a binary task of its own.
+    operating_points : tuple of OperatingPoint
+        What a person asked for with rules for thresholds.
     seen : int
         Films that the model was trained on, as far as its results say.
     without_seen : mapping of str to Estimate
@@ -148,6 +151,7 @@ class TaskReport:
     decision: tuple[DecisionCurve, ...] = ()
     explorer: tuple[ThresholdCounts, ...] = ()
     findings: tuple[TaskReport, ...] = ()
+    operating_points: tuple[OperatingPoint, ...] = ()
     seen: int = 0
     without_seen: Mapping[str, Estimate] = field(default_factory=dict)
     slices: tuple[SliceReport, ...] = ()
@@ -157,7 +161,11 @@ class TaskReport:
 
 @dataclass(frozen=True)
 class Settings:
-    """What the numbers depend on besides the tables; `unit` is what is scored: films, studies."""
+    """What the numbers depend on besides the tables.
+
+    `unit` is what is scored: films, studies or patients; `prevalence` that which predictive values
+    at a prevalence are for.
+    """
 
     confidence: float
     resamples: int
@@ -165,6 +173,7 @@ class Settings:
     clustering: str
     failed_films: str
     unit: str = "film"
+    prevalence: float | None = None
 
 
 @dataclass(frozen=True)

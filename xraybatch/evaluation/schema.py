@@ -9,7 +9,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from xraybatch.evaluation.report import SCHEMA_VERSION, Report
 
-_PLAIN = {str: "string", int: "integer", float: "number", type(None): "null"}
+_PLAIN = {bool: "boolean", str: "string", int: "integer", float: "number", type(None): "null"}
 
 
 def report_schema() -> dict[str, Any]:

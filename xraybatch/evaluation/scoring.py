@@ -10,14 +10,16 @@ from xraybatch.core.errors import UsageError
 from xraybatch.core.tasks import Task, TaskKind
 from xraybatch.core.versions import versions_of
 from xraybatch.evaluation import findings, plugin_metrics, single_label
-from xraybatch.evaluation.answers import answers
+from xraybatch.evaluation.answers import Answers, answers
 from xraybatch.evaluation.bootstrap import Sampling
 from xraybatch.evaluation.closer import look_closer
 from xraybatch.evaluation.columns import check_label_map, label_columns
+from xraybatch.evaluation.cuts import Chosen, check_rules
 from xraybatch.evaluation.estimate import with_clusters
 from xraybatch.evaluation.join import INDEPENDENT, Joined, join
 from xraybatch.evaluation.report import JoinReport, Report, Settings, TaskReport
 from xraybatch.evaluation.studies import FILM, Grouping, group
+from xraybatch.evaluation.thresholds import ThresholdRule
 from xraybatch.extension.records import Metric
 
 if TYPE_CHECKING:
@@ -63,6 +65,10 @@ class ScoreOptions:
         Columns of the labels with the answers of readers.
     prevalence : float or None
         Of the positive class where the model is to be used: predictive values are given for it.
+    rules : sequence of ThresholdRule
+        For thresholds, whose operating points are shown.
+    chosen_on : Chosen or None
+        The films that they are chosen on; None: the scored ones.
     """
 
     path_column: str = "path"
@@ -79,6 +85,8 @@ class ScoreOptions:
     min_slice: int = 20
     readers: Sequence[str] = ()
     prevalence: float | None = None
+    rules: Sequence[ThresholdRule] = ()
+    chosen_on: Chosen | None = None
 
     @property
     def sampling(self) -> Sampling:
@@ -137,6 +145,7 @@ def join_for(
 ) -> tuple[Joined, JoinReport]:
     """The first half of `score`: which films belong together, and which studies."""
     check_label_map(options.label_map, tasks)
+    check_rules(options.rules, tasks)
     homes = label_columns(labels.columns, tasks, options.label_column)
     joined, told = join(
         results,
@@ -149,6 +158,17 @@ def join_for(
         return joined, told
     joined, said = group(joined, tasks, homes, options.thresholds, options.grouping)
     return joined, replace(told, sentences=(*told.sentences, *said))
+
+
+def answers_by_task(
+    joined: Joined, tasks: Sequence[Task], options: ScoreOptions
+) -> dict[str, Answers]:
+    """Truth and answers of joined tables, by task."""
+    homes = label_columns(joined.labels.columns, tasks, options.label_column)
+    return {
+        task.name: answers(joined, task, len(tasks) > 1, homes[task.name], options.label_map)
+        for task in tasks
+    }
 
 
 def evaluate(
@@ -168,6 +188,7 @@ def evaluate(
             clustering=BY_PATIENT if joined.patients_known else INDEPENDENT,
             failed_films=FAILED_LEFT_OUT,
             unit=options.grouping.unit,
+            prevalence=options.prevalence,
         ),
         versions=versions_of(_PACKAGES),
     )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from xraybatch.core.errors import ModelError, UsageError
 from xraybatch.core.tasks import Task, TaskKind
 from xraybatch.images.rule import DecodingRule, rule_from_dict
+from xraybatch.models.calibration import check_calibration, check_conformal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,9 +39,12 @@ class TaskCard:
     threshold_origin : str
         Where the thresholds come from, in words.
     calibration : mapping or None
-        Reserved for ``xraybatch calibrate``.
+        What `xraybatch.models.calibration.calibrated` applies: ``method``; ``temperature`` (one
+        number, for multilabel one a finding) or ``knots`` (``x`` and ``y`` of one line, of several
+        classes or findings one each); ``fitted_on``. None: probabilities stay as they are.
     conformal : mapping or None
-        Reserved for ``xraybatch calibrate``.
+        What `xraybatch.models.calibration.sets` applies: ``score`` (``lac``, ``aps``),
+        ``coverage``, ``levels`` (one, or one a class; None: always in the set), ``fitted_on``.
     """
 
     task: Task
@@ -50,6 +54,8 @@ class TaskCard:
     conformal: Json | None = None
 
     def __post_init__(self) -> None:
+        check_calibration(self.task, self.calibration)
+        check_conformal(self.task, self.conformal)
         if self.thresholds is None:
             return
         kinds = {TaskKind.BINARY: 1, TaskKind.MULTILABEL: len(self.task.classes)}
@@ -221,7 +227,7 @@ def card_from_json(text: str) -> Card:
             },
             **{key: value for key, value in data.items() if key in known},
         )
-    except (KeyError, TypeError, ValueError, AttributeError, UsageError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, UsageError) as error:
         raise ModelError(
             f"The model's card cannot be read ({type(error).__name__}: {error}).",
             "Export the model again.",
@@ -243,6 +249,7 @@ def decide(probabilities: NDArray[np.float32], entry: TaskCard) -> NDArray[np.in
     Parameters
     ----------
     probabilities : ndarray of float32, shape (n, K)
+        Calibrated, where the card has a calibration.
     entry : TaskCard
 
     Returns

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from xraybatch.prediction.rows import Columns
 
 WriteRow = Callable[[list[str | None]], None]
 
+_ROWS = 1_000
 _PARQUET_ROWS = 10_000
 
 
@@ -76,16 +78,17 @@ def publish(job: Job, columns: Columns, out: Path) -> Published:
         _WRITERS[out.suffix.lower()](temporary, columns) as write,
     ):
         last: tuple[int, int] | None = None
-        for path, row in job.results():
-            if last == (row.item, row.frame):
-                raise RuntimeError(f"item {row.item} has two rows")
-            last = (row.item, row.frame)
-            cells = columns.cells(path, row)
-            write(cells)
-            rows += 1
-            notes.update(row.notes)
-            if row.status is FilmStatus.OK:
-                _count(answers, columns, cells, at)
+        found = job.results()
+        while some := list(islice(found, _ROWS)):
+            for (_, row), cells in zip(some, columns.cells_of(some), strict=True):
+                if last == (row.item, row.frame):
+                    raise RuntimeError(f"item {row.item} has two rows")
+                last = (row.item, row.frame)
+                write(cells)
+                rows += 1
+                notes.update(row.notes)
+                if row.status is FilmStatus.OK:
+                    _count(answers, columns, cells, at)
     digest = sha256_of(out)
     classes = {task: dict(found) for task, found in answers.items()}
     return Published(rows, digest, classes, dict(notes.most_common()))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from xraybatch.core.status import FilmStatus
 from xraybatch.core.tasks import TaskKind
+from xraybatch.models.calibration import BETWEEN_CLASSES, abstains, calibrated, sets
 from xraybatch.models.card import TaskCard, decide
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ class Row:
     error : str
         A sentence; empty for `FilmStatus.OK`.
     values : bytes
-        float32 probabilities of all tasks in the card's order, little endian; empty unless ok.
+        float32 probabilities of all tasks in the card's order, as the graph gives them (not
+        calibrated), little endian; empty unless ok.
     seen : bool or None
         Whether the film was among the training films; None where the card does not say.
     notes : tuple of str
@@ -60,8 +62,8 @@ class Columns:
     ----------
     names : tuple of str
         Of the columns, in order.
-    floats, findings : frozenset of str
-        Those of probabilities, and those that say 0 or 1 of a finding.
+    floats, findings, flags : frozenset of str
+        Those of probabilities, those that say 0 or 1 of a finding, and those that say so of a film.
     """
 
     def __init__(self, tasks: Sequence[TaskCard], *, seen: bool) -> None:
@@ -70,59 +72,90 @@ class Columns:
         self.names: tuple[str, ...] = tuple(self._names())
         self.floats: frozenset[str] = frozenset(self._of_classes("prob"))
         self.findings: frozenset[str] = frozenset(self._of_classes("pred")) & set(self.names)
+        self.flags: frozenset[str] = frozenset(
+            f"{self._prefix(entry)}abstain" for entry in self.tasks if entry.conformal
+        ) | ({"seen_in_training"} if seen else set())
 
     def cells(self, path: str, row: Row) -> list[str | None]:
         """A row as text, None for a cell without a value.
 
         Probabilities are the shortest text that reads back as the same float32.
         """
-        head: list[str | None] = [path, row.status.value]
-        if row.status is FilmStatus.OK:
-            middle = self._answers(row)
-        else:
-            middle = [None] * (len(self.names) - 3 - self.seen)
-        tail: list[str | None] = []
-        if self.seen:
-            tail.append(None if row.seen is None else str(int(row.seen)))
-        return [*head, *middle, *tail, row.error or None]
+        return self.cells_of([(path, row)])[0]
+
+    def cells_of(self, rows: Sequence[tuple[str, Row]]) -> list[list[str | None]]:
+        """The cells of several rows, each with its path; the same as of each alone."""
+        import numpy as np
+
+        ok = [row.values for _, row in rows if row.status is FilmStatus.OK]
+        width = sum(len(entry.task.classes) for entry in self.tasks)
+        values = np.frombuffer(b"".join(ok), "<f4").reshape(len(ok), width)
+        answers = iter(self._answers(values))
+        nothing: list[str | None] = [None] * (len(self.names) - 3 - self.seen)
+        found = []
+        for path, row in rows:
+            middle = next(answers) if row.status is FilmStatus.OK else nothing
+            tail: list[str | None] = []
+            if self.seen:
+                tail.append(None if row.seen is None else str(int(row.seen)))
+            found.append([path, row.status.value, *middle, *tail, row.error or None])
+        return found
 
     def _names(self) -> Iterator[str]:
         yield from ("path", "status")
-        several = len(self.tasks) > 1
         for entry in self.tasks:
-            prefix = f"{entry.task.name}." if several else ""
+            prefix = self._prefix(entry)
             yield entry.task.name
             for name in entry.task.classes:
                 yield f"{prefix}prob.{name}"
             if entry.task.kind is TaskKind.MULTILABEL:
                 for name in entry.task.classes:
                     yield f"{prefix}pred.{name}"
+        for entry in self.tasks:
+            if entry.conformal:
+                yield from (f"{self._prefix(entry)}{word}" for word in ("set", "abstain"))
         if self.seen:
             yield "seen_in_training"
         yield "error"
 
+    def _prefix(self, entry: TaskCard) -> str:
+        return f"{entry.task.name}." if len(self.tasks) > 1 else ""
+
     def _of_classes(self, word: str) -> Iterator[str]:
         for entry in self.tasks:
-            prefix = f"{entry.task.name}." if len(self.tasks) > 1 else ""
-            yield from (f"{prefix}{word}.{name}" for name in entry.task.classes)
+            yield from (f"{self._prefix(entry)}{word}.{name}" for name in entry.task.classes)
 
-    def _answers(self, row: Row) -> list[str | None]:
-        import numpy as np
+    def _answers(self, values: NDArray[np.float32]) -> list[list[str | None]]:
+        """The cells of films that were answered, from the graph's probabilities ``(n, sum of K)``.
 
-        cells: list[str | None] = []
-        values = np.frombuffer(row.values, "<f4")
-        for entry, part in zip(self.tasks, self.split(values), strict=True):
-            answer = decide(part[None, :], entry)[0]
-            if entry.task.kind is TaskKind.MULTILABEL:
-                cells += [None, *map(str, part), *(str(int(a)) for a in answer)]
-            else:
-                cells += [entry.task.classes[int(answer)], *map(str, part)]
-        return cells
-
-    def split(self, values: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
-        """One film's probabilities ``(sum of K,)``, cut into the tasks' ``(K,)``."""
+        The one place where calibration, thresholds and sets meet a results table.
+        """
+        cells: list[list[str | None]] = [[] for _ in values]
+        last: list[list[str | None]] = [[] for _ in values]
         begin = 0
         for entry in self.tasks:
             end = begin + len(entry.task.classes)
-            yield values[begin:end]
+            raw = values[:, begin:end]
+            shown = calibrated(raw, entry)
+            answers = decide(shown, entry)
+            several = entry.task.kind is TaskKind.MULTILABEL
+            for row, probabilities, answer in zip(cells, shown, answers, strict=True):
+                row.append(None if several else entry.task.classes[int(answer)])
+                row += map(str, probabilities)
+                row += (str(int(a)) for a in answer) if several else ()
+            if entry.conformal:
+                inside = sets(raw, entry)
+                for row, within, is_for_a_person in zip(
+                    last, inside, abstains(inside, answers), strict=True
+                ):
+                    row += set_cells(entry, within, is_for_a_person)
             begin = end
+        return [row + more for row, more in zip(cells, last, strict=True)]
+
+
+def set_cells(
+    entry: TaskCard, inside: NDArray[np.bool_], is_for_a_person: bool
+) -> list[str | None]:
+    """A film's set as its classes in the card's order, None for an empty one; and 0 or 1."""
+    names = (name for name, found in zip(entry.task.classes, inside, strict=True) if found)
+    return [BETWEEN_CLASSES.join(names) or None, str(int(is_for_a_person))]

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from xraybatch.models.card import Card, TaskCard
 from xraybatch.models.model import Model
+from xraybatch.reports.card_text import calibration_words, sets_words, threshold_words
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -42,6 +43,10 @@ def _lines(model: Model, card: Card) -> Iterator[tuple[str, str]]:
     yield "seal", "broken" if model.broken_seal else f"holds  {model.seal}"
     for entry in card.tasks:
         yield f"task {entry.task.name}", _task(entry)
+        if entry.calibration:
+            yield "", f"calibration: {calibration_words(entry)}"
+        if entry.conformal:
+            yield "", f"sets: {sets_words(entry)}"
     rule = card.rule
     yield "decoding", f"{rule.height}x{rule.width}, {rule.resize}, rule version {rule.version}"
     if card.plugin:
@@ -73,7 +78,7 @@ def _lines(model: Model, card: Card) -> Iterator[tuple[str, str]]:
 def _task(entry: TaskCard) -> str:
     task = entry.task
     positive = f"; positive: {task.positive}" if task.positive else ""
-    return f"{task.kind}: {', '.join(task.classes)}{positive}; threshold {entry.threshold_origin}"
+    return f"{task.kind}: {', '.join(task.classes)}{positive}; threshold {threshold_words(entry)}"
 
 
 def _films(data: Mapping[str, Any]) -> str:

@@ -12,6 +12,8 @@ from xraybatch.reports.markdown import escape
 
 Row = tuple[str, ...]
 
+_NUMBERS = {"temperature": ("temperature",), "platt": ("slope", "intercept")}
+
 DEMONSTRATION = (
     "Trained on synthetic sample films: a demonstration. Its answers mean nothing for real films."
 )
@@ -61,7 +63,7 @@ def _sections(card: Card) -> Iterator[tuple[str, Row, list[Row]]]:
     yield "Use", ("", ""), _named({"intended use": card.intended_use, "limits": card.limits})
     yield (
         "Answers",
-        ("task", "kind", "classes", "threshold"),
+        ("task", "kind", "classes", "threshold", "calibration", "sets"),
         [_task(entry) for entry in card.tasks],
     )
     rule = card.rule
@@ -110,7 +112,51 @@ def _sections(card: Card) -> Iterator[tuple[str, Row, list[Row]]]:
 def _task(entry: TaskCard) -> Row:
     task = entry.task
     positive = f" (positive: {task.positive})" if task.positive else ""
-    return task.name, task.kind.value, ", ".join(task.classes) + positive, entry.threshold_origin
+    classes = ", ".join(task.classes) + positive
+    known = (threshold_words(entry), calibration_words(entry), sets_words(entry))
+    return task.name, task.kind.value, classes, *known
+
+
+def threshold_words(entry: TaskCard) -> str:
+    """Where the thresholds come from, and what they are where there are some."""
+    if entry.thresholds is None:
+        return entry.threshold_origin
+    return f"{', '.join(f'{t:.4g}' for t in entry.thresholds)}: {entry.threshold_origin}"
+
+
+def calibration_words(entry: TaskCard) -> str:
+    """``temperature 1.42, fitted on val.csv, …``; ``none``."""
+    if entry.calibration is None:
+        return "none"
+    numbers = "".join(
+        f", {part} {' '.join(f'{value:.3g}' for value in entry.calibration[part])}"
+        for part in _NUMBERS.get(entry.calibration["method"], ())
+    )
+    words = f"{entry.calibration['method']}{numbers}".removeprefix("temperature, ")
+    return f"{words}{_fitted_on(entry.calibration)}"
+
+
+def sets_words(entry: TaskCard) -> str:
+    """``lac, 90 % coverage, by class, fitted on val.csv, …``; ``none``."""
+    if entry.conformal is None:
+        return "none"
+    found = entry.conformal
+    by_class = " of each class" if len(found["levels"]) > 1 else ""
+    return f"{100 * found['coverage']:.4g} % coverage{by_class}, {found['score']}" + _fitted_on(
+        found
+    )
+
+
+def _fitted_on(part: Mapping[str, Any]) -> str:
+    source = part.get("fitted_on")
+    if not isinstance(source, Mapping):
+        return ""
+    patients = f" of {source.get('patients')} patients" if source.get("patients") else ""
+    digest = f" (sha256 {str(source.get('sha256'))[:12]})" if source.get("sha256") else ""
+    seen = source.get("seen_in_training")
+    trained = f", {seen} of them seen in training" if seen else ""
+    films = f"{source.get('films')} films{patients}{trained}"
+    return f", fitted on {source.get('table')}{digest}, {films}"
 
 
 def _counts(data: Mapping[str, Any]) -> Iterator[Row]:

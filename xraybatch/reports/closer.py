@@ -6,12 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from xraybatch.evaluation.estimate import Estimate
+from xraybatch.evaluation.operating_point import OperatingPoint
 from xraybatch.evaluation.readers import MODEL, TRUTH, ReaderReport, mean_kappa
 from xraybatch.evaluation.report import TaskReport
 from xraybatch.evaluation.slices import Slice, SliceReport
 from xraybatch.reports import words
 
 Cell = Estimate | str
+_OF_POINTS = ("sensitivity", "specificity", "ppv", "npv")
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,8 @@ def looks(task: TaskReport, *, narrow: bool) -> Iterator[Look]:
     """
     if task.without_seen:
         yield _unseen(task)
+    if task.operating_points:
+        yield _operating_points(task.operating_points, narrow)
     for column in task.slices:
         yield _slices(column, narrow)
     if task.readers is not None:
@@ -70,6 +74,21 @@ def _unseen(task: TaskReport) -> Look:
         ("", "all films", "films not seen"),
         rows,
     )
+
+
+def _operating_points(found: Sequence[OperatingPoint], narrow: bool) -> Look:
+    names = list(found[0].estimates)
+    if narrow:
+        names = [name for name in names if name in _OF_POINTS]
+    several = len({point.name for point in found}) > 1
+    rows: list[tuple[Cell, ...]] = []
+    for point in found:
+        rule = f"{point.rule} ({point.name})" if several else point.rule
+        at = "–" if point.threshold is None else f"{point.threshold:.4g}"
+        rows.append((rule, at, *(point.estimates[name] for name in names)))
+    origins = dict.fromkeys(f"{point.rule}: {point.origin}." for point in found)
+    head = ("rule", "from", *map(words.title, names))
+    return Look("At other thresholds", head, tuple(rows), tuple(origins))
 
 
 def _slices(found: SliceReport, narrow: bool) -> Look:

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from xraybatch.evaluation.estimate import Estimate
-from xraybatch.evaluation.report import ConfusionMatrix, JoinReport, Report, TaskReport
+from xraybatch.evaluation.report import ConfusionMatrix, JoinReport, ModelFacts, Report, TaskReport
 from xraybatch.reports import words
 from xraybatch.reports.closer import Look, looks
 from xraybatch.reports.families import Family, families, left_out
@@ -30,7 +30,7 @@ def print_report(report: Report, console: Console) -> None:
     for sentence in report.sentences:
         console.print(Panel(text(sentence), border_style="yellow", expand=False))
     console.print(heading("Films"))
-    console.print(films_table(report.join))
+    console.print(films_table(report.join, report.model))
     for task in report.tasks:
         console.print()
         _print_task(task, report, console)
@@ -80,14 +80,15 @@ def _look(look: Look) -> Table:
     return table
 
 
-def films_table(join: JoinReport) -> Group:
+def films_table(join: JoinReport, model: ModelFacts | None = None) -> Group:
     """How the tables found each other, and what is to be said of it."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    for name, sentence in words.join_rows(join):
+    for name, sentence in (*words.join_rows(join), *words.model_rows(model)):
         table.add_row(name, text(sentence))
-    return Group(table, *([bullets(join.sentences)] if join.sentences else []))
+    said = [*join.sentences, *([model.distortion] if model and model.distortion else [])]
+    return Group(table, *([bullets(said)] if said else []))
 
 
 def _numbers(found: Sequence[Family], report: Report, *, wide: bool) -> Table:

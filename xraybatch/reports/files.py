@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.files import write_text
@@ -17,23 +17,51 @@ from xraybatch.reports.json_text import to_json
 from xraybatch.reports.markdown import of_sections, to_markdown
 from xraybatch.reports.tries import tries_sections
 
+if TYPE_CHECKING:
+    from xraybatch.reports.mistakes import Gallery
+
 Form = TypeVar("Form")
-FORMS: dict[str, Callable[[Report], str]] = {".md": to_markdown, ".json": to_json}
+FORMS: dict[str, Callable[[Report], str]] = {
+    ".html": lambda report: page(report),
+    ".md": to_markdown,
+    ".json": to_json,
+}
 FORMS_OF_COMPARISON: dict[str, Callable[[Comparison | Tries], str]] = {
     ".md": lambda found: comparison_markdown(found),
     ".json": to_json,
 }
 
 
-def write_report(report: Report, path: Path) -> None:
+def write_report(report: Report, path: Path, wrong: Gallery | None = None) -> None:
     """Write a report, whole or not at all.
+
+    Parameters
+    ----------
+    report : Report
+    path : Path
+        Its suffix decides the form.
+    wrong : Gallery, optional
+        The worst mistakes; only a page shows them.
 
     Raises
     ------
     UsageError
         If no form has the path's suffix.
     """
-    write_text(path, _form(path, FORMS)(report))
+    form = _form(path, FORMS)
+    write_text(path, page(report, wrong) if is_page(path) else form(report))
+
+
+def is_page(path: Path) -> bool:
+    """Whether a report of this name is a page, which can show films."""
+    return path.suffix.lower() == ".html"
+
+
+def page(report: Report, wrong: Gallery | None = None) -> str:
+    """A report as a page."""
+    from xraybatch.reports.page import to_page  # pictures are heavy, and most reports have none
+
+    return to_page(report, wrong)
 
 
 def comparison_markdown(found: Comparison | Tries) -> str:

@@ -65,7 +65,18 @@ def answer_words(answer: Answer) -> str:
 
 def notes(view: View) -> list[str]:
     """What is said below the film."""
-    return [*([view.heat.sentence] if view.heat else []), *view.sentences, RESEARCH]
+    heat = [view.heat.sentence] if view.heat else []
+    return [*heat, *filter(None, map(_set_words, view.answers)), *view.sentences, RESEARCH]
+
+
+def _set_words(answer: Answer) -> str:
+    """The classes that the film may be of, and whether a person must decide; empty without sets."""
+    if answer.may_be is None or answer.entry.conformal is None:
+        return ""
+    names = printable(", ".join(answer.may_be)) or "no class at all"
+    person = "; this film is for a person to decide" if answer.abstains else ""
+    coverage = answer.entry.conformal["coverage"]
+    return f"Set of '{answer.entry.task.name}' at {100 * coverage:.4g} % coverage: {names}{person}."
 
 
 def picture(view: View) -> alt.HConcatChart:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from xraybatch.evaluation.calibration import distortion
 from xraybatch.evaluation.report import ModelFacts
 
 
@@ -31,6 +32,7 @@ def model_facts(record: Mapping[str, Any]) -> ModelFacts | None:
             for task in (tasks if isinstance(tasks, list) else [])
             if isinstance(task, dict) and _text(task.get("name"))
         },
+        distortion=distortion(_mapping(card.get("probabilities"))),
     )
 
 

@@ -1,4 +1,4 @@
-"""Pictures, all made with Altair: training curves, confusion matrix, ROC curves.
+"""Pictures, all made with Altair: training curves, confusion matrix, ROC and precision-recall.
 
 Every function returns a chart, which a notebook shows as it is; `save_png` writes it without a
 browser. Colours keep apart for the colour-blind (Okabe and Ito), and dashes or numbers say the
@@ -10,10 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from xraybatch.core.files import atomic_path
-from xraybatch.evaluation.curves import RocCurve
+from xraybatch.evaluation.curves import PrecisionRecallCurve, RocCurve
 from xraybatch.evaluation.ranking import roc_curves
 from xraybatch.evaluation.report import TaskReport
 from xraybatch.reports.words import percent, printable
@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-_COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
+COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
+FAINT = "#999999"
 _DASHES = [[1, 0], [6, 3], [2, 2], [8, 2, 2, 2], [4, 4], [1, 3], [10, 4]]
 _VALIDATION = "val_"
-_SQUARE = 340
+SQUARE = 340
 
 
 def curves(history: pd.DataFrame) -> alt.HConcatChart:
@@ -68,8 +69,8 @@ def curves(history: pd.DataFrame) -> alt.HConcatChart:
             .encode(
                 x=alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1, format="d")),
                 y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=False)),
-                color=_series("part:N", ["training", "validation"]),
-                strokeDash=_dashes("part:N", ["training", "validation"]),
+                color=series("part:N", ["training", "validation"]),
+                strokeDash=dashes("part:N", ["training", "validation"]),
             )
         )
     chart: alt.HConcatChart = styled(alt.hconcat(*panels))
@@ -96,7 +97,7 @@ def confusion(task: TaskReport) -> alt.LayerChart:
             share = count / films if films else 0.0
             text = f"{count:,} ({percent(count, films)})"
             cells.append({"truth": truth, "guess": guess, "share": share, "text": text})
-    side = max(_SQUARE, 62 * len(names))
+    side = max(SQUARE, 62 * len(names))
     base = alt.Chart(data_of(cells), title=f"{heading(task.task)}: films", width=side, height=side)
     axis = alt.Axis(labelAngle=0 if len(names) <= 6 else -40, labelLimit=140)
     placed = base.encode(
@@ -136,39 +137,82 @@ def roc_of(found: Sequence[RocCurve], title: str = "ROC curve") -> alt.LayerChar
     """ROC curves of a report: ``roc_of(task.curves, task.task)``."""
     import altair as alt
 
-    names = different([curve.name for curve in found])
-    points = [
-        {"class": name, "x": x, "y": y, "order": i}
-        for name, curve in zip(names, found, strict=True)
-        for i, (x, y) in enumerate(
-            zip(curve.false_positive_rate, curve.true_positive_rate, strict=True)
-        )
-    ]
-    shares = alt.Scale(domain=[0, 1])
-    x = alt.X("x:Q", title="1 – specificity", scale=shares)
-    y = alt.Y("y:Q", title="sensitivity", scale=shares)
+    lines = [(c.name, c.false_positive_rate, c.true_positive_rate) for c in found]
     said = title if found else f"{title}: no class has films on both sides"
+    x, y = _shares("1 – specificity", "sensitivity")
     chance = (
         alt.Chart(data_of([{"x": 0, "y": 0}, {"x": 1, "y": 1}]), title=heading(said))
-        .properties(width=_SQUARE, height=_SQUARE)
-        .mark_line(color="#999999", strokeDash=[3, 3], strokeWidth=1)
+        .properties(width=SQUARE, height=SQUARE)
+        .mark_line(color=FAINT, strokeDash=[3, 3], strokeWidth=1)
         .encode(x=x, y=y)
     )
-    if not found:  # a colour scale of no names has no picture
+    return _with_lines(chance, lines, "linear", x, y)
+
+
+def precision_recall_of(
+    found: Sequence[PrecisionRecallCurve], title: str = "Precision and recall"
+) -> alt.LayerChart:
+    """Precision-recall curves of a report, as steps, with the prevalence of each class."""
+    import altair as alt
+
+    # the step that belongs to the highest score begins at recall 0
+    lines = [(c.name, (0.0, *c.recall), (*c.precision[:1], *c.precision)) for c in found]
+    names = different([curve.name for curve in found])
+    x, y = _shares("recall (sensitivity)", "precision (PPV)")
+    chance = alt.Chart(
+        data_of(
+            [{"class": n, "y": c.prevalence} for n, c in zip(names, found, strict=True)]
+            or [{"class": "", "y": 0}]
+        ),
+        title=heading(title if found else f"{title}: no class has films"),
+    ).properties(width=SQUARE, height=SQUARE)
+    prevalence = chance.mark_rule(strokeDash=[3, 3], opacity=0.7).encode(
+        y=y, **({"color": series("class:N", names)} if found else {})
+    )
+    return _with_lines(prevalence, lines, "step-before", x, y)
+
+
+def _shares(x_title: str, y_title: str) -> tuple[alt.X, alt.Y]:
+    import altair as alt
+
+    shares = alt.Scale(domain=[0, 1])
+    axis = alt.Axis(tickCount=5)
+    return (
+        alt.X("x:Q", title=x_title, scale=shares, axis=axis),
+        alt.Y("y:Q", title=y_title, scale=shares, axis=axis),
+    )
+
+
+def _with_lines(
+    chance: alt.Chart,
+    lines: Sequence[tuple[str, Sequence[float], Sequence[float]]],
+    interpolate: Literal["linear", "step-before"],
+    x: alt.X,
+    y: alt.Y,
+) -> alt.LayerChart:
+    import altair as alt
+
+    if not lines:  # a colour scale of no names has no picture
         nothing: alt.LayerChart = styled(alt.layer(chance))
         return nothing
-    lines = (
+    names = different([name for name, *_ in lines])
+    points = [
+        {"class": name, "x": across, "y": up, "order": i}
+        for name, (_, xs, ys) in zip(names, lines, strict=True)
+        for i, (across, up) in enumerate(zip(xs, ys, strict=True))
+    ]
+    drawn = (
         alt.Chart(data_of(points))
-        .mark_line(strokeWidth=2)
+        .mark_line(strokeWidth=2, interpolate=interpolate)
         .encode(
             x=x,
             y=y,
             order="order:Q",
-            color=_series("class:N", names),
-            strokeDash=_dashes("class:N", names),
+            color=series("class:N", names),
+            strokeDash=dashes("class:N", names),
         )
     )
-    chart: alt.LayerChart = styled(chance + lines)
+    chart: alt.LayerChart = styled(chance + drawn)
     return chart
 
 
@@ -187,6 +231,14 @@ def to_png(chart: Any, scale: float = 2.0) -> bytes:
     return content
 
 
+def to_svg(chart: Any) -> str:
+    """A chart as SVG."""
+    import vl_convert
+
+    content: str = vl_convert.vegalite_to_svg(chart.to_dict(format="vega-lite"))
+    return content
+
+
 def data_of(values: list[dict[str, Any]]) -> Any:
     """Rows as data of a chart."""
     import altair as alt
@@ -195,31 +247,33 @@ def data_of(values: list[dict[str, Any]]) -> Any:
     return alt.Data(values=values)  # type: ignore[no-untyped-call]
 
 
-def _series(field: str, names: Sequence[str]) -> Any:
+def series(field: str, names: Sequence[str]) -> Any:
+    """Colour by name, in one order everywhere."""
     import altair as alt
 
-    colours = [_COLOURS[i % len(_COLOURS)] for i in range(len(names))]
+    colours = [COLOURS[i % len(COLOURS)] for i in range(len(names))]
     return alt.Color(
         field,
         title=None,
         scale=alt.Scale(domain=names, range=colours),
         sort=names,
-        legend=alt.Legend(symbolType="stroke", symbolSize=300),
+        legend=alt.Legend(symbolType="stroke", symbolSize=300, symbolOpacity=1),
     )
 
 
-def _dashes(field: str, names: Sequence[str]) -> Any:
+def dashes(field: str, names: Sequence[str]) -> Any:
+    """Dashes by name, beside the colour and never the same where that repeats."""
     import altair as alt
 
     # another step than the colours' where names repeat them, so that no two lines are alike
-    kinds = [_DASHES[(i + i // len(_COLOURS)) % len(_DASHES)] for i in range(len(names))]
+    kinds = [_DASHES[(i + i // len(COLOURS)) % len(_DASHES)] for i in range(len(names))]
     return alt.StrokeDash(field, title=None, scale=alt.Scale(domain=names, range=kinds), sort=names)
 
 
 def styled(chart: Any) -> Any:
     """A whole chart in the style of all of them."""
     return (
-        chart.configure_axis(gridColor="#eeeeee", titleFontWeight="normal")
+        chart.configure_axis(gridColor="#eeeeee", titleFontWeight="normal", labelFlush=False)
         .configure_view(stroke="#cccccc")
         .configure_title(anchor="start", fontSize=14)
         .properties(background="white")

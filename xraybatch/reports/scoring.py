@@ -17,10 +17,12 @@ from xraybatch.core.tables import read_table
 from xraybatch.core.tasks import Task, TaskKind, TaskRequest
 from xraybatch.evaluation.aggregation import MEAN
 from xraybatch.evaluation.columns import infer_tasks
+from xraybatch.evaluation.cuts import Chosen
 from xraybatch.evaluation.join import Joined, check_order, seen_films
 from xraybatch.evaluation.report import Report, Source
-from xraybatch.evaluation.scoring import ScoreOptions, evaluate, join_for
+from xraybatch.evaluation.scoring import ScoreOptions, answers_by_task, evaluate, join_for
 from xraybatch.evaluation.studies import FILM, Grouping
+from xraybatch.evaluation.thresholds import parse_rule
 from xraybatch.extension.registry import registry
 from xraybatch.prediction.record import record_path
 from xraybatch.reports.model_facts import model_facts, task_thresholds
@@ -105,6 +107,7 @@ def score_options(
     by: str = FILM,
     by_column: str | None = None,
     aggregate: str = MEAN,
+    thresholds: Sequence[str] = (),
     **values: Any,
 ) -> ScoreOptions:
     """Options as a person gives them, with the metrics of every plugin.
@@ -115,6 +118,8 @@ def score_options(
         As `xraybatch.core.label_maps.parse_label_map` reads it.
     by, aggregate, by_column : str, optional
         Unit, rule and column of a `Grouping`.
+    thresholds : sequence of str
+        Rules, as `xraybatch.evaluation.thresholds.parse_rule` reads them.
     **values
         The other fields of `ScoreOptions`.
 
@@ -130,6 +135,7 @@ def score_options(
         label_map=classes,
         metrics=registry().metrics(),
         grouping=Grouping(by, aggregate, by_column),
+        rules=tuple(parse_rule(text) for text in thresholds),
         **values,
     )
 
@@ -141,6 +147,7 @@ def score_tables(
     requests: Sequence[TaskRequest] = (),
     positive: str | None = None,
     options: ScoreOptions | None = None,
+    chosen_on: tuple[Given, Given] | None = None,
     aggregated: Path | None = None,
     progress: Progress = SILENT,
 ) -> Report:
@@ -155,6 +162,8 @@ def score_tables(
     positive : str, optional
         The positive class of the binary tasks; goes before the run record's.
     options : ScoreOptions, optional
+    chosen_on : tuple of Given, optional
+        Results and labels that the rules for thresholds choose on.
     aggregated : Path, optional
         Where the answers to studies are written, if studies are scored.
     progress : Progress
@@ -169,7 +178,7 @@ def score_tables(
     """
     chosen, progress = options or ScoreOptions(), logged(progress)
     check_order(results.table, labels.table)
-    sentences = (*_warnings(results), *_seen(results.table))
+    sentences = (*warnings_of(results), *_seen(results.table))
     for sentence in sentences:  # the person reads them above the numbers
         log_note(sentence)
     if not results.record:
@@ -180,14 +189,44 @@ def score_tables(
     if aggregated is not None and joined.aggregated is not None:
         write_text(aggregated, joined.aggregated.to_csv(index=False, lineterminator="\n"))
     _tell_examples(joined, results, labels, progress)
+    roles = [("results", results), ("labels", labels)]
+    if chosen_on is not None:
+        films, said = _films_to_choose_on(*chosen_on, tasks, chosen, joined)
+        chosen, sentences = replace(chosen, chosen_on=films), (*sentences, *said)
+        roles += zip(("thresholds chosen on", "its labels"), chosen_on, strict=True)
     report = evaluate(joined, told, tasks, chosen)
     sources = tuple(
-        Source(role, given.name, given.digest)
-        for role, given in (("results", results), ("labels", labels))
-        if given.is_file
+        Source(role, given.name, given.digest) for role, given in roles if given.is_file
     )
     facts = model_facts(results.record)
     return replace(report, sources=sources, sentences=sentences, model=facts)
+
+
+def _films_to_choose_on(
+    results: Given, labels: Given, tasks: Sequence[Task], options: ScoreOptions, scored: Joined
+) -> tuple[Chosen, tuple[str, ...]]:
+    """The films that thresholds are chosen on, and what keeps them from being other films."""
+    check_order(results.table, labels.table)
+    joined, _ = join_for(results.table, labels.table, tasks, options)
+    shared = len(set(joined.results["path"]) & set(scored.results["path"]))
+    people = len(joined.names & scored.names)
+    said = []
+    if shared:
+        said.append(
+            f"{shared:,} of the scored films were also used to choose thresholds: the operating "
+            "points are optimistic."
+        )
+    elif people:
+        said.append(
+            f"{people:,} patients have films here and among those that thresholds were chosen on: "
+            "the operating points are optimistic."
+        )
+    elif not (joined.names and scored.names):
+        said.append(
+            "Whether patients stand both here and among the films that thresholds were chosen on "
+            "is not known."
+        )
+    return Chosen(results.name, answers_by_task(joined, tasks, options)), tuple(said)
 
 
 def tasks_of(
@@ -225,7 +264,8 @@ def _read_record(results: Path) -> Mapping[str, Any]:
     return record
 
 
-def _warnings(results: Given) -> tuple[str, ...]:
+def warnings_of(results: Given) -> tuple[str, ...]:
+    """What must be known of the model and the table before any number of theirs."""
     found = []
     card = results.record.get("card")
     if isinstance(card, dict) and card.get("demonstration"):

@@ -52,8 +52,10 @@ def sections(report: Report) -> Iterator[Section]:
     """A score from top to bottom."""
     if report.sentences:
         yield Section("", tuple(Warned(sentence) for sentence in report.sentences))
-    join = Table(("", ""), tuple(words.join_rows(report.join)))
-    yield Section("Films", (join, *_bullets(report.join.sentences)))
+    rows = (*words.join_rows(report.join), *words.model_rows(report.model))
+    distortion = report.model.distortion if report.model else ""
+    said = (*report.join.sentences, *((distortion,) if distortion else ()))
+    yield Section("Films", (Table(("", ""), rows), *_bullets(said)))
     for task in report.tasks:
         yield Section(words.task_title(task), tuple(_task(task, report)))
     files = Table(

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from xraybatch.evaluation.estimate import FEW, Estimate
-from xraybatch.evaluation.report import JoinReport, Report, TaskReport
+from xraybatch.evaluation.report import JoinReport, ModelFacts, Report, TaskReport
 
 NO_VALUE = "–"
 _TITLES = {
@@ -142,6 +142,21 @@ def join_rows(join: JoinReport) -> Iterator[tuple[str, str]]:
         yield "duplicates", f"{join.duplicates:,} repeated rows of labels, counted once"
 
 
+def model_rows(model: ModelFacts | None) -> Iterator[tuple[str, str]]:
+    """The model behind the results, and how its films were split."""
+    if model is None:
+        return
+    made = f", made {model.created[:10]}" if model.created else ""
+    seal = f", seal {model.seal[:12]}" if model.seal else ""
+    yield "model", f"{model.name or 'without a name'}{made}{seal}"
+    if model.films:
+        people = f" of {model.patients:,} patients" if model.patients else ", patients not known"
+        yield "made from", f"{films(model.films)}{people}"
+    if model.split:
+        tested = f"; {model.overlap}" if model.overlap else ""
+        yield "their split", f"{model.split}{tested}"
+
+
 def task_title(task: TaskReport) -> str:
     """``label: binary, positive class fractured``."""
     positive = f", positive class {task.positive}" if task.positive else ""
@@ -251,6 +266,7 @@ def closing(report: Report) -> list[str]:
     versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
     return [
         f"Intervals: {s.clustering}; {s.resamples:,} resamples where bootstrapped, seed {s.seed}.",
+        *([f"The prevalence asked for: {s.prevalence:g}."] if s.prevalence is not None else []),
         *([s.failed_films] if report.join.failed else []),
         *([f"Made with {versions}."] if versions else []),
     ]

@@ -14,6 +14,7 @@ import numpy as np
 
 from xraybatch.core.errors import BarMissed, ModelError
 from xraybatch.core.tasks import TaskKind
+from xraybatch.models.calibration import calibrated
 from xraybatch.models.card import TaskCard, decide
 
 if TYPE_CHECKING:
@@ -130,6 +131,7 @@ def check_parity(
                     "Train again with a lower --learning-rate.",
                 )
             worst = max(worst, float(np.abs(ours.astype(float) - theirs.astype(float)).max()))
+            ours, theirs = calibrated(ours, entry), calibrated(theirs, entry)
             other = _differ(decide(ours, entry), decide(theirs, entry))
             tied = _tied(ours, entry)
             changed |= other & ~tied

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from xraybatch.core.tasks import TaskKind
 from xraybatch.images.decode import decode_path
 from xraybatch.images.film import FilmFacts
 from xraybatch.images.unfit import unfit
+from xraybatch.models.calibration import abstains, calibrated, sets
 from xraybatch.models.card import TaskCard, decide
 from xraybatch.models.model import Model
 from xraybatch.models.selftest import are_probabilities, check_decoder
@@ -37,13 +39,20 @@ class Answer:
     ----------
     entry : TaskCard
     probabilities : ndarray of float32, shape (K,)
+        Calibrated, where the card has a calibration.
     found : tuple of str
         The class that it decides for; for multilabel the findings, perhaps none.
+    may_be : tuple of str or None
+        The classes of its conformal set; None where the card has no levels.
+    abstains : bool
+        Whether the film is for a person.
     """
 
     entry: TaskCard
     probabilities: NDArray[np.float32]
     found: tuple[str, ...]
+    may_be: tuple[str, ...] | None = None
+    abstains: bool = False
 
 
 @dataclass(frozen=True)
@@ -178,13 +187,23 @@ def _answers(film: NDArray[np.uint8], session: Session, model: Model) -> tuple[A
                 "The model answered with numbers that are no probabilities.",
                 "Look at another film; if all are so, train again.",
             )
-        decided = decide(values, entry)[0]
+        shown = calibrated(values, entry)
+        decided = decide(shown, entry)
         classes = entry.task.classes
         if entry.task.kind is TaskKind.MULTILABEL:
-            names = tuple(n for n, is_found in zip(classes, decided, strict=True) if is_found)
+            names = tuple(n for n, is_found in zip(classes, decided[0], strict=True) if is_found)
         else:
-            names = (classes[int(decided)],)
-        found.append(Answer(entry, values[0], names))
+            names = (classes[int(decided[0])],)
+        inside = sets(values, entry) if entry.conformal else None
+        found.append(
+            Answer(
+                entry,
+                shown[0],
+                names,
+                None if inside is None else tuple(compress(classes, inside[0])),
+                inside is not None and bool(abstains(inside, decided)[0]),
+            )
+        )
     return tuple(found)
 
 
