@@ -140,7 +140,8 @@ _A_PATH = click.Path(path_type=Path)
     "bars",
     multiple=True,
     metavar="NAME=VALUE",
-    help="Leave with exit code 4 if a number lies below its bar, or is undefined. Repeatable.",
+    help="Leave with exit code 4 if a number lies below its bar, or is undefined; NAME:low is the "
+    "lower end of its interval. Repeatable.",
 )
 @interval_options
 @log_file
@@ -176,7 +177,7 @@ def command(
       xraybatch score results.csv labels.csv --report score.html --images films/ --plots plots/
       xraybatch score results.csv hospital.csv --path-column file --label-column finding \\
           --label-map 0=normal,1=abnormal --patient-column mrn
-      xraybatch score results.csv labels.csv --fail-under auc=0.9 --fail-under recall.normal=0.8
+      xraybatch score results.csv labels.csv --fail-under auc:low=0.9 --fail-under recall.normal=0.8
       xraybatch score results.csv labels.csv --threshold-from val.csv --threshold youden
       xraybatch score results.csv labels.csv --by study --slice site --reader dr_a --reader dr_b
       xraybatch score other.csv labels.csv --task label:ordinal=mild,moderate,severe

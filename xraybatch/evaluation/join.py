@@ -264,7 +264,8 @@ def _with_places(results: pd.DataFrame) -> pd.DataFrame | None:
 def _names(results: pd.DataFrame, labels: pd.DataFrame, home: _Home | None) -> frozenset[str]:
     if home is None:
         return frozenset()
-    return frozenset((labels if home.table == "labels" else results)[home.column].unique()) - {""}
+    column = (labels if home.table == "labels" else results)[home.column]
+    return frozenset(distinct_cells(column)[1]) - {""}
 
 
 def _patients(
