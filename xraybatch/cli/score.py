@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,13 @@ from xraybatch.cli.options import (
 )
 
 _A_PATH = click.Path(path_type=Path)
+_WITH_CAPSULES = {"results", "labels", "as_json", "reports", "plots", "overwrite", "bars",
+                  "images", "no_images", "max_images"}  # fmt: skip
 
 
 @click.command()
 @click.argument("results", type=_A_PATH)
-@click.argument("labels", type=_A_PATH)
+@click.argument("labels", type=_A_PATH, required=False)
 @label_options("LABELS", why_patients="; intervals know that films of one patient are alike")
 @click.option(
     "--task",
@@ -136,6 +139,20 @@ _A_PATH = click.Path(path_type=Path)
     help="Write every picture of the report as PNG and SVG into FOLDER.",
 )
 @click.option(
+    "--capsule",
+    type=_A_PATH,
+    metavar="FILE.zip",
+    help="Pack results, labels, card, run record, split and report for a reviewer, without films: "
+    "`xraybatch score FILE.zip` gives the same numbers anywhere, or says which file was changed.",
+)
+@click.option(
+    "--hash-names",
+    type=_A_PATH,
+    metavar="KEYFILE",
+    help="In the capsule, keyed hashes instead of paths, patients and studies. KEYFILE is made "
+    "where it is not there; keep it, and do not give it away.",
+)
+@click.option(
     "--fail-under",
     "bars",
     multiple=True,
@@ -145,9 +162,11 @@ _A_PATH = click.Path(path_type=Path)
 )
 @interval_options
 @log_file
+@click.pass_context
 def command(
+    context: click.Context,
     results: Path,
-    labels: Path,
+    labels: Path | None,
     tasks: tuple[str, ...],
     positive: str | None,
     as_json: bool,
@@ -159,6 +178,8 @@ def command(
     aggregated: Path | None,
     threshold_from: Path | None,
     threshold_labels: Path | None,
+    capsule: Path | None,
+    hash_names: Path | None,
     overwrite: bool,
     bars: tuple[str, ...],
     **values: Any,
@@ -180,27 +201,25 @@ def command(
       xraybatch score results.csv labels.csv --fail-under auc:low=0.9 --fail-under recall.normal=0.8
       xraybatch score results.csv labels.csv --threshold-from val.csv --threshold youden
       xraybatch score results.csv labels.csv --by study --slice site --reader dr_a --reader dr_b
+      xraybatch score results.csv labels.csv --capsule paper.zip --hash-names paper.key
+      xraybatch score paper.zip
       xraybatch score other.csv labels.csv --task label:ordinal=mild,moderate,severe
     """
     from xraybatch.cli.console import ConsoleProgress, stdout
-    from xraybatch.core.errors import UsageError
-    from xraybatch.core.tasks import parse_task_request
+    from xraybatch.core.errors import BarMissed, UsageError
     from xraybatch.evaluation.bars import check_bars, parse_bar
     from xraybatch.prediction.record import record_path
+    from xraybatch.reports.capsule import CHOSEN_LABELS, CHOSEN_ON, LABELS, RESULTS
+    from xraybatch.reports.capsule import differences, open_capsule
     from xraybatch.reports.console import print_report
     from xraybatch.reports.files import check_report_path, write_report
     from xraybatch.reports.json_text import to_json
     from xraybatch.reports.mistakes import gallery_of
     from xraybatch.reports.pictures import save_plots
-    from xraybatch.reports.scoring import (
-        read_labels,
-        read_results,
-        score_options,
-        score_tables,
-    )
+    from xraybatch.reports.asked import Scoring
 
     # what is mistyped is said before a million rows are read
-    inputs = {p.resolve() for p in (results, labels, record_path(results))}
+    inputs = {p.resolve() for p in (results, labels, record_path(results)) if p is not None}
     for path in reports:
         if path.resolve() in inputs or reports.count(path) > 1:
             raise UsageError(
@@ -208,7 +227,13 @@ def command(
                 "Choose another name.",
             )
         check_report_path(path, overwrite=overwrite)
-    _check_aggregated(aggregated, values["by"], {*inputs, *reports}, overwrite)
+    taken = {*inputs, *reports}
+    if aggregated is not None and values["by"] == "film":
+        raise UsageError("--save-aggregated needs something put together.", "Add --by study.")
+    _check_new("--save-aggregated", aggregated, taken, overwrite)
+    _check_new("--capsule", capsule, taken, overwrite)
+    if hash_names is not None and capsule is None:
+        raise UsageError("--hash-names is for --capsule.", "Give both.")
     _check_images(images, no_images, reports)
     for bar in bars:
         parse_bar(bar)
@@ -216,21 +241,30 @@ def command(
         raise UsageError("--threshold-labels is for --threshold-from.", "Give both.")
     if threshold_from is not None and not values["thresholds"]:
         values["thresholds"] = ("youden",)
-    asked: dict[str, Any] = {
-        "requests": [parse_task_request(text) for text in tasks],
-        "positive": positive,
-        "options": score_options(**values),
-        "progress": ConsoleProgress(quiet=as_json),
-    }
-    tables = read_results(results), read_labels(labels)
-    chosen_on = None
-    if threshold_from is not None:
-        of_them = tables[1] if threshold_labels is None else read_labels(threshold_labels)
-        chosen_on = (read_results(threshold_from), of_them)
-    report = score_tables(*tables, chosen_on=chosen_on, aggregated=aggregated, **asked)
-    wrong = None
-    if images is not None or no_images:
-        wrong = gallery_of(*tables, root=images, most=max_images, **asked)
+
+    asked = {**values, "tasks": tasks, "positive": positive}
+    differing: list[str] | None = None
+    with ExitStack() as stack:
+        if labels is None:
+            _check_capsule_alone(context, results)
+            opened = stack.enter_context(open_capsule(results))
+            tables, asked = dict(opened.tables), dict(opened.asked)
+        else:
+            tables = {RESULTS: results, LABELS: labels}
+            if threshold_from is not None:
+                tables |= {CHOSEN_ON: threshold_from, CHOSEN_LABELS: threshold_labels or labels}
+        scoring = Scoring(tables, asked, ConsoleProgress(quiet=as_json))
+        report = scoring.report(aggregated)
+        if labels is None:
+            differing = differences(opened.expected, report)
+        wrong = None
+        if images is not None or no_images:
+            wrong = gallery_of(
+                scoring.results, scoring.labels, root=images, most=max_images, **scoring.how
+            )
+        if capsule is not None:
+            scoring.pack(capsule, report, hash_names)
+            click.echo(f"Capsule: {capsule}", err=True)
     if as_json:
         click.echo(to_json(report), nl=False)
     else:
@@ -241,7 +275,39 @@ def command(
     if plots is not None:
         files = save_plots(report, plots, overwrite=overwrite)
         click.echo(f"Plots: {plots} ({len(files)} files)", err=True)
+    if differing is not None:
+        if differing:
+            raise BarMissed(
+                f"{len(differing)} numbers differ from those in {results.name}: "
+                f"{'; '.join(differing[:3])}.",
+                "Its files are those that were packed; versions of libraries stand in the report.",
+            )
+        click.echo(f"The same numbers as in {results.name}.", err=True)
     check_bars(report, bars)
+
+
+def _check_capsule_alone(context: click.Context, results: Path) -> None:
+    from click.core import ParameterSource
+
+    from xraybatch.core.errors import UsageError
+    from xraybatch.reports.capsule import SUFFIX
+
+    if results.suffix.lower() != SUFFIX:
+        raise UsageError(
+            "The labels are missing.",
+            "xraybatch score results.csv labels.csv; of a capsule alone: xraybatch score paper.zip",
+        )
+    given = [
+        name
+        for name in context.params
+        if name not in _WITH_CAPSULES
+        and context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    ]
+    if given:
+        raise UsageError(
+            f"A capsule is scored with its own options, not with --{given[0].replace('_', '-')}.",
+            "Unpack it and score its tables to ask something else.",
+        )
 
 
 def _check_images(images: Path | None, no_images: bool, reports: tuple[Path, ...]) -> None:
@@ -258,18 +324,16 @@ def _check_images(images: Path | None, no_images: bool, reports: tuple[Path, ...
         raise InputError(f"--images {images} is not a folder.", "Name the one that was predicted.")
 
 
-def _check_aggregated(path: Path | None, by: str, taken: Collection[Path], overwrite: bool) -> None:
+def _check_new(option: str, path: Path | None, taken: Collection[Path], overwrite: bool) -> None:
     from xraybatch.core.errors import InputError, UsageError
 
     if path is None:
         return
-    if by == "film":
-        raise UsageError("--save-aggregated needs something put together.", "Add --by study.")
     if path in taken or path.resolve() in taken:
-        raise UsageError(f"--save-aggregated {path} is a table or report of this command.",
+        raise UsageError(f"{option} {path} is a table or report of this command.",
                          "Choose another name.")  # fmt: skip
     if path.exists() and not overwrite:
         raise InputError(
             f"{path} is there already and is not overwritten.",
-            "Choose another --save-aggregated, or allow it with --overwrite.",
+            f"Choose another {option}, or allow it with --overwrite.",
         )

@@ -172,7 +172,9 @@ def task_title(task: TaskReport) -> str:
 
 def task_films(task: TaskReport, report: Report) -> str:
     """What entered the numbers of a task and what did not, in one sentence."""
-    patients = f" of {counted(task.patients, 'patient')}" if report.join.patients is not None else ""
+    patients = (
+        f" of {counted(task.patients, 'patient')}" if report.join.patients is not None else ""
+    )
     unit = report.settings.unit
     left = [
         f"{count:,} {why}"
