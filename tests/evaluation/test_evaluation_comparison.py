@@ -23,6 +23,10 @@ BINARY = Task("label", TaskKind.BINARY, ("normal", "fractured"), "fractured")
 THREE = Task("label", TaskKind.MULTICLASS, ("a", "b", "c"))
 MANY = Task("found", TaskKind.MULTILABEL, ("mass", "fluid"))
 QUICK = ScoreOptions(resamples=200, seed=5)
+# without a direction, or told by another number
+NOT_COMPARED = {"brier_skill", "ece", "ece_equal_mass", "ece_squared_debiased", "mce"}
+OF_BINARY = {"lr_positive", "lr_negative", "observed_expected", "calibration_slope"}
+OF_BINARY |= {"calibration_intercept"}
 SKILLS = (("weak", 0.5), ("strong", 1.5))
 
 
@@ -80,7 +84,8 @@ def test_differences_are_those_of_the_same_films(task):
         values = [m.tasks[0].estimates[number].value for m in found.models]
         assert one.estimate.value == pytest.approx(values[1] - values[0], abs=1e-12), number
         assert one.p_adjusted == one.p, number
-    assert set(pair.differences) == set(found.models[0].tasks[0].estimates)
+    without = set(found.models[0].tasks[0].estimates) - set(pair.differences)
+    assert without == NOT_COMPARED | (OF_BINARY if task is BINARY else set())
 
 
 def test_p_values_are_adjusted_for_the_pairs_of_models():
@@ -268,4 +273,8 @@ def test_findings_have_a_paired_mean_auc_over_what_is_labelled():
         values = [m.tasks[0].estimates[name].value for m in found.models]
         assert difference.estimate.value == pytest.approx(values[1] - values[0], abs=1e-12)
         assert difference.estimate.n == found.models[0].tasks[0].estimates[name].n
+    assert set(pair.differences) == set(found.models[0].tasks[0].estimates)
     assert [one.films for one in pair.disagreement] == [known.sum(), *known.sum(axis=0)]
+    alone = Task("found", TaskKind.MULTILABEL, ("mass",))
+    (pair,) = compare(given, labels, tasks=[alone], options=QUICK).tasks[0].pairs
+    assert all(one.estimate.value is not None for one in pair.differences.values())

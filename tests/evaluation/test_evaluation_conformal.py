@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import math
+import re
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import softmax
 from scipy.stats import beta
 
-from xraybatch.core.errors import UsageError
+from xraybatch.core.errors import InputError, UsageError
+from xraybatch.core.status import FilmStatus
+from xraybatch.core.tasks import Task, TaskKind
 from xraybatch.evaluation.bootstrap import Sampling
+from xraybatch.evaluation.columns import infer_tasks
 from xraybatch.evaluation.conformal import coverage_spread, fit_levels, patient_quantile
 from xraybatch.evaluation.proportions import proportion
+from xraybatch.evaluation.set_columns import read_sets
 from xraybatch.evaluation.sets import check_sets
-from xraybatch.models.calibration import nonconformity, within
+from xraybatch.models.calibration import abstains, nonconformity, sets, within
+from xraybatch.models.card import TaskCard
+from xraybatch.prediction.rows import Columns, Row
 
 CLASSES = ("a", "b", "c")
 QUICK = Sampling(resamples=200)
@@ -270,3 +279,45 @@ def test_the_order_of_rows_changes_no_number():
         y_pred=pred[order], y_prob=p[order],
     )  # fmt: skip
     assert one == other
+
+
+# ── columns ────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_sets_are_read_as_predict_writes_them():
+    task = Task("label", TaskKind.MULTICLASS, CLASSES)
+    entry = TaskCard(task, conformal={"score": "lac", "coverage": 0.9, "levels": [0.7]})
+    prob = np.random.default_rng(0).dirichlet(np.ones(3), 30).astype(np.float32)
+    rows = [(str(i), Row(i, 0, FilmStatus.OK, "", p.tobytes())) for i, p in enumerate(prob)]
+    rows.append(("bad", Row(30, 0, FilmStatus.CORRUPT, "why")))
+    for entries in ([entry], [entry, TaskCard(replace(task, name="other"))]):
+        several = len(entries) > 1
+        if several:
+            rows = [(p, replace(r, values=2 * r.values)) for p, r in rows]
+        columns = Columns(entries, seen=False)
+        cells = [[cell or "" for cell in row] for row in columns.cells_of(rows)]
+        table = pd.DataFrame(cells, columns=columns.names, dtype=str)
+        found, away = read_sets(table, task, several)
+        assert np.array_equal(found[:30], sets(prob, entry))
+        assert np.array_equal(away[:30], abstains(found[:30], prob.argmax(axis=1)))
+        assert not found[30].any()
+        assert not away[30]
+    assert read_sets(table, replace(task, name="other"), True) is None
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "match"), [("set", "a|d", "'a|d'"), ("abstain", "maybe", "'maybe'")]
+)
+def test_sets_that_were_edited_are_refused(column, cell, match):
+    task = Task("label", TaskKind.MULTICLASS, CLASSES)
+    table = pd.DataFrame({"set": ["a", "b"], "abstain": ["0", "1"]}, dtype=str)
+    table.loc[1, column] = cell
+    with pytest.raises(InputError, match=re.escape(match)):
+        read_sets(table, task, False)
+    assert read_sets(table[["set"]].iloc[:1], task, False)[1] is None
+
+
+def test_a_table_with_sets_has_the_tasks_it_had():
+    names = ["path", "status", "label", "prob.a", "prob.b", "set", "abstain", "error"]
+    (task,) = infer_tasks(names, positive="b")
+    assert (task.name, task.classes) == ("label", ("a", "b"))

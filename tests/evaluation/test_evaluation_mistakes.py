@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pandas as pd
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xraybatch.core.tasks import Task, TaskKind
@@ -21,6 +21,7 @@ def read(results, labels, task, columns):
     return joined, answers(joined, task, False, columns, {})
 
 
+@settings(max_examples=40)
 @given(st.data())
 def test_every_wrong_answer_is_there_once_and_the_surest_first(data):
     n = data.draw(st.integers(1, 12))

@@ -10,10 +10,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
-from scipy.stats import binomtest, chi2, norm
+from scipy.stats import binomtest, chi2, norm, rankdata
 from sklearn import metrics
 from statsmodels.stats.contingency_tables import mcnemar
-from statsmodels.stats.multitest import multipletests
 
 from xraybatch import Metric, TaskKind, Undefined
 from xraybatch.evaluation import classification
@@ -26,7 +25,6 @@ from xraybatch.evaluation.delong import (
     Ranked,
     auc_difference,
 )
-from xraybatch.evaluation.holm import holm
 from xraybatch.evaluation.mcnemar import (
     MCNEMAR,
     OBUCHOWSKI,
@@ -39,9 +37,12 @@ from xraybatch.evaluation.mcnemar import (
 from xraybatch.evaluation.paired_bootstrap import (
     EXCHANGE,
     count_differences,
+    mean_differences,
     metric_difference,
 )
+from xraybatch.evaluation.paired_ranks import RankedScores, rank_differences
 from xraybatch.evaluation.proportions import ONE_PATIENT
+from xraybatch.evaluation.rank_bootstrap import NAMES
 from xraybatch.evaluation.ranking import Part
 
 Z = norm.ppf(0.975)
@@ -318,20 +319,6 @@ def test_the_clustered_interval_holds_0_where_the_test_sees_nothing(rows):
         assert found.estimate.low <= 0 <= found.estimate.high
 
 
-# ── Holm ───────────────────────────────────────────────────────────────────────────────────────
-
-
-@settings(max_examples=20, deadline=None)
-@given(st.lists(st.none() | st.floats(0, 1), max_size=8))
-def test_holm_is_that_of_statsmodels(p_values):
-    known = [p for p in p_values if p is not None]
-    found = holm(p_values)
-    assert [p is None for p in found] == [p is None for p in p_values]
-    if known:
-        oracle = multipletests(known, method="holm")[1]
-        assert [p for p in found if p is not None] == pytest.approx(list(oracle), abs=1e-12)
-
-
 # ── any other number ───────────────────────────────────────────────────────────────────────────
 
 
@@ -438,6 +425,98 @@ def test_counts_of_one_patient_or_of_none():
     assert nothing.estimate.value is None
     (same,) = count_differences(truth * 3 + first, truth * 3 + first, truth, 9, kappas, sampling)
     assert (same.estimate.value, same.estimate.low, same.p) == (0.0, None, 1.0)
+
+
+def test_losses_are_means_over_films():
+    rng = np.random.default_rng(6)
+    patients = rng.integers(0, 9, 40)
+    first, other = rng.random((2, 40, 2)) ** 2
+    sampling = Sampling(0.95, 3000, 4)
+    found = mean_differences(first, other, patients, sampling)
+    owner = np.unique(patients, return_inverse=True)[1]
+    signs = np.array(list(product([-1, 1], repeat=int(owner.max()) + 1)))
+    for k, one in enumerate(found):
+        gain = other[:, k] - first[:, k]
+        assert one.estimate.value == pytest.approx(gain.mean(), abs=1e-12)
+        drawn = [
+            np.average(gain, weights=w[owner]) for w in patient_weights(owner.max() + 1, 3000, 4)
+        ]
+        assert one.standard_error == pytest.approx(np.std(drawn, ddof=1), abs=1e-9)
+        moved = np.bincount(owner, gain)
+        exact = np.mean(np.abs(signs @ moved) >= abs(moved.sum()) - 1e-12)
+        slack = 4 * (exact * (1 - exact) / 3000) ** 0.5 + 1 / 3000
+        assert one.p == pytest.approx(exact, abs=slack)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_rank_numbers_are_those_of_two_models_on_the_same_patients(seed):
+    rng = np.random.default_rng(seed)
+    patients = rng.integers(0, 8, 40)
+    positive = rng.random(40) < 0.4
+    a, b = np.round(rng.random((2, 40)) + 0.25 * positive, 1)  # with ties
+    sampling = Sampling(0.95, 800, 3)
+
+    def side(score):
+        return RankedScores([Part(positive, score, patients, "x")], sampling)
+
+    found = rank_differences(side(a), side(b))
+    assert set(found) == {*NAMES, "macro_average_precision"}
+    one = found["average_precision"]
+
+    def ap(score, weights=None):
+        return metrics.average_precision_score(positive, score, sample_weight=weights)
+
+    assert one.estimate.value == pytest.approx(ap(b) - ap(a), abs=1e-12)
+    owner = np.unique(patients, return_inverse=True)[1]
+    groups = int(owner.max()) + 1
+    drawn = [
+        ap(b, w[owner]) - ap(a, w[owner])
+        for w in patient_weights(groups, 800, 3)
+        if w[owner][positive].sum() > 0
+    ]
+    assert one.standard_error == pytest.approx(np.std(drawn, ddof=1), abs=1e-9)
+    x, y = rankdata(a), rankdata(b)
+    extreme = []
+    for swap in product([False, True], repeat=groups):
+        exchanged = np.array(swap)[owner]
+        value = ap(np.where(exchanged, x, y)) - ap(np.where(exchanged, y, x))
+        extreme.append(abs(value) >= abs(one.estimate.value) - 1e-12)
+    exact = np.mean(extreme)
+    assert one.p == pytest.approx(exact, abs=4 * (exact * (1 - exact) / 800) ** 0.5 + 1 / 800)
+    # a map that keeps the order of one model's scores changes nothing
+    again = rank_differences(side(np.exp(3 * a)), side(b))
+    assert again == found
+
+
+def test_macro_average_precision_is_the_mean_of_the_classes():
+    rng = np.random.default_rng(3)
+    patients, y = rng.integers(0, 20, 60), rng.integers(0, 3, 60)
+    scores = rng.random((2, 60, 3)) + 0.3 * (y[:, None] == np.arange(3))
+    sides = [[Part(y == k, s[:, k], patients, str(k)) for k in range(3)] for s in scores]
+    found = rank_differences(*(RankedScores(side, Sampling(0.95, 200, 0)) for side in sides))
+    means = [
+        np.mean([metrics.average_precision_score(p.positive, p.scores) for p in side])
+        for side in sides
+    ]
+    assert list(found) == ["macro_average_precision"]
+    (one,) = found.values()
+    assert one.estimate.value == pytest.approx(means[1] - means[0], abs=1e-12)
+    assert one.estimate.low < one.estimate.value < one.estimate.high
+    assert 0 < one.p <= 1
+
+
+def test_rankings_of_one_side_or_one_patient():
+    patients = np.arange(6)
+    nothing = [Part(np.zeros(6, bool), np.arange(6.0), patients, "x")]
+    side = RankedScores(nothing, Sampling(0.95, 100, 0))
+    for one in rank_differences(side, side).values():
+        assert (one.estimate.value, one.p) == (None, None)
+    positive = patients < 3
+    alone = [Part(positive, s, np.zeros(6, int), "x") for s in (np.arange(6.0), -np.arange(6.0))]
+    sides = (RankedScores([part], Sampling(0.95, 100, 0)) for part in alone)
+    for one in rank_differences(*sides).values():
+        assert one.estimate.value is not None
+        assert (one.estimate.interval_reason, one.p) == (ONE_PATIENT, None)
 
 
 def test_mcnemar_agrees_with_the_binomial():

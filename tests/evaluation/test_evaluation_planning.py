@@ -44,7 +44,7 @@ def test_published_power_of_two_auc(shared_data):
         for k in ("ndka", "wfns")
     )
     found = auc_difference(ndka, wfns)
-    without = (2 * ndka.covariance(ndka) - 2 * ndka.covariance(wfns)) ** 0.5
+    without = (2 * ndka.shares.variance() - 2 * ndka.shares.covariance(wfns.shares)) ** 0.5
     observed, error = found.estimate.value, found.standard_error
     published = expected["power 2 paired ROC ndka,wfns DeLong"]
     assert power_apart(observed, error, 0.95, without) == pytest.approx(published, abs=5e-8)

@@ -49,7 +49,7 @@ def findings(n=400, seed=1):
 def given_films(true, prob, patients=None):
     patients = np.arange(len(true)) // 2 if patients is None else patients
     no = np.zeros((0, *true.shape[1:]), np.int64)
-    return Answers(true, true, prob.astype(float), patients, no, no, 0)
+    return Answers(true, true, prob.astype(float), patients, no, no, 0, np.arange(len(true)))
 
 
 # ── temperature ────────────────────────────────────────────────────────────────────────────────

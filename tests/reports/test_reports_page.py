@@ -15,6 +15,7 @@ from PIL import Image
 from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.tasks import TaskKind
 from xraybatch.evaluation.mistakes import Mistake
+from xraybatch.evaluation.operating_point import OperatingPoint
 from xraybatch.evaluation.report import Source
 from xraybatch.reports import words
 from xraybatch.reports.files import write_report
@@ -220,6 +221,14 @@ def test_numbers_of_a_threshold_are_the_counts_own(report):
     assert numbers_at(counts, 1000)["net_benefit"] is None
     empty = replace(counts, true_positives=(0,) * 1001, false_positives=(0,) * 1001)
     assert numbers_at(empty, 500)["ppv"] is None
+
+
+def test_the_explorer_starts_at_the_threshold_that_was_asked_for(report):
+    task = report.tasks[0]
+    point = OperatingPoint("fractured", "youden", 0.3128, None, "these films", True, {})
+    page = to_page(replace(report, tasks=(replace(task, operating_points=(point,)),)))
+    assert 'max="1000" value="313"' in page
+    assert 'max="1000" value="500"' in to_page(report)
 
 
 def test_every_picture_is_written_twice_and_none_is_overwritten(report, tmp_path):

@@ -107,7 +107,7 @@ def test_base_install_samples_predicts_and_scores(base_python: Path, tmp_path: P
         ["--help"],
         ["sample", "folder"],
         ["predict", "./folder", "--out", "results.csv"],
-        ["score", "results.csv", "folder/labels.csv"],
+        ["score", "results.csv", "folder/labels.csv", "--report", "score.html"],
         ["plugins"],
         ["inspect"],
     ):

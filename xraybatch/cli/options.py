@@ -125,7 +125,7 @@ def report_options(report: str, forms: str = ".md, .json") -> Decorate:
             shell_complete=completion.paths,
             help=f"Write the {report}; the suffix decides: {forms}. Repeatable.",
         ),
-        click.option("--overwrite", is_flag=True, help="Replace reports that are there already."),
+        click.option("--overwrite", is_flag=True, help="Replace files that are there already."),
     )
 
 

@@ -109,13 +109,39 @@ _A_PATH = click.Path(path_type=Path)
     help="A column of LABELS with a reader's answers: everybody's agreement with everybody. "
     "Repeatable.",
 )
-@report_options("report")
+@report_options("report", ".html, .md, .json")
+@click.option(
+    "--images",
+    type=_A_PATH,
+    metavar="FOLDER",
+    help="Show the films of the worst mistakes in the .html report; FOLDER is the one that was "
+    "predicted. The page then holds films of patients.",
+)
+@click.option(
+    "--no-images",
+    is_flag=True,
+    help="List the worst mistakes in the .html report by their paths, without films.",
+)
+@click.option(
+    "--max-images",
+    default=200,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Mistakes to show at most, shared by the tasks.",
+)
+@click.option(
+    "--plots",
+    type=_A_PATH,
+    metavar="FOLDER",
+    help="Write every picture of the report as PNG and SVG into FOLDER.",
+)
 @click.option(
     "--fail-under",
     "bars",
     multiple=True,
     metavar="NAME=VALUE",
-    help="Leave with exit code 4 if a number lies below its bar, or is undefined. Repeatable.",
+    help="Leave with exit code 4 if a number lies below its bar, or is undefined; NAME:low is the "
+    "lower end of its interval. Repeatable.",
 )
 @interval_options
 @log_file
@@ -126,6 +152,10 @@ def command(
     positive: str | None,
     as_json: bool,
     reports: tuple[Path, ...],
+    images: Path | None,
+    no_images: bool,
+    max_images: int,
+    plots: Path | None,
     aggregated: Path | None,
     threshold_from: Path | None,
     threshold_labels: Path | None,
@@ -144,9 +174,10 @@ def command(
     Examples:
       xraybatch score results.csv labels.csv
       xraybatch score results.csv labels.csv --report score.md --report score.json
+      xraybatch score results.csv labels.csv --report score.html --images films/ --plots plots/
       xraybatch score results.csv hospital.csv --path-column file --label-column finding \\
           --label-map 0=normal,1=abnormal --patient-column mrn
-      xraybatch score results.csv labels.csv --fail-under auc=0.9 --fail-under recall.normal=0.8
+      xraybatch score results.csv labels.csv --fail-under auc:low=0.9 --fail-under recall.normal=0.8
       xraybatch score results.csv labels.csv --threshold-from val.csv --threshold youden
       xraybatch score results.csv labels.csv --by study --slice site --reader dr_a --reader dr_b
       xraybatch score other.csv labels.csv --task label:ordinal=mild,moderate,severe
@@ -159,6 +190,8 @@ def command(
     from xraybatch.reports.console import print_report
     from xraybatch.reports.files import check_report_path, write_report
     from xraybatch.reports.json_text import to_json
+    from xraybatch.reports.mistakes import gallery_of
+    from xraybatch.reports.pictures import save_plots
     from xraybatch.reports.scoring import (
         read_labels,
         read_results,
@@ -176,36 +209,53 @@ def command(
             )
         check_report_path(path, overwrite=overwrite)
     _check_aggregated(aggregated, values["by"], {*inputs, *reports}, overwrite)
+    _check_images(images, no_images, reports)
     for bar in bars:
         parse_bar(bar)
     if threshold_labels is not None and threshold_from is None:
         raise UsageError("--threshold-labels is for --threshold-from.", "Give both.")
     if threshold_from is not None and not values["thresholds"]:
         values["thresholds"] = ("youden",)
-    options = score_options(**values)
-    truth = read_labels(labels)
+    asked: dict[str, Any] = {
+        "requests": [parse_task_request(text) for text in tasks],
+        "positive": positive,
+        "options": score_options(**values),
+        "progress": ConsoleProgress(quiet=as_json),
+    }
+    tables = read_results(results), read_labels(labels)
     chosen_on = None
     if threshold_from is not None:
-        of_them = truth if threshold_labels is None else read_labels(threshold_labels)
+        of_them = tables[1] if threshold_labels is None else read_labels(threshold_labels)
         chosen_on = (read_results(threshold_from), of_them)
-    report = score_tables(
-        read_results(results),
-        truth,
-        requests=[parse_task_request(text) for text in tasks],
-        positive=positive,
-        options=options,
-        chosen_on=chosen_on,
-        aggregated=aggregated,
-        progress=ConsoleProgress(quiet=as_json),
-    )
+    report = score_tables(*tables, chosen_on=chosen_on, aggregated=aggregated, **asked)
+    wrong = None
+    if images is not None or no_images:
+        wrong = gallery_of(*tables, root=images, most=max_images, **asked)
     if as_json:
         click.echo(to_json(report), nl=False)
     else:
         print_report(report, stdout())
     for path in reports:
-        write_report(report, path)
+        write_report(report, path, wrong)
         click.echo(f"Report: {path}", err=True)
+    if plots is not None:
+        files = save_plots(report, plots, overwrite=overwrite)
+        click.echo(f"Plots: {plots} ({len(files)} files)", err=True)
     check_bars(report, bars)
+
+
+def _check_images(images: Path | None, no_images: bool, reports: tuple[Path, ...]) -> None:
+    from xraybatch.core.errors import InputError, UsageError
+    from xraybatch.reports.files import is_page
+
+    if images is not None and no_images:
+        raise UsageError("--images and --no-images exclude each other.", "Give one of them.")
+    if (images is not None or no_images) and not any(map(is_page, reports)):
+        raise UsageError(
+            "The worst mistakes are shown only in an HTML report.", "Add --report score.html."
+        )
+    if images is not None and not images.is_dir():
+        raise InputError(f"--images {images} is not a folder.", "Name the one that was predicted.")
 
 
 def _check_aggregated(path: Path | None, by: str, taken: Collection[Path], overwrite: bool) -> None:

@@ -5,17 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.files import write_text
 from xraybatch.core.log import is_open_log
 from xraybatch.core.tasks import TaskKind
-from xraybatch.evaluation.candidates import Joint, SideBySide
+from xraybatch.evaluation.candidates import SideBySide
 from xraybatch.evaluation.disagreement import disagreements
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _SUFFIX = ".csv"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet executes
@@ -55,7 +51,7 @@ def write_disagreements(joint: SideBySide, path: Path) -> None:
         for task in joint.tasks
         for row in disagreements(
             task,
-            _films_of(joint, first, task.name),
+            first.joined.results,
             {one.candidate.name: one.answers[task.name] for one in joint.models},
         )
     ]
@@ -71,14 +67,6 @@ def write_disagreements(joint: SideBySide, path: Path) -> None:
         named = {name: _no_formula(row[name]) for name in ("path", "right")}
         table.writerow({**row, **named})
     write_text(path, text.getvalue())
-
-
-def _films_of(joint: SideBySide, one: Joint, task: str) -> pd.DataFrame:
-    """The films that a task's answers are of: those that the labels say something of."""
-    said = one.joined.labels[list(joint.homes[task])]
-    of_values = joint.options.label_map
-    known = said.map(lambda cell: of_values.get(cell.strip(), cell.strip()) != "").any(axis=1)
-    return one.joined.results[known.to_numpy(dtype=bool)]
 
 
 def _no_formula(cell: str) -> str:

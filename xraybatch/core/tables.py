@@ -75,10 +75,12 @@ def as_text(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             str(name): [
-                "" if missing else _as_text(cell)
+                "" if missing else as_cell(cell)
                 for cell, missing in zip(column, column.isna(), strict=True)
             ]
             for name, column in table.items()
+            # iterating float32 gives Python's floats, whose text has digits that no file has
+            for as_cell in (_float32_text if column.dtype == "float32" else _as_text,)
         },
         dtype=str,
     )

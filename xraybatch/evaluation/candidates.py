@@ -96,8 +96,6 @@ class SideBySide:
     ----------
     models : tuple of Joint
     tasks : tuple of Task
-    homes : mapping of str to tuple of str
-        By task, the columns of the labels that have its truth.
     options : ScoreOptions
     same_films : bool
         Whether every model was given the same films.
@@ -107,7 +105,6 @@ class SideBySide:
 
     models: tuple[Joint, ...]
     tasks: tuple[Task, ...]
-    homes: Mapping[str, tuple[str, ...]]
     options: ScoreOptions
     same_films: bool
     sentences: tuple[str, ...]
@@ -136,7 +133,7 @@ def side_by_side(
             for task in tasks
         }
         models.append(Joint(candidate, joined, told, given))
-    return SideBySide(tuple(models), tuple(tasks), homes, options, same, tuple(sentences))
+    return SideBySide(tuple(models), tuple(tasks), options, same, tuple(sentences))
 
 
 def _common(

@@ -130,7 +130,7 @@ def compare_joint(joint: SideBySide, wish: Wish) -> Comparison:
     tasks = []
     for t, task in enumerate(joint.tasks):
         sides = [
-            Side(m.name, task, one.answers[task.name], m.tasks[t].estimates)
+            Side(m.name, task, one.answers[task.name], m.tasks[t].estimates, options.sampling)
             for m, one in zip(models, joint.models, strict=True)
         ]
         tasks.append(compare_sides(sides, options, wish))

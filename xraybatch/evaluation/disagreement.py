@@ -71,7 +71,7 @@ def disagreements(
     ----------
     task : Task
     films : pandas.DataFrame
-        ``path`` and, where there are films of several frames, ``frame``, of the answers' films.
+        ``path`` and, where there are films of several frames, ``frame``; `Answers.rows` are of it.
     given : mapping of str to Answers
         By model.
 
@@ -83,7 +83,9 @@ def disagreements(
     """
     many = task.kind is TaskKind.MULTILABEL
     words = _YES_NO if many else task.classes
-    truth = next(iter(given.values())).y_true.reshape(len(films), -1)
+    first = next(iter(given.values()))
+    films = films.iloc[first.rows]
+    truth = first.y_true.reshape(len(films), -1)
     guesses = np.stack([one.y_pred.reshape(truth.shape) for one in given.values()])
     apart = (truth != MASKED) & (guesses != guesses[0]).any(axis=0)
     paths = films["path"].tolist()

@@ -23,6 +23,7 @@ from xraybatch.evaluation.bootstrap import (
 )
 from xraybatch.evaluation.difference import Difference
 from xraybatch.evaluation.proportions import ONE_PATIENT
+from xraybatch.evaluation.sums import mean_samples, patient_sums
 from xraybatch.extension.records import Metric, Undefined
 
 if TYPE_CHECKING:
@@ -71,9 +72,39 @@ def count_differences(
     if int(found.patients.sum()) > 1:
         observed = np.abs([sample.point for sample in samples])
         for counts in _exchanged(found, width, sampling):
-            at_least += _as_large(difference(counts), observed).sum(axis=0)
+            at_least += as_large(difference(counts), observed).sum(axis=0)
     return [
-        _difference(sample, int(times), len(first), sampling)
+        difference_of(sample, int(times), len(first), sampling)
+        for sample, times in zip(samples, at_least, strict=True)
+    ]
+
+
+def mean_differences(
+    first: NDArray[np.float64],
+    other: NDArray[np.float64],
+    patients: NDArray[np.int64],
+    sampling: Sampling,
+) -> list[Difference]:
+    """Means over films: those of `other` less those of `first`.
+
+    Parameters
+    ----------
+    first, other : ndarray of float, shape (n, S)
+        What each film adds to each of S means.
+    patients : ndarray of int64, shape (n,)
+    sampling : Sampling
+    """
+    n = len(first)
+    sums, films = patient_sums(other - first, patients)
+    samples = mean_samples(sums, films, sampling)
+    at_least = np.zeros(sums.shape[1], np.int64)
+    if len(films) > 1:
+        observed = np.abs(sums.sum(axis=0)) / n
+        for exchanged in exchanges(len(films), sampling):
+            signs = np.where(exchanged, -1.0, 1.0)
+            at_least += as_large(signs @ sums / n, observed).sum(axis=0)
+    return [
+        difference_of(sample, int(times), n, sampling)
         for sample, times in zip(samples, at_least, strict=True)
     ]
 
@@ -112,14 +143,12 @@ def metric_difference(
     if groups > 1 and not np.isnan(point):
         for weights in patient_weights(groups, sampling.resamples, sampling.seed):
             drawn.append(difference(first, other, weights[owner]))
-        stream = np.random.default_rng(np.random.SeedSequence(sampling.seed))
-        for _ in range(sampling.resamples):
-            exchanged = stream.integers(0, 2, groups).astype(bool)[owner]
-            if first.ndim > 1:
-                exchanged = exchanged[:, None]
-            a, b = np.where(exchanged, other, first), np.where(exchanged, first, other)
-            at_least += int(_as_large(np.array(difference(a, b, once)), abs(point)))
-    return _difference(Sample(point, np.array(drawn)), at_least, n, sampling)
+        for drawn_rows in exchanges(groups, sampling):
+            for row in drawn_rows:
+                exchanged = row[owner].reshape(-1, *[1] * (first.ndim - 1))
+                a, b = np.where(exchanged, other, first), np.where(exchanged, first, other)
+                at_least += int(as_large(np.array(difference(a, b, once)), abs(point)))
+    return difference_of(Sample(point, np.array(drawn)), at_least, n, sampling)
 
 
 def _exchanged(found: Patterns, width: int, sampling: Sampling) -> Iterator[NDArray[np.int64]]:
@@ -137,13 +166,26 @@ def _exchanged(found: Patterns, width: int, sampling: Sampling) -> Iterator[NDAr
         yield np.concatenate([total[:width] + moved, total[width:] - moved], axis=1)
 
 
-def _as_large(values: NDArray[np.float64], observed: Any) -> NDArray[np.bool_]:
-    # undefined after an exchange counts as large: it is no evidence of a difference
+def exchanges(patients: int, sampling: Sampling) -> Iterator[NDArray[np.bool_]]:
+    """Which patients' answers are exchanged, ``(some, patients)``, as many rows as resamples."""
+    stream = np.random.default_rng(np.random.SeedSequence(sampling.seed))
+    chunk = max(1, _CHUNK_CELLS // max(1, patients))
+    for begin in range(0, sampling.resamples, chunk):
+        some = min(chunk, sampling.resamples - begin)
+        yield stream.integers(0, 2, (some, patients)).astype(bool)
+
+
+def as_large(values: NDArray[np.float64], observed: Any) -> NDArray[np.bool_]:
+    """Whether differences are as large as the observed one, without sign, but for rounding.
+
+    What an exchange leaves undefined counts as large: it is no evidence of a difference.
+    """
     found: NDArray[np.bool_] = ~(np.abs(values) < observed - _SAME)
     return found
 
 
-def _difference(sample: Sample, at_least: int, n: int, sampling: Sampling) -> Difference:
+def difference_of(sample: Sample, at_least: int, n: int, sampling: Sampling) -> Difference:
+    """A resampled difference, `at_least` exchanges of all being as large."""
     estimate = sample.estimate("it is undefined for one of the two", n, sampling.confidence)
     if estimate.method:
         estimate = replace(estimate, method=f"paired {estimate.method}")

@@ -15,13 +15,13 @@ from xraybatch.core.tasks import Task, TaskKind
 from xraybatch.evaluation import verdict
 from xraybatch.evaluation.difference import Difference
 from xraybatch.evaluation.disagreement import RightAndWrong, right_and_wrong
+from xraybatch.evaluation.estimate import FEW, with_clusters
 from xraybatch.evaluation.holm import holm
 from xraybatch.evaluation.paired import Side, differences, lower_is_better
 from xraybatch.evaluation.planning import PlanningApart, plan_apart
 from xraybatch.evaluation.scoring import ScoreOptions
 from xraybatch.evaluation.verdict import NonInferiority
 
-FEW = 30  # patients: fewer make intervals and tests unreliable
 _MARGIN_CONFIDENCE = 0.95  # whose lower end is the one-sided 97.5 % bound
 # what models are compared by unless a person says; the next where one does not exist
 _PRIMARY = {
@@ -183,7 +183,7 @@ def compare_sides(sides: Sequence[Side], options: ScoreOptions, wish: Wish) -> T
                 plan_apart(primary, its[primary], patients, confidence=options.confidence),
             )
         )
-    return TaskComparison(
+    compared = TaskComparison(
         task.name,
         primary,
         tuple(pairs),
@@ -191,6 +191,8 @@ def compare_sides(sides: Sequence[Side], options: ScoreOptions, wish: Wish) -> T
         _verdicts(spoken, [side.name for side in sides], pairs),
         tuple(sentences),
     )
+    marked: TaskComparison = with_clusters(compared, patients)
+    return marked
 
 
 def _verdicts(say: verdict.Spoken, names: Sequence[str], pairs: Sequence[Pair]) -> tuple[str, ...]:
@@ -208,9 +210,10 @@ def _verdicts(say: verdict.Spoken, names: Sequence[str], pairs: Sequence[Pair]) 
 def _adjusted(found: Sequence[Mapping[str, Difference]]) -> list[dict[str, Difference]]:
     adjusted: list[dict[str, Difference]] = [{} for _ in found]
     for name in found[0]:
-        p_values = holm([its[name].p for its in found])
-        for mine, its, p in zip(adjusted, found, p_values, strict=True):
-            mine[name] = replace(its[name], p_adjusted=p)
+        tested = [its[name].p for its in found]
+        p_values = iter(holm([p for p in tested if p is not None]))
+        for mine, its, p in zip(adjusted, found, tested, strict=True):
+            mine[name] = replace(its[name], p_adjusted=None if p is None else next(p_values))
     return adjusted
 
 

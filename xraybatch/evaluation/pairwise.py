@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import permutations
 from typing import TYPE_CHECKING, Any
@@ -45,20 +45,18 @@ def ovo_auc(
     if missing:
         reason = f"no film is of '{missing[0]}'" if len(y_true) else NO_FILMS
         return Estimate.undefined(reason, len(y_true))
-    pairs = permutations(range(len(classes)), 2)
-    # made when it is looked at: all pairs at once would be K - 1 copies of the table
-    parts = (_part(y_true, y_prob, patients, classes, i, j) for i, j in pairs)
+    parts = ovo_parts(y_true, y_prob, patients, classes)
     return replace(macro_auc(parts, confidence), n=len(y_true))
 
 
-def _part(
-    y_true: NDArray[Any],
-    y_prob: NDArray[Any],
-    patients: NDArray[Any],
-    classes: Sequence[str],
-    i: int,
-    j: int,
-) -> Part:
-    some = np.flatnonzero((y_true == i) | (y_true == j))
-    name = f"{classes[i]} or {classes[j]}"
-    return Part(y_true[some] == i, y_prob[some, i], patients[some], name)
+def ovo_parts(
+    y_true: NDArray[Any], y_prob: NDArray[Any], patients: NDArray[Any], classes: Sequence[str]
+) -> Iterator[Part]:
+    """Every ordered pair of classes as `ovo_auc` takes it, on the films of its two classes.
+
+    Each is made when it is looked at: all pairs at once would be K - 1 copies of the table.
+    """
+    for i, j in permutations(range(len(classes)), 2):
+        some = np.flatnonzero((y_true == i) | (y_true == j))
+        name = f"{classes[i]} or {classes[j]}"
+        yield Part(y_true[some] == i, y_prob[some, i], patients[some], name)

@@ -82,7 +82,7 @@ def rank_estimates(
     films = max(len(part.positive) for part in parts)
     missing = [part.name for part in parts if not part.positive.any()]
     reason = f"no film is of {', '.join(missing)}" if films else NO_FILMS
-    mean = _mean([of[AVERAGE_PRECISION] for of in samples])
+    mean = mean_sample([of[AVERAGE_PRECISION] for of in samples])
     estimates = tuple(
         _estimates(part, of, sampling.confidence) for part, of in zip(parts, samples, strict=True)
     )
@@ -136,7 +136,27 @@ def rank_samples(
     return tuple(found)
 
 
-def _mean(samples: Sequence[Sample]) -> Sample:
+def rank_values(part: Part, weights: NDArray[np.int64]) -> NDArray[np.float64]:
+    """`NAMES` of one part for given weights of its patients: ``(some, patients)`` → ``(some, …)``.
+
+    Parameters
+    ----------
+    part : Part
+        Its patients are numbered without gaps.
+    weights : ndarray of int64, shape (some, patients)
+        How often each patient counts.
+    """
+    ordered = _Sorted(part, np.arange(weights.shape[1]))
+    buffers = _Buffers([ordered], weights.shape[1])
+    found = np.empty((len(weights), len(NAMES)))
+    for row, drawn in zip(found, weights, strict=True):
+        buffers.weights[:] = drawn
+        ordered.values(buffers, row)
+    return found
+
+
+def mean_sample(samples: Sequence[Sample]) -> Sample:
+    """The plain mean of samples from the same draws."""
     left_out = [sample.left_out for sample in samples if sample.left_out is not None]
     return Sample(
         float(np.mean([sample.point for sample in samples])),

@@ -57,6 +57,8 @@ class ScoreOptions:
         Whether films are scored, or studies.
     thresholds : mapping of str to sequence of float
         By task, those behind the answers, as the run record has them; only `grouping` asks.
+    levels : mapping of str to float
+        By task, the coverage stated for its sets of classes, as the run record has it.
     slices : sequence of str
         Columns of either table, for whose values the main numbers are made.
     min_slice : int
@@ -81,6 +83,7 @@ class ScoreOptions:
     metrics: Sequence[Metric] = ()
     grouping: Grouping = field(default_factory=Grouping)
     thresholds: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    levels: Mapping[str, float] = field(default_factory=dict)
     slices: Sequence[str] = ()
     min_slice: int = 20
     readers: Sequence[str] = ()
@@ -211,6 +214,8 @@ def _one_task(
             # a stranger's metric never replaces a number of ours
             name = metric.name if metric.name not in ours else f"plugin.{metric.name}"
             ours[name] = plugin_metrics.evaluate(metric, given, sampling)
-    whole = look_closer(replace(report, estimates=ours), task, given, joined, options)
+    whole = look_closer(
+        replace(report, estimates=ours), task, given, joined, options, several=several
+    )
     marked: TaskReport = with_clusters(whole, whole.patients)
     return marked

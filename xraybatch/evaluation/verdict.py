@@ -151,10 +151,8 @@ def signed(number: float) -> str:
 
 
 def p_value(p: float) -> str:
-    """``0.034``, ``<0.001``, ``>0.999``: three digits, and never 0 or 1 for what is not."""
-    if p < 0.001:
-        return "<0.001"
-    return ">0.999" if 0.9995 <= p < 1 else f"{p:.3f}"
+    """``0.034``, ``<0.001``: three digits, and never 0."""
+    return "<0.001" if p < 0.0005 else f"{p:.3f}"
 
 
 def _better(say: Spoken, first: str, other: str, e: Estimate) -> tuple[str, str, float]:

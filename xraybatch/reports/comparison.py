@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from xraybatch.core.tasks import TaskKind
 from xraybatch.evaluation.candidates import Cost
 from xraybatch.evaluation.comparison import ComparedModel, Comparison
-from xraybatch.evaluation.estimate import Estimate
+from xraybatch.evaluation.estimate import FEW, Estimate
 from xraybatch.reports import words
-from xraybatch.reports.pairs import pair_sections
+from xraybatch.reports.pairs import numbers, pair_sections
 from xraybatch.reports.sections import Block, Bullets, Section, Table, Warned
 
 BEST = "*"
 _FEW = 500  # films: fewer do not outweigh the start of decoding processes
-LEGEND = f"{BEST} best value; every interval is of that model alone."
+LEGEND = f"{BEST} before a value: the best; every interval is of that model alone."
+FEW_BEHIND = (
+    f"{words.UNRELIABLE} behind an interval: from fewer than {FEW} patients with such films, "
+    "unreliable."
+)
 
 
 def comparison_sections(found: Comparison) -> Iterator[Section]:
@@ -25,15 +29,16 @@ def comparison_sections(found: Comparison) -> Iterator[Section]:
     yield Section("Films", (films, *_bullets(found.join.sentences)))
     head = ("", *(model.name for model in found.models))
     for t, task in enumerate(found.models[0].tasks):
+        compared = found.tasks[t]
+        names = numbers(found, compared, terminal=False)
         rows = tuple(
             (words.title(name), *(_cell(found, t, name, i) for i in range(len(found.models))))
-            for name in task.estimates
+            for name in names
         )
-        compared = found.tasks[t]
         blocks: tuple[Block, ...] = (
             *_bullets((*compared.verdicts, *compared.sentences)),
             Table(head, rows),
-            *_bullets(task_notes(found, t)),
+            *_bullets(task_notes(found, t, names)),
         )
         yield Section(words.task_title(task), blocks)
         yield from pair_sections(found, compared)
@@ -80,21 +85,26 @@ def cost_notes(found: Comparison) -> tuple[str, ...]:
     return tuple(said)
 
 
-def task_notes(found: Comparison, t: int) -> tuple[str, ...]:
-    """How to read the numbers of a task, and why some have no value or interval."""
+def task_notes(found: Comparison, t: int, names: Sequence[str]) -> tuple[str, ...]:
+    """How to read the numbers of a task that are shown, and why some lack value or interval."""
     task = found.models[0].tasks[t]
     binary = (
         (f"Sensitivity is the recall of '{task.positive}', PPV its precision.",)
         if task.kind == TaskKind.BINARY
         else ()
     )
-    missing = (f"{model.name}: {s}" for model in found.models for s in missing_in(model, t))
-    return (LEGEND, *binary, *missing)
+    lacking: dict[str, list[str]] = {}
+    for model in found.models:
+        for sentence in missing_in(model, t, names):
+            lacking.setdefault(sentence, []).append(model.name)
+    missing = (f"{', '.join(models)}: {sentence}" for sentence, models in lacking.items())
+    unreliable = any(m.tasks[t].estimates[n].is_unreliable for m in found.models for n in names)
+    return (LEGEND, *((FEW_BEHIND,) if unreliable else ()), *binary, *missing)
 
 
-def missing_in(model: ComparedModel, t: int) -> list[str]:
-    """A sentence for every number of a task as a whole that lacks value or interval."""
-    return words.missing(replace(model.tasks[t], by_class=(), findings=()))
+def missing_in(model: ComparedModel, t: int, names: Sequence[str]) -> list[str]:
+    """A sentence for every one of these numbers of a task that lacks value or interval."""
+    return words.missing(replace(model.tasks[t], by_class=(), findings=()), names)
 
 
 def is_best(found: Comparison, t: int, name: str, model: int) -> bool:
@@ -111,9 +121,9 @@ def closing(found: Comparison) -> list[str]:
 
 def _cell(found: Comparison, t: int, name: str, model: int) -> str:
     estimate = _estimate(found.models[model], t, name)
-    mark = f" {BEST}" if is_best(found, t, name, model) else ""
+    mark = f"{BEST} " if is_best(found, t, name, model) else ""
     known = estimate.low is not None
-    return words.value(estimate) + mark + (f" ({words.interval(estimate)})" if known else "")
+    return mark + words.value(estimate) + (f" ({words.interval(estimate)})" if known else "")
 
 
 def _estimate(model: ComparedModel, t: int, name: str) -> Estimate:

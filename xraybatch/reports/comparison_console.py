@@ -35,12 +35,13 @@ def print_comparison(found: Comparison, console: Console) -> None:
             console.print(text(sentence, "bold"))
         if compared.sentences:
             console.print(bullets(compared.sentences))
+        names = pairs.numbers(found, compared, terminal=True)
         rows = [
             (words.title(name), [_value(found, t, name, i) for i in range(len(found.models))])
-            for name in task.estimates
+            for name in names
         ]
         _print_tables(found, 0, rows, console)
-        console.print(bullets(said.task_notes(found, t)))
+        console.print(bullets(said.task_notes(found, t, names)))
         _print_pairs(found, compared, console)
     console.print()
     rows = [(title, [text(cell) for cell in cells]) for title, *cells in said.cost_rows(found)]
@@ -61,14 +62,15 @@ def render_comparison(found: Comparison, width: int = 80) -> str:
 def _print_pairs(found: Comparison, task: TaskComparison, console: Console) -> None:
     if len(found.models) > 2:
         rows = [
-            (title, [_difference(one) for one in its]) for title, its in pairs.difference_rows(task)
+            (title, [_difference(one) for one in its])
+            for title, its in pairs.difference_rows(found, task, terminal=True)
         ]
         console.print()
         title = f"Difference to {found.models[0].name}, {pairs.level(found)}, p"
         console.print(text(title, "bold"))
         _print_tables(found, 1, rows, console)
-        console.print(bullets(pairs.difference_notes(found, task)))
-    for one in pairs.pair_tables(found, task):
+        console.print(bullets(pairs.difference_notes(found, task, terminal=True)))
+    for one in pairs.pair_tables(found, task, terminal=True):
         console.print()
         console.print(text(one.title, "bold"))
         console.print(_narrow(one.table))

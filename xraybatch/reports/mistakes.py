@@ -14,10 +14,8 @@ from xraybatch.core.errors import InputError
 from xraybatch.core.progress import SILENT, Progress
 from xraybatch.core.status import FilmStatus
 from xraybatch.core.tasks import TaskRequest
-from xraybatch.evaluation.answers import answers
-from xraybatch.evaluation.columns import label_columns
 from xraybatch.evaluation.mistakes import Mistake, mistakes
-from xraybatch.evaluation.scoring import ScoreOptions, join_for
+from xraybatch.evaluation.scoring import ScoreOptions, answers_by_task, join_for
 from xraybatch.evaluation.studies import Grouping
 from xraybatch.images.pool import DecodingPool, FilmSource
 from xraybatch.images.rule import DecodingRule, rule_from_dict
@@ -113,12 +111,11 @@ def gallery_of(
         raise InputError(f"--images {root} is not a folder.", "Name the one that was predicted.")
     tasks = tasks_of(results, requests, positive)
     joined, _ = join_for(results.table, labels.table, tasks, chosen)
-    homes = label_columns(joined.labels.columns, tasks, chosen.label_column)
+    given = answers_by_task(joined, tasks, chosen)
     kept: list[WrongFilm] = []
     wrong = {}
     for task in tasks:
-        given = answers(joined, task, len(tasks) > 1, homes[task.name], chosen.label_map)
-        found = mistakes(joined, given, task)
+        found = mistakes(joined, given[task.name], task)
         wrong[task.name] = len(found)
         kept += [WrongFilm(one) for one in found[: max(1, most // len(tasks))]]
     if root is None:

@@ -15,6 +15,7 @@ from xraybatch.evaluation.estimate import Estimate
 from xraybatch.evaluation.pairs import Pair, TaskComparison
 from xraybatch.evaluation.verdict import p_value, signed, spoken
 from xraybatch.reports import words
+from xraybatch.reports.families import families
 from xraybatch.reports.sections import Bullets, Section, Table
 
 ALL_FILMS = "all films"
@@ -38,21 +39,28 @@ def pair_sections(found: Comparison, task: TaskComparison) -> Iterator[Section]:
     further = found.models[1:]
     if len(further) > 1:
         head = ("", *(model.name for model in further))
-        rows = tuple((title, *map(_in_one, its)) for title, its in difference_rows(task))
+        rows = tuple(
+            (title, *map(_in_one, its))
+            for title, its in difference_rows(found, task, terminal=False)
+        )
         title = f"Difference to {found.models[0].name}, {level(found)}, p"
-        yield Section(title, (Table(head, rows), *_bullets(difference_notes(found, task))))
-    for one in pair_tables(found, task):
+        yield Section(
+            title, (Table(head, rows), *_bullets(difference_notes(found, task, terminal=False)))
+        )
+    for one in pair_tables(found, task, terminal=False):
         yield Section(one.title, (one.table, *_bullets(one.notes)))
 
 
-def pair_tables(found: Comparison, task: TaskComparison) -> Iterator[PairTable]:
+def pair_tables(found: Comparison, task: TaskComparison, *, terminal: bool) -> Iterator[PairTable]:
     """Tables that are narrow enough for a terminal, however many models there are."""
     number = spoken(task.primary)
     head = ("", "difference", level(found), "p")
     if len(task.pairs) == 1:
         title = f"Difference to {found.models[0].name}, paired"
-        rows = tuple((name, *columns(its[0])) for name, its in difference_rows(task))
-        yield PairTable(title, Table(head, rows), difference_notes(found, task))
+        shown = difference_rows(found, task, terminal=terminal)
+        rows = tuple((name, *columns(its[0])) for name, its in shown)
+        notes = difference_notes(found, task, terminal=terminal)
+        yield PairTable(title, Table(head, rows), notes)
     else:
         rows = tuple((_name(found, p), *columns(p.differences[task.primary])) for p in task.pairs)
         yield PairTable(f"Every pair by {number}", Table(head, rows), ())
@@ -61,23 +69,33 @@ def pair_tables(found: Comparison, task: TaskComparison) -> Iterator[PairTable]:
         yield _patients_needed(found, number, planned)
 
 
-def difference_rows(task: TaskComparison) -> Iterator[tuple[str, tuple[Difference, ...]]]:
+def numbers(found: Comparison, task: TaskComparison, *, terminal: bool) -> list[str]:
+    """Names of a task's numbers in the order of their families, as a score has them."""
+    t = [one.task for one in found.models[0].tasks].index(task.task)
+    shown = families(found.models[0].tasks[t], terminal=terminal)
+    return [name for family in shown for name in family.estimates]
+
+
+def difference_rows(
+    found: Comparison, task: TaskComparison, *, terminal: bool
+) -> Iterator[tuple[str, tuple[Difference, ...]]]:
     """Name of a number, and each further model's difference to the first."""
     to_first = [pair for pair in task.pairs if pair.first == 0]
-    for name in to_first[0].differences:
-        yield words.title(name), tuple(pair.differences[name] for pair in to_first)
+    for name in numbers(found, task, terminal=terminal):
+        if name in to_first[0].differences:
+            yield words.title(name), tuple(pair.differences[name] for pair in to_first)
 
 
-def difference_notes(found: Comparison, task: TaskComparison) -> tuple[str, ...]:
+def difference_notes(found: Comparison, task: TaskComparison, *, terminal: bool) -> tuple[str, ...]:
     """How to read the differences, how they were made, and why some have no value or interval."""
-    rows = list(difference_rows(task))
+    rows = list(difference_rows(found, task, terminal=terminal))
     methods: dict[str, dict[str, None]] = {}
     for title, its in rows:
         for one in its:
             if one.test:
                 how = _made_by(one.estimate.method, one.test)
                 methods.setdefault(how, {})[title] = None
-    made = (f"{', '.join(titles)}: {how}." for how, titles in methods.items())
+    made = (f"{'; '.join(titles)}: {how}." for how, titles in methods.items())
     lacking = (
         f"{model.name}: {sentence}"
         for i, model in enumerate(found.models[1:])

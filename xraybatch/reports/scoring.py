@@ -25,7 +25,7 @@ from xraybatch.evaluation.studies import FILM, Grouping
 from xraybatch.evaluation.thresholds import parse_rule
 from xraybatch.extension.registry import registry
 from xraybatch.prediction.record import record_path
-from xraybatch.reports.model_facts import model_facts, task_thresholds
+from xraybatch.reports.model_facts import model_facts, stated_coverage, task_thresholds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -184,7 +184,11 @@ def score_tables(
     if not results.record:
         progress.note("No run record lies with the results: nothing is known of their model.")
     tasks = tasks_of(results, requests, positive)
-    chosen = replace(chosen, thresholds=task_thresholds(results.record))
+    chosen = replace(
+        chosen,
+        thresholds=task_thresholds(results.record),
+        levels=stated_coverage(results.record),
+    )
     joined, told = join_for(results.table, labels.table, tasks, chosen)
     if aggregated is not None and joined.aggregated is not None:
         write_text(aggregated, joined.aggregated.to_csv(index=False, lineterminator="\n"))

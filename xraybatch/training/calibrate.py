@@ -21,7 +21,7 @@ from xraybatch.evaluation.calibrating import Asked, calibrate_task
 from xraybatch.evaluation.calibration_report import CalibrationReport, TaskCalibration
 from xraybatch.evaluation.columns import label_columns
 from xraybatch.evaluation.conformal import SCORES
-from xraybatch.evaluation.join import INDEPENDENT, Joined
+from xraybatch.evaluation.join import INDEPENDENT, Joined, seen_films
 from xraybatch.evaluation.recalibration import LINES, METHODS, NotFitted
 from xraybatch.evaluation.report import Settings, Source
 from xraybatch.evaluation.scoring import BY_PATIENT, ScoreOptions, join_for
@@ -264,9 +264,7 @@ def _chosen(entries: Sequence[TaskCard], names: Sequence[str]) -> list[TaskCard]
 
 
 def _check_seen(joined: Joined, asked: CalibrateOptions) -> int:
-    if "seen_in_training" not in joined.results:
-        return 0
-    seen = int(joined.results["seen_in_training"].isin(["1", "True", "true", "1.0"]).sum())
+    seen = int(seen_films(joined.results).sum())
     if seen and not asked.allow_seen:
         raise InputError(
             f"{seen:,} of {len(joined.results):,} labelled films were seen in training: what is "

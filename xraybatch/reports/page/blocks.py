@@ -13,6 +13,10 @@ from xraybatch.reports.html_text import row, text
 from xraybatch.reports.sections import Block, Bullets, Table, Warned
 
 _DIGEST = 64  # hexadecimal digits of a SHA-256
+_OTHER_SCALES = {
+    "lr_positive", "lr_negative", "log_loss", "observed_expected", "calibration_slope",
+    "calibration_intercept", "brier_multiclass", "mean_grade_error",
+}  # fmt: skip
 _WITH_INTERVAL = re.compile(r"(\S+) (\([^()]+\))")  # or with its share
 
 
@@ -92,7 +96,8 @@ def _cell(cell: str) -> str:
 
 def _estimates(table: Table, task: TaskReport) -> str:
     """A family of numbers; beside those of the task within 0 and 1, the interval on a line."""
-    known = {words.title(name): estimate for name, estimate in task.estimates.items()}
+    drawable = {n: e for n, e in task.estimates.items() if n not in _OTHER_SCALES}
+    known = {words.title(name): estimate for name, estimate in drawable.items()}
     body = []
     for cells in table.rows:
         estimate = known.get(cells[0])

@@ -18,6 +18,7 @@ from xraybatch.reports.sections import Section, sections
 
 _RANKING = ("roc", "precision-recall")
 _OF_CLASS = ("reliability", "decision", "scores")
+_OPEN = 4  # of more classes, the pictures of each are folded
 _FILMS, _MADE = "Films", "How it was made"
 
 
@@ -138,7 +139,8 @@ def _task(page: _Page, name: str, task: TaskReport, found: list[Section]) -> Ite
     numbered = {id(picture): f"{name}-{i}" for i, picture in enumerate(drawn)}
     ranking = [page.chart(numbered[id(p)], p) for p in drawn if p.kind in _RANKING]
     if curves.explorer:
-        ranking.append(explorer.explorer_html(curves.explorer, f"{name}-explorer"))
+        panel = explorer.explorer_html(curves.explorer, f"{name}-explorer", task.operating_points)
+        ranking.append(panel)
         page.explorers[f"{name}-explorer"] = {
             "classes": explorer.explorer_data(curves.explorer),
             "charts": [
@@ -150,13 +152,19 @@ def _task(page: _Page, name: str, task: TaskReport, found: list[Section]) -> Ite
     if ranking:
         yield f'<h3>Ranking and thresholds</h3><div class="row">{"".join(ranking)}</div>'
     if several := [page.chart(numbered[id(p)], p) for p in drawn if p.kind == "classes"]:
-        yield f'<div class="row">{"".join(several)}</div>'
+        yield from several
     names = list(dict.fromkeys(p.of for p in drawn if p.kind in _OF_CLASS))
     for of in names:
         title = f"Probabilities of {of}"
         mine = "".join(
             page.chart(numbered[id(p)], p) for p in drawn if p.of == of and p.kind in _OF_CLASS
         )
-        yield f'<h3>{text(title)}</h3><div class="row">{mine}</div>'
+        if len(names) <= _OPEN:
+            yield f'<h3>{text(title)}</h3><div class="row">{mine}</div>'
+        else:
+            is_open = " open" if of == names[0] else ""
+            head = f"<summary><h3>{text(title)}</h3></summary>"
+            inner = f'{head}<div class="row">{mine}</div>'
+            yield f'<details class="of-class"{is_open}>{inner}</details>'
     if parts := [page.chart(numbered[id(p)], p) for p in drawn if p.kind == "slices"]:
         yield f'<h3>Slices</h3><div class="row wide-figures">{"".join(parts)}</div>'

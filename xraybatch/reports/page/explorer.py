@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from xraybatch.evaluation.curves import ThresholdCounts
+from xraybatch.evaluation.operating_point import OperatingPoint
 from xraybatch.reports.html_text import text
 from xraybatch.reports.page.blocks import matrix_cell
 from xraybatch.reports.words import NO_VALUE
@@ -35,7 +36,9 @@ def explorer_data(found: Sequence[ThresholdCounts]) -> list[dict[str, Any]]:
     ]
 
 
-def explorer_html(found: Sequence[ThresholdCounts], name: str) -> str:
+def explorer_html(
+    found: Sequence[ThresholdCounts], name: str, points: Sequence[OperatingPoint] = ()
+) -> str:
     """The panel of one task at its first threshold; a script makes it move.
 
     Parameters
@@ -44,9 +47,13 @@ def explorer_html(found: Sequence[ThresholdCounts], name: str) -> str:
         At least one; the person chooses among them.
     name : str
         What the ids of its parts begin with.
+    points : sequence of OperatingPoint
+        That of the first class is where the slider starts; otherwise `START`.
     """
     first = found[0]
-    at = min(range(len(first.thresholds)), key=lambda i: abs(first.thresholds[i] - START))
+    asked = [p.threshold for p in points if p.name == first.name and p.threshold is not None]
+    start = asked[0] if asked else START
+    at = min(range(len(first.thresholds)), key=lambda i: abs(first.thresholds[i] - start))
     choose = ""
     if len(found) > 1:
         options = "".join(f'<option value="{i}">{text(c.name)}' for i, c in enumerate(found))

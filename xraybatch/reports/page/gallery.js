@@ -82,9 +82,10 @@ function card(row, place) {
       button.append(make("span", row.problem, "none"));
     }
   }
+  const named = PICTURES ? whole(row).split("/").pop() : whole(row);
   const said = make("span", undefined, "answer");
   said.append(make("b", row.predicted), make("i", three(row.p)));
-  button.append(said, make("span", `is ${row.truth}`, "truth"), make("span", whole(row), "path"));
+  button.append(said, make("span", `is ${row.truth}`, "truth"), make("span", named, "path"));
   item.append(button);
   return item;
 }
