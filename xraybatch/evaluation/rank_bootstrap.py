@@ -136,23 +136,27 @@ def rank_samples(
     return tuple(found)
 
 
-def rank_values(part: Part, weights: NDArray[np.int64]) -> NDArray[np.float64]:
-    """`NAMES` of one part for given weights of its patients: ``(some, patients)`` → ``(some, …)``.
+class RankValues:
+    """`NAMES` of one part for any weights of its patients; its films are sorted once.
 
     Parameters
     ----------
     part : Part
-        Its patients are numbered without gaps.
-    weights : ndarray of int64, shape (some, patients)
-        How often each patient counts.
+        Its patients are numbered below `patients`.
+    patients : int
     """
-    ordered = _Sorted(part, np.arange(weights.shape[1]))
-    buffers = _Buffers([ordered], weights.shape[1])
-    found = np.empty((len(weights), len(NAMES)))
-    for row, drawn in zip(found, weights, strict=True):
-        buffers.weights[:] = drawn
-        ordered.values(buffers, row)
-    return found
+
+    def __init__(self, part: Part, patients: int) -> None:
+        self._ordered = _Sorted(part, np.arange(patients))
+        self._buffers = _Buffers([self._ordered], patients)
+
+    def __call__(self, weights: NDArray[Any]) -> NDArray[np.float64]:
+        """``(some, patients)``, how often each patient counts → ``(some, len(NAMES))``."""
+        found = np.empty((len(weights), len(NAMES)))
+        for row, drawn in zip(found, weights, strict=True):
+            self._buffers.weights[:] = drawn
+            self._ordered.values(self._buffers, row)
+        return found
 
 
 def mean_sample(samples: Sequence[Sample]) -> Sample:

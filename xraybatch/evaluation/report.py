@@ -197,6 +197,9 @@ class ModelFacts:
         That it was made from, all parts together.
     thresholds : mapping of str to str
         By task, where the thresholds behind its answers come from.
+    folds : int
+        Of a cross-validation, of which each film was answered by the model that had not seen it;
+        0: one model answered.
     distortion : str
         Why its probabilities are none, as far as its training says; empty where nothing does.
     """
@@ -209,6 +212,7 @@ class ModelFacts:
     films: int | None
     patients: int | None
     thresholds: Mapping[str, str]
+    folds: int = 0
     distortion: str = ""
 
 

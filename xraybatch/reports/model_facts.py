@@ -20,8 +20,9 @@ def model_facts(record: Mapping[str, Any]) -> ModelFacts | None:
         return None
     data = _mapping(card.get("data"))
     tasks = card.get("tasks")
+    folds = model.get("folds")
     return ModelFacts(
-        name=_text(card.get("name")) or _text(model.get("name")),
+        name=_text(model.get("name")) or _text(card.get("name")),
         seal=_text(model.get("seal")),
         created=_text(card.get("created")),
         split=_text(data.get("split")),
@@ -33,6 +34,7 @@ def model_facts(record: Mapping[str, Any]) -> ModelFacts | None:
             for task in (tasks if isinstance(tasks, list) else [])
             if isinstance(task, dict) and _text(task.get("name"))
         },
+        folds=len(folds) if isinstance(folds, list) else 0,
         distortion="" if _mended(tasks) else distortion(_mapping(card.get("probabilities"))),
     )
 

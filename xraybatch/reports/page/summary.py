@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from xraybatch.evaluation.report import Report, TaskReport
 from xraybatch.reports import words
 from xraybatch.reports.html_text import text
@@ -83,9 +81,3 @@ def _left_out(count: int, why: str) -> str:
 
 def _patients(count: int) -> str:
     return words.counted(count, "patient")
-
-
-def contents(titles: list[tuple[str, str]]) -> Iterator[str]:
-    """Links to the parts of the page: anchor and title of each."""
-    for anchor, title in titles:
-        yield f'<a href="#{anchor}">{text(title)}</a>'
