@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from xraybatch.cli.options import (
     positive_option,
     report_options,
 )
+from xraybatch.cli.score_options import asked_options, capsule_options, picture_options
 
 _A_PATH = click.Path(path_type=Path)
 _WITH_CAPSULES = {"results", "labels", "as_json", "reports", "plots", "overwrite", "bars",
@@ -34,124 +35,10 @@ _WITH_CAPSULES = {"results", "labels", "as_json", "reports", "plots", "overwrite
     help="A task of RESULTS, where no run record lies beside them. Repeatable.",
 )
 @positive_option
-@click.option(
-    "--by",
-    type=click.Choice(["film", "study", "patient"]),
-    default="film",
-    show_default=True,
-    help="Put the films of a study (a patient) together to one answer, and score these.",
-)
-@click.option(
-    "--aggregate",
-    type=click.Choice(["mean", "max", "vote", "noisy-or"]),
-    default="mean",
-    show_default=True,
-    help="How, with --by: the mean of the probabilities, the highest of the positive class, the "
-    "answer of most films, or one less the product of the probabilities of being negative.",
-)
-@click.option(
-    "--by-column",
-    metavar="COLUMN",
-    help="Column of the study (patient) in either table.  [default: study (patient); without one, "
-    "the folders of MURA]",
-)
-@click.option(
-    "--save-aggregated",
-    "aggregated",
-    type=_A_PATH,
-    metavar="FILE",
-    help="Write what --by put together: the unit, n_films, its answers (CSV).",
-)
-@click.option(
-    "--threshold",
-    "thresholds",
-    multiple=True,
-    metavar="RULE",
-    help="Numbers at a threshold of its own: youden, f1, cost=5:1, 'sensitivity>=0.95', "
-    "'specificity>=0.9', or a number. Repeatable.  [default with --threshold-from: youden]",
-)
-@click.option(
-    "--threshold-from",
-    type=_A_PATH,
-    metavar="VAL.csv",
-    help="Results on other films, which --threshold chooses on; without it, on the scored films "
-    "themselves, which is optimistic and said so.",
-)
-@click.option(
-    "--threshold-labels",
-    type=_A_PATH,
-    metavar="FILE",
-    help="Labels of these films.  [default: LABELS]",
-)
-@click.option(
-    "--prevalence",
-    type=float,
-    metavar="SHARE",
-    help="PPV and NPV also where the positive class is as common as this, for example 0.05.",
-)
-@click.option(
-    "--slice",
-    "slices",
-    multiple=True,
-    metavar="COLUMN",
-    help="Main numbers for each value of a column of either table (a site, a sex, a tag.*), the "
-    "worst first, each tested against all other films. Repeatable.",
-)
-@click.option(
-    "--min-slice",
-    default=20,
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="Films that a slice needs to be shown.",
-)
-@click.option(
-    "--reader",
-    "readers",
-    multiple=True,
-    metavar="COLUMN",
-    help="A column of LABELS with a reader's answers: everybody's agreement with everybody. "
-    "Repeatable.",
-)
+@asked_options
 @report_options("report", ".html, .md, .json")
-@click.option(
-    "--images",
-    type=_A_PATH,
-    metavar="FOLDER",
-    help="Show the films of the worst mistakes in the .html report; FOLDER is the one that was "
-    "predicted. The page then holds films of patients.",
-)
-@click.option(
-    "--no-images",
-    is_flag=True,
-    help="List the worst mistakes in the .html report by their paths, without films.",
-)
-@click.option(
-    "--max-images",
-    default=200,
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="Mistakes to show at most, shared by the tasks.",
-)
-@click.option(
-    "--plots",
-    type=_A_PATH,
-    metavar="FOLDER",
-    help="Write every picture of the report as PNG and SVG into FOLDER.",
-)
-@click.option(
-    "--capsule",
-    type=_A_PATH,
-    metavar="FILE.zip",
-    help="Pack results, labels, card, run record, split and report for a reviewer, without films: "
-    "`xraybatch score FILE.zip` gives the same numbers anywhere, or says which file was changed.",
-)
-@click.option(
-    "--hash-names",
-    type=_A_PATH,
-    metavar="KEYFILE",
-    help="In the capsule, keyed hashes instead of paths, patients and studies. KEYFILE is made "
-    "where it is not there; keep it, and do not give it away.",
-)
+@picture_options
+@capsule_options
 @click.option(
     "--fail-under",
     "bars",
@@ -165,6 +52,7 @@ _WITH_CAPSULES = {"results", "labels", "as_json", "reports", "plots", "overwrite
 @click.pass_context
 def command(
     context: click.Context,
+    /,
     results: Path,
     labels: Path | None,
     tasks: tuple[str, ...],
@@ -209,14 +97,20 @@ def command(
     from xraybatch.core.errors import BarMissed, UsageError
     from xraybatch.evaluation.bars import check_bars, parse_bar
     from xraybatch.prediction.record import record_path
-    from xraybatch.reports.capsule import CHOSEN_LABELS, CHOSEN_ON, LABELS, RESULTS
-    from xraybatch.reports.capsule import differences, open_capsule
+    from xraybatch.reports.asked import Scoring
+    from xraybatch.reports.capsule import (
+        CHOSEN_LABELS,
+        CHOSEN_ON,
+        LABELS,
+        RESULTS,
+        differences,
+        open_capsule,
+    )
     from xraybatch.reports.console import print_report
     from xraybatch.reports.files import check_report_path, write_report
     from xraybatch.reports.json_text import to_json
     from xraybatch.reports.mistakes import gallery_of
     from xraybatch.reports.pictures import save_plots
-    from xraybatch.reports.asked import Scoring
 
     # what is mistyped is said before a million rows are read
     inputs = {p.resolve() for p in (results, labels, record_path(results)) if p is not None}
@@ -244,16 +138,18 @@ def command(
 
     asked = {**values, "tasks": tasks, "positive": positive}
     differing: list[str] | None = None
+    names: Mapping[str, str] | None = None
     with ExitStack() as stack:
         if labels is None:
             _check_capsule_alone(context, results)
             opened = stack.enter_context(open_capsule(results))
             tables, asked = dict(opened.tables), dict(opened.asked)
+            names = opened.names
         else:
             tables = {RESULTS: results, LABELS: labels}
             if threshold_from is not None:
                 tables |= {CHOSEN_ON: threshold_from, CHOSEN_LABELS: threshold_labels or labels}
-        scoring = Scoring(tables, asked, ConsoleProgress(quiet=as_json))
+        scoring = Scoring(tables, asked, ConsoleProgress(quiet=as_json), names)
         report = scoring.report(aggregated)
         if labels is None:
             differing = differences(opened.expected, report)
@@ -298,14 +194,15 @@ def _check_capsule_alone(context: click.Context, results: Path) -> None:
             "xraybatch score results.csv labels.csv; of a capsule alone: xraybatch score paper.zip",
         )
     given = [
-        name
-        for name in context.params
-        if name not in _WITH_CAPSULES
-        and context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        option.opts[0]
+        for option in context.command.params
+        if option.name
+        and option.name not in _WITH_CAPSULES
+        and context.get_parameter_source(option.name) is ParameterSource.COMMANDLINE
     ]
     if given:
         raise UsageError(
-            f"A capsule is scored with its own options, not with --{given[0].replace('_', '-')}.",
+            f"A capsule is scored with its own options, not with {given[0]}.",
             "Unpack it and score its tables to ask something else.",
         )
 

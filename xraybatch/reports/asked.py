@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from xraybatch.core.progress import Progress
+from xraybatch.core.progress import SILENT, Progress
 from xraybatch.core.tasks import parse_task_request
 from xraybatch.evaluation.report import Report
 from xraybatch.reports.capsule import CHOSEN_LABELS, CHOSEN_ON, LABELS, RESULTS, write_capsule
@@ -32,6 +33,8 @@ class Scoring:
     asked : mapping
         Options by name, as the command line has them or a capsule keeps them.
     progress : Progress
+    names : mapping of str to str, optional
+        By role, what the report calls the tables; their files' names by default.
 
     Attributes
     ----------
@@ -41,9 +44,14 @@ class Scoring:
     """
 
     def __init__(
-        self, tables: Mapping[str, Path], asked: Mapping[str, Any], progress: Progress
+        self,
+        tables: Mapping[str, Path],
+        asked: Mapping[str, Any],
+        progress: Progress,
+        names: Mapping[str, str] | None = None,
     ) -> None:
         self._tables, self._asked = dict(tables), dict(asked)
+        self._names = names or {role: path.name for role, path in tables.items()}
         options = {k: v for k, v in asked.items() if k not in ("tasks", "positive")}
         self.how: dict[str, Any] = {
             "requests": [parse_task_request(text) for text in asked["tasks"]],
@@ -51,12 +59,13 @@ class Scoring:
             "options": score_options(**options),
             "progress": progress,
         }
-        self.results, self.labels = read_results(tables[RESULTS]), read_labels(tables[LABELS])
+        self.results = self._read(RESULTS, read_results)
+        self.labels = self._read(LABELS, read_labels)
         self._chosen_on: tuple[Given, Given] | None = None
         if CHOSEN_ON in tables:
-            same = tables.get(CHOSEN_LABELS, tables[LABELS]) == tables[LABELS]
-            labels = self.labels if same else read_labels(tables[CHOSEN_LABELS])
-            self._chosen_on = read_results(tables[CHOSEN_ON]), labels
+            same = tables[CHOSEN_LABELS] == tables[LABELS]
+            labels = self.labels if same else self._read(CHOSEN_LABELS, read_labels)
+            self._chosen_on = self._read(CHOSEN_ON, read_results), labels
 
     def report(self, aggregated: Path | None = None) -> Report:
         """Score."""
@@ -69,18 +78,25 @@ class Scoring:
         )
 
     def pack(self, target: Path, report: Report, key_file: Path | None = None) -> None:
-        """Write a capsule; with a key, its tables have keyed hashes for names."""
+        """Write a capsule; with a key, its tables and report have keyed hashes for names."""
         if key_file is None:
-            write_capsule(target, self._tables, self._asked, report)
+            write_capsule(target, self._tables, self._names, self._asked, report)
             return
         tasks = tasks_of(self.results, self.how["requests"], self.how["positive"])
-        pairs = [(self._tables[RESULTS], self._tables[LABELS])]
+        roles = [(RESULTS, LABELS)]
         if CHOSEN_ON in self._tables:
-            labels = self._tables.get(CHOSEN_LABELS, self._tables[LABELS])
-            pairs.append((self._tables[CHOSEN_ON], labels))
+            roles.append((CHOSEN_ON, CHOSEN_LABELS))
+        pairs = [(self._tables[one], self._tables[other]) for one, other in roles]
         with TemporaryDirectory(prefix="xraybatch-names-") as folder:
             found = without_names(pairs, Path(folder), read_key(key_file), tasks, self._asked)
-            tables = dict(zip((RESULTS, LABELS), found[0], strict=True))
-            if len(found) > 1:
-                tables |= dict(zip((CHOSEN_ON, CHOSEN_LABELS), found[1], strict=True))
-            write_capsule(target, tables, self._asked, report)
+            tables = {
+                role: path
+                for of_pair, paths in zip(roles, found, strict=True)
+                for role, path in zip(of_pair, paths, strict=True)
+            }
+            # sentences of the report may have names in them too
+            hashed = Scoring(tables, self._asked, SILENT, self._names)
+            write_capsule(target, tables, self._names, self._asked, hashed.report())
+
+    def _read(self, role: str, read: Callable[[Path], Given]) -> Given:
+        return replace(read(self._tables[role]), name=self._names[role])

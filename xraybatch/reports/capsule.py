@@ -45,6 +45,8 @@ class Capsule:
     ----------
     tables : mapping of str to Path
         By role, in a folder that is gone when it is closed; run records lie beside them.
+    names : mapping of str to str
+        By role, what its maker called them.
     asked : mapping
         The options it was scored with, as the command line has them.
     expected : mapping
@@ -52,12 +54,17 @@ class Capsule:
     """
 
     tables: Mapping[str, Path]
+    names: Mapping[str, str]
     asked: Mapping[str, Any]
     expected: Mapping[str, Any]
 
 
 def write_capsule(
-    target: Path, tables: Mapping[str, Path], asked: Mapping[str, Any], report: Report
+    target: Path,
+    tables: Mapping[str, Path],
+    names: Mapping[str, str],
+    asked: Mapping[str, Any],
+    report: Report,
 ) -> None:
     """Pack a score.
 
@@ -66,6 +73,8 @@ def write_capsule(
     target : Path
     tables : mapping of str to Path
         By role of `ROLES`; run records, and ``split.csv`` beside the results, are packed with them.
+    names : mapping of str to str
+        By role, what the report calls them.
     asked : mapping
         Options as the command line has them, plain JSON.
     report : Report
@@ -80,6 +89,7 @@ def write_capsule(
     manifest = {
         "schema": SCHEMA,
         "tables": {role: _name(role, path) for role, path in tables.items()},
+        "names": dict(names),
         "asked": dict(asked),
         "sha256": digests,
     }
@@ -110,7 +120,7 @@ def open_capsule(path: Path) -> Iterator[Capsule]:
                 _unpack(archive, place, path.name)
             manifest = json.loads((place / MANIFEST).read_text(encoding="utf-8"))
             digests, tables = dict(manifest["sha256"]), dict(manifest["tables"])
-            asked = dict(manifest["asked"])
+            names, asked = dict(manifest["names"]), dict(manifest["asked"])
             schema = str(manifest["schema"])
         except (OSError, zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:
             raise InputError(
@@ -124,7 +134,8 @@ def open_capsule(path: Path) -> Iterator[Capsule]:
             )
         _check(place, digests, tables, path.name)
         expected = json.loads((place / REPORT).read_text(encoding="utf-8"))
-        yield Capsule({role: place / name for role, name in tables.items()}, asked, expected)
+        files = {role: place / name for role, name in tables.items()}
+        yield Capsule(files, names, asked, expected)
 
 
 def differences(expected: Mapping[str, Any], report: Report) -> list[str]:

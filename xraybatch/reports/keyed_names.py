@@ -100,9 +100,7 @@ def without_names(
     paths = _Names(key, "f", (p for r, _ in pairs for p in read[r]["path"]))
     people = {str(asked["patient_column"] or _PATIENT), _PATIENT}
     groups = {str(asked["by_column"] or _STUDY), _STUDY} - people
-    names = {
-        column: _Names(key, column[0], _cells(read.values(), [column])) for column in groups
-    }
+    names = {column: _Names(key, column[0], _cells(read.values(), [column])) for column in groups}
     names |= dict.fromkeys(people, _Names(key, "p", _cells(read.values(), people)))
     of_options = {*asked["slices"], *asked["readers"], *names}
     answers = _answers(tasks)
