@@ -145,7 +145,7 @@ def asah(read):
         yield ASAH, f"DeLong variance {name}", variance
     for pair in ("wfns,ndka", "ndka,s100b", "s100b,wfns"):
         one, other = (ranked[name] for name in pair.split(","))
-        yield ASAH, f"DeLong covariance {pair}", one.covariance(other)
+        yield ASAH, f"DeLong covariance {pair}", one.shares.covariance(other.shares)
     for pair in ("wfns-s100b", "wfns-ndka", "ndka-s100b"):
         one, other = (ranked[name] for name in pair.split("-"))
         found = auc_difference(other, one)  # the published differences are the first less the other
