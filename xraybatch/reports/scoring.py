@@ -18,9 +18,11 @@ from xraybatch.core.tasks import Task, TaskKind, TaskRequest
 from xraybatch.evaluation.aggregation import MEAN
 from xraybatch.evaluation.columns import infer_tasks
 from xraybatch.evaluation.cuts import Chosen
-from xraybatch.evaluation.join import Joined, check_order, seen_films
+from xraybatch.evaluation.join import check_order
+from xraybatch.evaluation.joined import Joined, seen_films
+from xraybatch.evaluation.options import ScoreOptions
 from xraybatch.evaluation.report import Report, Source
-from xraybatch.evaluation.scoring import ScoreOptions, answers_by_task, evaluate, join_for
+from xraybatch.evaluation.scoring import answers_by_task, evaluate, join_for
 from xraybatch.evaluation.studies import FILM, Grouping
 from xraybatch.evaluation.thresholds import parse_rule
 from xraybatch.extension.registry import registry

@@ -8,7 +8,7 @@ from typing import Any
 
 from xraybatch.evaluation.answers import Answers
 from xraybatch.evaluation.calibration_report import TaskCalibration
-from xraybatch.evaluation.join import Joined
+from xraybatch.evaluation.joined import Joined
 from xraybatch.evaluation.thresholds import NUMBER, ThresholdRule
 from xraybatch.models.card import TaskCard
 from xraybatch.reports.scoring import Given
