@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from xraybatch.models.card import TaskCard
 
-BETWEEN_CLASSES = "|"  # in the column of a set
 _LEAST = 2.0**-126  # a probability of 0 is one that float32 could not hold
 _MOST = 1 - 2.0**-25
 

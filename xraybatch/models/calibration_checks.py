@@ -15,6 +15,7 @@ PLATT = "platt"
 ISOTONIC = "isotonic"
 LAC = "lac"
 APS = "aps"
+BETWEEN_CLASSES = "|"  # in the column of a set
 LARGEST = 1000.0  # of a temperature, a slope, an intercept
 
 

@@ -28,8 +28,7 @@ from xraybatch.evaluation.recalibration import LINES, METHODS, NotFitted
 from xraybatch.evaluation.report import Settings, Source
 from xraybatch.evaluation.scoring import BY_PATIENT, join_for
 from xraybatch.evaluation.thresholds import ThresholdRule, parse_rule
-from xraybatch.models.calibration import BETWEEN_CLASSES
-from xraybatch.models.calibration_checks import PLATT
+from xraybatch.models.calibration_checks import BETWEEN_CLASSES, PLATT
 from xraybatch.models.card import TaskCard
 from xraybatch.models.choice import named_model
 from xraybatch.models.model import Model, load_model, with_card
