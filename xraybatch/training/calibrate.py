@@ -32,7 +32,8 @@ from xraybatch.models.calibration_checks import BETWEEN_CLASSES, PLATT
 from xraybatch.models.card import TaskCard
 from xraybatch.models.choice import named_model
 from xraybatch.models.model import Model, load_model, with_card
-from xraybatch.reports.scoring import Given, warnings_of
+from xraybatch.reports.given import Given
+from xraybatch.reports.scoring import warnings_of
 from xraybatch.training.calibration_origin import dropped, scores_before, source, with_origin
 
 NONE = "none"

@@ -11,7 +11,7 @@ from xraybatch.evaluation.calibration_report import TaskCalibration
 from xraybatch.evaluation.joined import Joined
 from xraybatch.evaluation.thresholds import NUMBER, ThresholdRule
 from xraybatch.models.card import TaskCard
-from xraybatch.reports.scoring import Given
+from xraybatch.reports.given import Given
 
 BEFORE = "before calibration"
 
