@@ -198,7 +198,7 @@ def test_the_same_from_python(tables):
 def test_help_teaches_and_imports_nothing_heavy():
     result = CliRunner().invoke(command, ["--help"])
     assert "Examples:" in result.output
-    assert "--fail-under auc=0.9" in result.output
+    assert "--fail-under auc:low=0.9" in result.output
     code = (
         "import sys, xraybatch.cli.score; "
         "print([m for m in ('numpy','pandas','rich','sklearn','altair') if m in sys.modules])"

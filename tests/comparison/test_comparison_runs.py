@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -156,6 +157,10 @@ def test_four_models_fit_and_more_go_below(make_run: Callable[..., Path]) -> Non
         assert "…" not in text.replace("…+", "").replace("…−", ""), "a cell was cut"
         accuracies = [line for line in lines if line.startswith(" Accuracy")]
         assert len(accuracies) == {2: 2, 3: 2, 4: 2, 6: 4}[count]
+        # rich cuts what is too wide without a word: every value has its three digits
+        at = next(i for i, line in enumerate(lines) if line.startswith(" Macro AUC"))
+        values = " ".join(line[18:] for line in lines[at : at + 30] if "0." in line)
+        assert not re.search(r"0\.\d{0,2}(?!\d)", values)
     assert sum(line.count("0.") for line in accuracies[:2]) == 6
 
 

@@ -17,6 +17,7 @@ from xraybatch.evaluation.bootstrap import Sampling
 from xraybatch.evaluation.delong import Ranked, auc_difference
 from xraybatch.evaluation.mcnemar import share_difference
 from xraybatch.evaluation.paired_bootstrap import count_differences
+from xraybatch.evaluation.paired_ranks import RankedScores, rank_differences
 from xraybatch.evaluation.ranking import Part
 
 SIZES, SHARES = np.arange(1, 6), (0.2, 0.25, 0.25, 0.2, 0.1)
@@ -96,6 +97,23 @@ def test_no_difference_is_seen_five_times_in_a_hundred(patients, mixed):
         assert lowest <= share <= 0.05 + 2.5 * error, (name, told)
     if not mixed:
         assert naive > 0.05 + 5 * error, "films of a patient are no independent films"
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("mixed", [False, True], ids=["one label", "mixed labels"])
+def test_no_difference_of_rank_numbers_is_seen_too_often(mixed):
+    seen, made = Counter(), 600
+    for r in range(made):
+        positive, scores, owner = world(np.random.default_rng([3, mixed, r]), 100, mixed)
+        sides = [
+            RankedScores([Part(positive, s, owner, "x")], Sampling(0.95, 200, r)) for s in scores
+        ]
+        for name, found in rank_differences(*sides).items():
+            seen[name] += found.p <= 0.05
+    told = {name: f"{100 * count / made:.1f} %" for name, count in seen.items()}
+    error = (0.05 * 0.95 / made) ** 0.5
+    for count in seen.values():
+        assert 0.02 <= count / made <= 0.05 + 2.5 * error, told
 
 
 def test_no_difference_is_seen_about_five_times_in_a_hundred():

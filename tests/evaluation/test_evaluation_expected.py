@@ -145,7 +145,7 @@ def asah(read):
         yield ASAH, f"DeLong variance {name}", variance
     for pair in ("wfns,ndka", "ndka,s100b", "s100b,wfns"):
         one, other = (ranked[name] for name in pair.split(","))
-        yield ASAH, f"DeLong covariance {pair}", one.covariance(other)
+        yield ASAH, f"DeLong covariance {pair}", one.shares.covariance(other.shares)
     for pair in ("wfns-s100b", "wfns-ndka", "ndka-s100b"):
         one, other = (ranked[name] for name in pair.split("-"))
         found = auc_difference(other, one)  # the published differences are the first less the other
@@ -182,7 +182,7 @@ def youden(positive, scores):
 def power(ndka, wfns):
     """Of two curves; pROC takes their variance to be the first one's twice, were they equal."""
     found = auc_difference(ndka, wfns)
-    without = (2 * ndka.covariance(ndka) - 2 * ndka.covariance(wfns)) ** 0.5
+    without = (2 * ndka.shares.variance() - 2 * ndka.shares.covariance(wfns.shares)) ** 0.5
     observed, error = found.estimate.value, found.standard_error
     title = "power 2 paired ROC ndka,wfns DeLong"
     yield ASAH, title, power_apart(observed, error, 0.95, without)

@@ -69,6 +69,21 @@ def test_every_resample_is_the_definition(part):
             np.testing.assert_allclose(ours, theirs, atol=1e-12, err_msg=name)
 
 
+def test_thresholds_of_several_blocks_are_put_together(monkeypatch):
+    monkeypatch.setattr("xraybatch.evaluation.rank_bootstrap._BLOCK", 7)
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        positive, patients = rng.random(60) < 0.5, rng.integers(0, 20, 60)
+        scores = rng.normal(size=60) + positive
+        samples = rank_samples([Part(positive, scores, patients, "x")], FEW)[0]
+        owner = np.unique(patients, return_inverse=True)[1]
+        draws = patient_weights(owner.max() + 1, FEW.resamples, FEW.seed)
+        for i, weights in zip(range(5), draws, strict=False):
+            theirs = by_hand(positive, scores, weights[owner])
+            ours = {name: sample.drawn[i] for name, sample in samples.items()}
+            assert ours == pytest.approx(theirs, abs=1e-12)
+
+
 @settings(max_examples=100)
 @given(films())
 def test_the_jackknife_of_average_precision_is_exact(part):

@@ -587,6 +587,20 @@ def test_bars():
             check_bars(report, [text])
 
 
+def test_a_bar_may_be_for_the_lower_end():
+    results, labels, _, _ = random_tables(THREE)
+    report = score(results, labels, tasks=[THREE])
+    accuracy = report.tasks[0].estimates["accuracy"]
+    between = (accuracy.low + accuracy.value) / 2
+    check_bars(report, [f"accuracy={between}", f"accuracy:low={accuracy.low}"])
+    with pytest.raises(BarMissed, match=r"the lower end of accuracy is 0\.\d+, its bar is"):
+        check_bars(report, [f"accuracy:low={between}"])
+    with pytest.raises(BarMissed, match="ece has no lower end"):
+        check_bars(report, ["ece:low=0"])
+    with pytest.raises(UsageError, match="no number 'acuracy'"):
+        check_bars(report, ["acuracy:low=0"])
+
+
 def test_an_undefined_number_misses_its_bar_and_a_near_one_shows_that_it_is_below():
     results = results_of(BINARY, [[0.9, 0.1]] * 6)
     labels = table(path=results["path"], label=["normal"] * 6)

@@ -196,6 +196,21 @@ def test_of_several_classes_one_is_chosen(show, three):
     assert lines.count() == 3  # one on its decision curve, two on its scores; none on the others'
 
 
+def test_of_many_classes_the_chosen_one_is_unfolded(show, make_report):
+    classes = tuple(f"grade {i}" for i in range(5))
+    page = drawn(show(to_page(make_report(classes, TaskKind.ORDINAL, 200))))
+    folded = page.locator("details.of-class")
+    assert folded.evaluate_all("all => all.map(one => one.open)") == [True] + [False] * 4
+    page.locator("#t0-explorer-class").select_option(label="grade 3")
+    opened = [True, False, False, True, False]
+    assert folded.evaluate_all("all => all.map(one => one.open)") == opened
+    assert folded.nth(3).locator("svg").first.is_visible()
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert folded.evaluate_all("all => all.every(one => one.open)")
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert folded.evaluate_all("all => all.map(one => one.open)") == opened
+
+
 def test_every_chart_is_drawn_and_has_its_table(show, three):
     page = drawn(show(to_page(three)))
     figures = page.locator("figure")

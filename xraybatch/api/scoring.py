@@ -18,15 +18,10 @@ from xraybatch.core.tasks import parse_task_request
 from xraybatch.evaluation import report as evaluation
 from xraybatch.reports.console import print_report
 from xraybatch.reports.files import check_report_path, write_report
+from xraybatch.reports.given import Given, read_labels, read_results
 from xraybatch.reports.html_text import score_html
 from xraybatch.reports.markdown import to_markdown
-from xraybatch.reports.scoring import (
-    Given,
-    read_labels,
-    read_results,
-    score_options,
-    score_tables,
-)
+from xraybatch.reports.scoring import score_options, score_tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,6 +76,14 @@ def score(
     label_column: str | None = None,
     patient_column: str | None = None,
     label_map: Mapping[Any, str] | str | None = None,
+    by: str = "film",
+    aggregate: str = "mean",
+    by_column: str | None = None,
+    threshold: str | Sequence[str] = (),
+    prevalence: float | None = None,
+    slices: Sequence[str] = (),
+    min_slice: int = 20,
+    readers: Sequence[str] = (),
     confidence: float = 0.95,
     resamples: int = 2000,
     seed: int = 0,
@@ -105,6 +108,17 @@ def score(
     label_map : mapping of value to class, or str, optional
         Value of the labels → class; to the empty string: not labelled. ``"0=normal,1=abnormal"``
         says the same.
+    by, aggregate, by_column : str, optional
+        ``film``, ``study`` or ``patient``; how films are put together (``mean``, ``max``, ``vote``,
+        ``noisy-or``); and the column of the study, if it has another name.
+    threshold : str or sequence of str
+        Rules such as ``"youden"`` or ``"sensitivity>=0.95"``: numbers at thresholds of their own.
+    prevalence : float, optional
+        Predictive values where the positive class is as common as this.
+    slices, readers : sequence of str
+        Columns: main numbers for each value; answers of readers beside the model's.
+    min_slice : int
+        Films that a slice needs.
     confidence, resamples, seed
         Of the intervals.
     progress : Progress, optional
@@ -131,6 +145,14 @@ def score(
             label_column=label_column,
             patient_column=patient_column,
             label_map=map_text(label_map) if label_map else None,
+            by=by,
+            aggregate=aggregate,
+            by_column=by_column,
+            thresholds=[threshold] if isinstance(threshold, str) else threshold,
+            prevalence=prevalence,
+            slices=slices,
+            min_slice=min_slice,
+            readers=readers,
             confidence=confidence,
             resamples=resamples,
             seed=seed,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from xraybatch.evaluation.join import Joined
+    from xraybatch.evaluation.joined import Joined
 
 MASKED = -1
 _NO_YES = ("0", "1")
@@ -188,11 +188,7 @@ def answer_probabilities(
     if not any(column in results for column in wanted):
         return None
     columns = [_answer(results, task, several, "prob", name) for name in task.classes]
-    try:
-        values = results[columns].to_numpy(dtype=np.float64)
-    except ValueError:
-        values = np.array([[_number(cell) for cell in row] for row in results[columns].to_numpy()])
-    values = values.reshape(len(results), len(columns))
+    values = np.stack([_floats(results[column]) for column in columns]).T
     # written so that NaN fails too
     bad = ~((values >= -_ROUNDING) & (values <= 1 + _ROUNDING)).all(axis=1)
     problem = "are not all between 0 and 1"
@@ -228,6 +224,19 @@ def _answer(
             "Are they of another model, or are the tasks others than those named?",
         )
     return column
+
+
+def _floats(column: pd.Series[str]) -> NDArray[np.float64]:
+    """The numbers that cells of text are ``(n,)``, NaN for what is none."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    try:
+        # to the same digits as Python's float, and eight times as fast; it knows fewer spellings
+        found: NDArray[np.float64] = pc.cast(pa.array(column), pa.float64()).to_numpy()
+    except pa.ArrowInvalid:
+        found = np.array([_number(cell) for cell in column.tolist()], dtype=np.float64)
+    return found
 
 
 def _number(cell: str) -> float:

@@ -9,6 +9,8 @@ from xraybatch.core.names import did_you_mean
 from xraybatch.evaluation.estimate import Estimate
 from xraybatch.evaluation.report import Report, TaskReport
 
+_LOW = ":low"
+
 
 def check_bars(report: Report, bars: Sequence[str]) -> None:
     """Compare numbers of a report with their bars.
@@ -18,7 +20,7 @@ def check_bars(report: Report, bars: Sequence[str]) -> None:
     report : Report
     bars : sequence of str
         ``NAME=VALUE``; NAME as `named_estimates` has it: ``accuracy``, ``recall.fractured``, and
-        with several tasks ``view.accuracy``.
+        with several tasks ``view.accuracy``. ``NAME:low=VALUE``: the lower end of its interval.
 
     Raises
     ------
@@ -30,15 +32,23 @@ def check_bars(report: Report, bars: Sequence[str]) -> None:
     known = named_estimates(report)
     own = f"{report.tasks[0].task}." if report.tasks else "."
     missed = []
-    for name, bar in [parse_bar(text) for text in bars]:
+    for written, bar in [parse_bar(text) for text in bars]:
+        name, of_end, _ = written.partition(_LOW)
         if name not in known:
             short = [n for n in known if len(report.tasks) > 1 or not n.startswith(own)]
-            written = name.lower().replace(" ", "_")
-            raise UsageError(f"The report has no number '{name}'.", did_you_mean(written, short))
+            near = name.lower().replace(" ", "_")
+            raise UsageError(f"The report has no number '{name}'.", did_you_mean(near, short))
         estimate = known[name]
         if estimate.value is None:
             missed.append(f"{name} is undefined ({estimate.reason}), its bar is {bar:g}")
-        elif estimate.value < bar:
+        elif of_end and estimate.low is None:
+            why = estimate.interval_reason
+            missed.append(f"{name} has no lower end ({why}), whose bar is {bar:g}")
+        elif of_end and estimate.low is not None and estimate.low < bar:
+            missed.append(
+                f"the lower end of {name} is {_below(estimate.low, bar)}, its bar is {bar:g}"
+            )
+        elif not of_end and estimate.value < bar:
             missed.append(f"{name} is {_below(estimate.value, bar)}, its bar is {bar:g}")
     if missed:
         raise BarMissed("A bar was missed: " + "; ".join(missed) + ".")

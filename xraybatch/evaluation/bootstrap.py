@@ -273,15 +273,16 @@ class Sample:
         plain = np.array([0.5 - confidence / 2, 0.5 + confidence / 2])
         if self.left_out is None or self.times is None or np.isnan(self.left_out).any():
             return plain, PERCENTILE
-        centre = self.left_out @ self.times / self.times.sum()
-        away = centre - self.left_out
-        spread = float(self.times @ away**2)
+        times = self.times.astype(np.float64)
+        away = self.left_out @ times / times.sum() - self.left_out
+        squared = away * away
+        spread = float(times @ squared)
         # equal but for rounding is equal: otherwise the order of the films would tell
         equal = np.abs(values - self.point) <= _ROUNDING * np.ptp(values)
         below = ((values < self.point) & ~equal).mean() + equal.mean() / 2
         if spread == 0.0 or below in (0.0, 1.0):
             return plain, PERCENTILE
-        acceleration = float(self.times @ away**3) / (6 * spread**1.5)
+        acceleration = float(times @ (squared * away)) / (6 * spread**1.5)
         bias = ndtri(below)
         shifted = bias + ndtri(plain)
         slack = 1 - acceleration * shifted

@@ -16,17 +16,28 @@ from xraybatch.evaluation.answers import Answers, class_codes
 from xraybatch.evaluation.bootstrap import Sampling
 from xraybatch.evaluation.cuts import operating_points
 from xraybatch.evaluation.influence import Influence
-from xraybatch.evaluation.join import Joined, seen_films
+from xraybatch.evaluation.joined import Joined, seen_films
+from xraybatch.evaluation.planning import Planning, plan
 from xraybatch.evaluation.report import TaskReport
+from xraybatch.evaluation.set_columns import read_sets
+from xraybatch.evaluation.sets import SetReport, check_sets
 from xraybatch.evaluation.slices import SliceReport, slice_by
 
 if TYPE_CHECKING:
     from xraybatch.evaluation.estimate import Estimate
-    from xraybatch.evaluation.scoring import ScoreOptions
+    from xraybatch.evaluation.options import ScoreOptions
+
+_PLANNED = ("auc", "macro_auc", "sensitivity", "specificity", "accuracy")
 
 
 def look_closer(
-    report: TaskReport, task: Task, given: Answers, joined: Joined, options: ScoreOptions
+    report: TaskReport,
+    task: Task,
+    given: Answers,
+    joined: Joined,
+    options: ScoreOptions,
+    *,
+    several: bool,
 ) -> TaskReport:
     """Add what options ask for, and the numbers without films that the model was trained on.
 
@@ -39,6 +50,8 @@ def look_closer(
     joined : Joined
         That `given` was read from.
     options : ScoreOptions
+    several : bool
+        Whether the model has several tasks, so that columns carry the task's name.
 
     Raises
     ------
@@ -61,6 +74,8 @@ def look_closer(
             _slice(task, given, joined, column, options) for column in options.slices
         ),
         readers=_readers(task, given, joined, options) if options.readers else None,
+        sets=_sets(task, given, joined, options, several),
+        planning=_planning(report),
     )  # fmt: skip
 
 
@@ -121,6 +136,35 @@ def _readers(
         given.patients,
         options.sampling,
     )
+
+
+def _sets(
+    task: Task, given: Answers, joined: Joined, options: ScoreOptions, several: bool
+) -> SetReport | None:
+    found = read_sets(joined.results, task, several)
+    if found is None:
+        return None
+    inside, abstain = found
+    return check_sets(
+        given.y_true,
+        inside[given.rows],
+        given.patients,
+        task.classes,
+        options.levels.get(task.name),
+        options.sampling,
+        y_pred=given.y_pred,
+        y_prob=given.y_prob,
+        abstain=None if abstain is None else abstain[given.rows],
+    )
+
+
+def _planning(report: TaskReport) -> tuple[Planning, ...]:
+    names = [n for n in _PLANNED if n in report.estimates]
+    found = []
+    for name in names:
+        e = report.estimates[name]
+        found.append(plan(name, e.value, e.low, e.high, e.clusters or report.patients))
+    return tuple(found)
 
 
 def _known(columns: Sequence[str], joined: Joined) -> Sequence[str]:

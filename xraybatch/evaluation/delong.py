@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from xraybatch.evaluation.difference import Difference, two_sided
 from xraybatch.evaluation.estimate import Estimate
 from xraybatch.evaluation.proportions import normal_quantile
-from xraybatch.evaluation.ranking import (
-    FEW_PATIENTS,
-    Components,
-    Part,
-    Ranking,
-)
+from xraybatch.evaluation.ranking import FEW_PATIENTS, Components, Part, Ranking, Shares
 
 DELONG = "paired DeLong"
 DELONG_CLUSTERED = "paired DeLong, clustered"
@@ -27,7 +22,7 @@ class Ranked:
 
     Parameters
     ----------
-    parts : sequence of Part
+    parts : iterable of Part
         One or more; one patient number means one patient in all of them.
 
     Attributes
@@ -36,59 +31,39 @@ class Ranked:
         None where any part has films on one side only; `reason` says which.
     reason : str or None
     n : int
-        Films of the largest part.
+        Films of the largest part looked at.
+    fewest : int
+        Patients with a positive or with a negative film, of the part where they are fewest.
+    smallest : str
+        That part's name.
+    is_clustered : bool
+        Whether a patient has several films in any part.
+    shares : Shares
+        Of no use where `fewest` is below 2.
     """
 
-    def __init__(self, parts: Sequence[Part]) -> None:
-        self.n = max(len(part.positive) for part in parts)
+    def __init__(self, parts: Iterable[Part]) -> None:
+        self.n, self.fewest, self.smallest = 0, 0, ""
         self.value: float | None = None
         self.reason: str | None = None
-        self._components: list[Components] = []
+        self.is_clustered = False
+        self.shares = Shares()
+        values: list[float] = []
         for part in parts:
-            if not part.positive.any():
-                self.reason = f"no film is of '{part.name}'"
+            self.n = max(self.n, len(part.positive))
+            if part.positive.all() or not part.positive.any():
+                which = "every" if part.positive.any() else "no"
+                self.reason = f"{which} film is of '{part.name}'"
                 return
-            if part.positive.all():
-                self.reason = f"every film is of '{part.name}'"
-                return
-        groups = 1 + max(int(part.patients.max()) for part in parts)
-        rankings = [Ranking(part.positive, part.scores) for part in parts]
-        self.value = sum(ranking.auc() for ranking in rankings) / len(rankings)
-        self._components = [
-            Components(ranking, part.patients, groups)
-            for ranking, part in zip(rankings, parts, strict=True)
-        ]
-        self._names = [part.name for part in parts]
-
-    def fewest(self) -> tuple[int, str]:
-        """The fewest patients on either side of any part, and that part's name."""
-        return min(
-            (min(c.with_positive, c.with_negative), name)
-            for c, name in zip(self._components, self._names, strict=True)
-        )
-
-    @property
-    def is_clustered(self) -> bool:
-        """Whether a patient has several films in any part."""
-        return any(c.patients < c.positives + c.negatives for c in self._components)
-
-    def covariance(self, other: Ranked) -> float:
-        """Covariance of two models' mean AUC on the same films; the variance with itself."""
-        total = sum(_covariance(a, b) for a in self._components for b in other._components)
-        return total / (len(self._components) * len(other._components))
-
-
-def _covariance(a: Components, b: Components) -> float:
-    """Covariance of two AUC whose films are of the same patients; the variance with itself."""
-
-    # S10 / P + S01 / Q + (S11 + S11') / PQ, the factors of two rankings by their geometric mean
-    def factor(m: int, n: int) -> float:
-        return float((m / (m - 1) * n / (n - 1)) ** 0.5)
-
-    s10 = factor(a.with_positive, b.with_positive) * (a.x @ b.x) / (a.positives * b.positives)
-    s01 = factor(a.with_negative, b.with_negative) * (a.y @ b.y) / (a.negatives * b.negatives)
-    s11 = a.x @ b.y / (a.positives * b.negatives) + a.y @ b.x / (a.negatives * b.positives)
-    return float(s10 + s01 + factor(a.patients, b.patients) * s11)
+            ranking = Ranking(part.positive, part.scores)
+            found = Components(ranking, part.patients, 1 + int(part.patients.max()))
+            if not values or found.fewest < self.fewest:
+                self.fewest, self.smallest = found.fewest, part.name
+            values.append(found.auc)
+            self.is_clustered |= found.patients < len(part.positive)
+            if self.fewest > 1:
+                self.shares.add(found)
+        self.value = sum(values) / len(values)
 
 
 def auc_difference(first: Ranked, other: Ranked, confidence: float = 0.95) -> Difference:
@@ -110,12 +85,11 @@ def auc_difference(first: Ranked, other: Ranked, confidence: float = 0.95) -> Di
     if first.value is None or other.value is None:
         return Difference.undefined(first.reason or other.reason or "", first.n)
     value = other.value - first.value
-    fewest, smallest = first.fewest()
-    if fewest < 2:
-        reason = FEW_PATIENTS.format(smallest)
+    if first.fewest < 2:
+        reason = FEW_PATIENTS.format(first.smallest)
         return Difference(Estimate(value, interval_reason=reason, n=first.n))
-    alone = first.covariance(first) + other.covariance(other)
-    variance = alone - 2 * first.covariance(other)
+    alone = first.shares.variance() + other.shares.variance()
+    variance = alone - 2 * first.shares.covariance(other.shares)
     if variance <= _ROUNDING * alone:
         reason = NO_VARIANCE if value else SAME_RANKING
         return Difference(Estimate(value, interval_reason=reason, n=first.n))
@@ -129,6 +103,7 @@ def auc_difference(first: Ranked, other: Ranked, confidence: float = 0.95) -> Di
         method=name,
         n=first.n,
         caution=PERFECT_ONE if {first.value, other.value} & {0.0, 1.0} else None,
+        clusters=first.fewest,
     )
     p = two_sided(value / error)
     return Difference(estimate, error, p, p, name)

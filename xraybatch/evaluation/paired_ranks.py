@@ -13,9 +13,9 @@ from xraybatch.evaluation.paired_bootstrap import as_large, difference_of, excha
 from xraybatch.evaluation.rank_bootstrap import (
     AVERAGE_PRECISION,
     NAMES,
+    RankValues,
     mean_sample,
     rank_samples,
-    rank_values,
 )
 from xraybatch.evaluation.ranking import Part
 
@@ -70,9 +70,11 @@ def rank_differences(first: RankedScores, other: RankedScores) -> dict[str, Diff
     at_least = np.zeros(len(names), np.int64)
     if groups > 1 and not np.isnan(observed).all():
         columns = [NAMES.index(name) for name in names]
+        pooled = [_pooled(a, b, groups) for a, b in zip(parts, other.parts, strict=True)]
         for exchanged in exchanges(groups, sampling):
-            pairs = zip(parts, other.parts, strict=True)
-            each = [_exchanged(a, b, exchanged)[:, columns] for a, b in pairs]
+            kept, gone = ~exchanged, exchanged
+            own, others = (np.concatenate(w, axis=1) for w in ((kept, gone), (gone, kept)))
+            each = [(of(others) - of(own))[:, columns] for of in pooled]
             at_least += as_large(np.mean(each, axis=0), observed).sum(axis=0)
     found = [
         difference_of(sample, int(times), n, sampling)
@@ -89,21 +91,15 @@ def _less(one: Sample, other: Sample) -> Sample:
     return Sample(one.point - other.point, one.drawn - other.drawn, left_out, one.times)
 
 
-def _exchanged(first: Part, other: Part, exchanged: NDArray[np.bool_]) -> NDArray[np.float64]:
+def _pooled(first: Part, other: Part, groups: int) -> RankValues:
     # every patient stands there twice, with the films of either model, of which one counts
-    groups = exchanged.shape[1]
     both = Part(
         np.concatenate([first.positive, other.positive]),
         np.concatenate([first.scores, other.scores]),
         np.concatenate([first.patients, other.patients + groups]),
         first.name,
     )
-    kept, gone = np.int64(1) - exchanged, exchanged.astype(np.int64)
-    values = [
-        rank_values(both, np.concatenate(weights, axis=1))
-        for weights in ((kept, gone), (gone, kept))
-    ]
-    return values[1] - values[0]
+    return RankValues(both, 2 * groups)
 
 
 def _ranks(scores: NDArray[Any]) -> NDArray[np.float64]:

@@ -54,7 +54,7 @@ def ovo_parts(
 ) -> Iterator[Part]:
     """Every ordered pair of classes as `ovo_auc` takes it, on the films of its two classes.
 
-    Each is made when it is looked at: all at once would be K - 1 copies of the table.
+    Each is made when it is looked at: all pairs at once would be K - 1 copies of the table.
     """
     for i, j in permutations(range(len(classes)), 2):
         some = np.flatnonzero((y_true == i) | (y_true == j))

@@ -33,6 +33,7 @@ NAMES = (
     *(f"specificity_at_sensitivity_{level}" for level in LEVELS),
     YOUDEN,
 )
+_BLOCK = 1 << 15  # thresholds whose numbers fit into a core's cache
 OPTIMISTIC = "at the best threshold for these very films, so better than on others"
 
 
@@ -135,23 +136,27 @@ def rank_samples(
     return tuple(found)
 
 
-def rank_values(part: Part, weights: NDArray[np.int64]) -> NDArray[np.float64]:
-    """`NAMES` of one part for given weights of its patients: ``(some, patients)`` → ``(some, …)``.
+class RankValues:
+    """`NAMES` of one part for any weights of its patients; its films are sorted once.
 
     Parameters
     ----------
     part : Part
-        Its patients are numbered without gaps.
-    weights : ndarray of int64, shape (some, patients)
-        How often each patient counts.
+        Its patients are numbered below `patients`.
+    patients : int
     """
-    ordered = _Sorted(part, np.arange(weights.shape[1]))
-    buffers = _Buffers([ordered], weights.shape[1])
-    found = np.empty((len(weights), len(NAMES)))
-    for row, drawn in zip(found, weights, strict=True):
-        buffers.weights[:] = drawn
-        ordered.values(buffers, row)
-    return found
+
+    def __init__(self, part: Part, patients: int) -> None:
+        self._ordered = _Sorted(part, np.arange(patients))
+        self._buffers = _Buffers([self._ordered], patients)
+
+    def __call__(self, weights: NDArray[Any]) -> NDArray[np.float64]:
+        """``(some, patients)``, how often each patient counts → ``(some, len(NAMES))``."""
+        found = np.empty((len(weights), len(NAMES)))
+        for row, drawn in zip(found, weights, strict=True):
+            self._buffers.weights[:] = drawn
+            self._ordered.values(self._buffers, row)
+        return found
 
 
 def mean_sample(samples: Sequence[Sample]) -> Sample:
@@ -215,15 +220,8 @@ class _Sorted:
         false = np.take(running, self.false, out=use.false[:thresholds], mode="clip")
         if self.tied:
             true = np.take(true, self.last, out=use.tied[:thresholds], mode="clip")
-            weights = use.positives[:thresholds]
-            weights[0] = true[0]
-            np.subtract(true[1:], true[:-1], out=weights[1:])
-        called = np.add(true, false, out=use.called[:thresholds])
-        called[: int(np.searchsorted(called, use.dtype(1)))] = 1  # before the first weight: 0 / 1
-        first, second = use.first[:thresholds], use.second[:thresholds]
-        np.divide(true, called, out=first)
-        np.multiply(first, weights, out=first)
-        row[0] = first.sum() / n_true
+        precision, youden = _over_thresholds(true, false, n_true, n_false, use.blocks)
+        row[0] = precision / n_true
         if n_false == 0:
             return
         for i, level in enumerate(LEVELS):
@@ -234,11 +232,7 @@ class _Sorted:
             least = use.dtype(-(-n_true * level // 100))
             reached = int(np.searchsorted(true, least))
             row[1 + len(LEVELS) + i] = (n_false - int(false[reached])) / n_false
-        # whole numbers below 2^53, so exact in any order
-        np.multiply(true, float(n_false), out=first)
-        np.multiply(false, float(n_true), out=second)
-        best = np.subtract(first, second, out=first).max()
-        row[-1] = max(0.0, float(best)) / (n_true * n_false)
+        row[-1] = youden / (n_true * n_false)
 
     def average_precision_without(self, patients: int) -> NDArray[np.float64] | None:
         """Average precision without each patient, as far as it can be had."""
@@ -262,8 +256,37 @@ class _Buffers:
         self.true = np.empty(positives, self.dtype)
         self.negatives = np.empty(negatives, self.dtype)
         self.running = np.zeros(negatives + 1, self.dtype)
-        self.tied, self.false, self.called = np.empty((3, thresholds), self.dtype)
-        self.first, self.second = np.empty((2, thresholds))
+        self.tied, self.false = np.empty((2, thresholds), self.dtype)
+        self.blocks = np.empty((4, min(_BLOCK, thresholds)))
+
+
+def _over_thresholds(
+    true: NDArray[Any], false: NDArray[Any], n_true: int, n_false: int, blocks: NDArray[np.float64]
+) -> tuple[float, float]:
+    """Sum of precision times rise of the true positives, and the most of ``TP Q − FP P``.
+
+    Block by block, so that what one step writes the next one finds in the cache.
+    """
+    total, most, before = 0.0, 0.0, 0.0
+    for start in range(0, len(true), _BLOCK):
+        end = min(start + _BLOCK, len(true))
+        tp, fp, called, risen = (block[: end - start] for block in blocks)
+        tp[:], fp[:] = true[start:end], false[start:end]
+        np.add(tp, fp, out=called)
+        if called[0] == 0:  # before the first weight: 0 / 0
+            np.maximum(called, 1, out=called)
+        np.divide(tp, called, out=called)
+        risen[0] = tp[0] - before
+        np.subtract(tp[1:], tp[:-1], out=risen[1:])
+        before = tp[-1]
+        np.multiply(called, risen, out=risen)
+        total += float(risen.sum())
+        # whole numbers below 2^53
+        np.multiply(tp, n_false, out=tp)
+        np.multiply(fp, n_true, out=fp)
+        np.subtract(tp, fp, out=tp)
+        most = max(most, float(tp.max()))
+    return total, most
 
 
 def _in_order(

@@ -151,7 +151,7 @@ def macro_auc(parts: Iterable[Part], confidence: float = 0.95) -> Estimate:
     """
     n, smallest = 0, (0, "")
     values: list[float] = []
-    shares = _Shares()
+    shares = Shares()
     for part in parts:
         n = max(n, len(part.positive))
         if not part.positive.any():
@@ -183,7 +183,7 @@ def clustered_variance(parts: Iterable[tuple[Ranking, NDArray[np.int64]]]) -> fl
 
     Each needs two or more patients with a positive and with a negative film. Not below 0.
     """
-    shares = _Shares()
+    shares = Shares()
     for ranking, patients in parts:
         shares.add(Components(ranking, patients, 1 + int(patients.max())))
     return shares.variance()
@@ -222,7 +222,7 @@ class Components:
         return min(self.with_positive, self.with_negative)
 
 
-class _Shares:
+class Shares:
     """What patients add to the variance of a mean AUC, summed up over its parts.
 
     S10 / P + S01 / Q + 2 S11 / PQ of one part; of two, the factors I / (I − 1) are their geometric
@@ -234,6 +234,8 @@ class _Shares:
         self.sums = np.zeros((4, 0))
 
     def add(self, part: Components) -> None:
+        """One more part, with two or more patients on either side."""
+
         def root(patients: int) -> float:
             return float((patients / (patients - 1)) ** 0.5)
 
@@ -249,10 +251,15 @@ class _Shares:
 
     def variance(self) -> float:
         """Of the mean; not below 0."""
+        return max(0.0, self.covariance(self))
+
+    def covariance(self, other: Shares) -> float:
+        """Of the means of two models on the same films."""
         s10, s01, x, y = self.sums
+        of_s10, of_s01, of_x, of_y = other.sums
         # not BLAS, whose threads would round by how many they are
-        total = float((s10 * s10 + s01 * s01 + 2 * x * y).sum())
-        return max(0.0, total / self.parts**2)
+        total = float((s10 * of_s10 + s01 * of_s01 + x * of_y + of_x * y).sum())
+        return total / (self.parts * other.parts)
 
 
 def roc_curves(

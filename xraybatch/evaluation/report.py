@@ -21,7 +21,9 @@ from xraybatch.evaluation.curves import (
 )
 from xraybatch.evaluation.estimate import Estimate
 from xraybatch.evaluation.operating_point import OperatingPoint
+from xraybatch.evaluation.planning import Planning
 from xraybatch.evaluation.readers import ReaderReport
+from xraybatch.evaluation.sets import SetReport
 from xraybatch.evaluation.slices import SliceReport
 
 SCHEMA_VERSION = "1.1"
@@ -130,6 +132,10 @@ class TaskReport:
         The main numbers without them; empty where there are none.
     slices : tuple of SliceReport
     readers : ReaderReport or None
+    sets : SetReport or None
+        None: the results have no sets of classes.
+    planning : tuple of Planning
+        Of the main numbers: how wide their intervals are, and patients for narrower ones.
     sentences : tuple of str
     """
 
@@ -156,6 +162,8 @@ class TaskReport:
     without_seen: Mapping[str, Estimate] = field(default_factory=dict)
     slices: tuple[SliceReport, ...] = ()
     readers: ReaderReport | None = None
+    sets: SetReport | None = None
+    planning: tuple[Planning, ...] = ()
     sentences: tuple[str, ...] = ()
 
 
@@ -189,6 +197,9 @@ class ModelFacts:
         That it was made from, all parts together.
     thresholds : mapping of str to str
         By task, where the thresholds behind its answers come from.
+    folds : int
+        Of a cross-validation, of which each film was answered by the model that had not seen it;
+        0: one model answered.
     distortion : str
         Why its probabilities are none, as far as its training says; empty where nothing does.
     """
@@ -201,6 +212,7 @@ class ModelFacts:
     films: int | None
     patients: int | None
     thresholds: Mapping[str, str]
+    folds: int = 0
     distortion: str = ""
 
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from xraybatch.evaluation.estimate import Estimate
 from xraybatch.evaluation.operating_point import OperatingPoint
+from xraybatch.evaluation.planning import Planning
 from xraybatch.evaluation.readers import MODEL, TRUTH, ReaderReport, mean_kappa
 from xraybatch.evaluation.report import TaskReport
+from xraybatch.evaluation.sets import SetReport
 from xraybatch.evaluation.slices import Slice, SliceReport
 from xraybatch.reports import words
 
@@ -62,6 +64,10 @@ def looks(task: TaskReport, *, narrow: bool) -> Iterator[Look]:
         yield _slices(column, narrow)
     if task.readers is not None:
         yield _readers(task.readers)
+    if task.sets is not None:
+        yield _sets(task.sets)
+    if not narrow and any(found.wanted for found in task.planning):
+        yield _planning(task.planning)
 
 
 def _unseen(task: TaskReport) -> Look:
@@ -120,6 +126,38 @@ def _slice(one: Slice, names: Sequence[str]) -> tuple[Cell, ...]:
         one.difference,
         words.p_value(one.adjusted),
     )
+
+
+def _sets(found: SetReport) -> Look:
+    stated = "" if found.level is None else f", stated {found.level:.4g}"
+    rows: list[tuple[Cell, ...]] = [
+        ("coverage" + stated, found.coverage),
+        *((f"coverage of {one.name}", one.coverage) for one in found.by_class),
+        ("classes in a set", found.mean_size),
+        *((f"sets of {size.size}", size.share) for size in found.sizes),
+        ("for a person", found.referred),
+        ("wrong among answered", found.error_answered),
+        ("wrong among those for a person", found.error_referred),
+        ("wrong, had all been answered", found.error_all),
+    ]
+    return Look("Sets of classes", ("", "share"), tuple(rows), found.sentences)
+
+
+def _planning(found: Sequence[Planning]) -> Look:
+    widths = [wanted.half_width for wanted in next(p.wanted for p in found if p.wanted)]
+    rows = tuple(
+        (
+            words.title(p.metric),
+            "–" if p.half_width is None else f"{p.half_width:.3f}",
+            f"{p.patients:,}",
+            *(f"{wanted.patients:,}" for wanted in p.wanted),
+        )
+        for p in found
+        if p.wanted
+    )
+    head = ("", "half width now", "patients now", *(f"for ±{width:g}" for width in widths))
+    said = f"Patients that narrower intervals need, {found[0].assumption}."
+    return Look("Sample size", head, rows, (said,))
 
 
 def _readers(found: ReaderReport) -> Look:

@@ -17,7 +17,7 @@ from xraybatch.reports import comparison as said
 from xraybatch.reports import pairs, sections, words
 from xraybatch.reports.console import bullets, films_table, heading, text
 
-_NAMES = 18  # columns that the names of numbers take: "Balanced accuracy"
+_NAMES = 18  # columns that the names of numbers take: "Balanced accuracy"; longer ones are folded
 _CELL = 15  # columns of "−0.010…+0.072" and its padding
 
 
@@ -102,8 +102,8 @@ def _print_tables(
 
 
 def _table(names: Sequence[str], rows: Iterable[tuple[str, Sequence[Text]]]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("", min_width=_NAMES, overflow="fold")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    table.add_column("", width=_NAMES, overflow="fold")
     for name in names:
         table.add_column(text(name), justify="right", min_width=_CELL - 2, overflow="fold")
     for title, cells in rows:

@@ -7,6 +7,7 @@ from typing import Any
 
 from xraybatch.evaluation.calibration import distortion
 from xraybatch.evaluation.report import ModelFacts
+from xraybatch.models.calibration_checks import ISOTONIC, PLATT
 
 
 def model_facts(record: Mapping[str, Any]) -> ModelFacts | None:
@@ -19,8 +20,9 @@ def model_facts(record: Mapping[str, Any]) -> ModelFacts | None:
         return None
     data = _mapping(card.get("data"))
     tasks = card.get("tasks")
+    folds = model.get("folds")
     return ModelFacts(
-        name=_text(card.get("name")) or _text(model.get("name")),
+        name=_text(model.get("name")) or _text(card.get("name")),
         seal=_text(model.get("seal")),
         created=_text(card.get("created")),
         split=_text(data.get("split")),
@@ -32,7 +34,8 @@ def model_facts(record: Mapping[str, Any]) -> ModelFacts | None:
             for task in (tasks if isinstance(tasks, list) else [])
             if isinstance(task, dict) and _text(task.get("name"))
         },
-        distortion=distortion(_mapping(card.get("probabilities"))),
+        folds=len(folds) if isinstance(folds, list) else 0,
+        distortion="" if _mended(tasks) else distortion(_mapping(card.get("probabilities"))),
     )
 
 
@@ -44,6 +47,24 @@ def task_thresholds(record: Mapping[str, Any]) -> dict[str, tuple[float, ...]]:
         bars = task.get("thresholds") if isinstance(task, dict) else None
         if isinstance(bars, list) and all(isinstance(bar, int | float) for bar in bars):
             found[_text(task.get("name"))] = tuple(map(float, bars))
+    return found
+
+
+def _mended(tasks: object) -> bool:
+    """Whether every task is calibrated by what can move all its probabilities up or down."""
+    entries = [_mapping(task) for task in tasks] if isinstance(tasks, list) else []
+    methods = [_mapping(entry.get("calibration")).get("method") for entry in entries]
+    return bool(methods) and all(method in (PLATT, ISOTONIC) for method in methods)
+
+
+def stated_coverage(record: Mapping[str, Any]) -> dict[str, float]:
+    """By task, the coverage that its sets of classes were fitted for; tasks without lack."""
+    found = {}
+    tasks = record.get("tasks")
+    for task in tasks if isinstance(tasks, list) else []:
+        level = _mapping(_mapping(task).get("conformal")).get("coverage")
+        if isinstance(level, float) and 0 < level < 1:
+            found[_text(task.get("name"))] = level
     return found
 
 

@@ -117,8 +117,13 @@ def pictures(task: TaskReport) -> Iterator[Picture]:
             "precision-recall",
             "",
             "Precision and recall",
-            "Precision against recall of every threshold; the dashed line is the prevalence, "
-            "which is the precision of calling every film positive.",
+            "Precision against recall of every threshold"
+            + (
+                "; the dashed line is the prevalence, which is the precision of calling every film "
+                "positive."
+                if len(found.precision_recall) <= plots.FEW
+                else "."
+            ),
             plots.precision_recall_of(found.precision_recall, f"{name}: precision and recall"),
             table,
             left,

@@ -27,6 +27,7 @@ COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 FAINT = "#999999"
 _DASHES = [[1, 0], [6, 3], [2, 2], [8, 2, 2, 2], [4, 4], [1, 3], [10, 4]]
 _VALIDATION = "val_"
+FEW = 4  # of more classes, lines for the prevalence of each would hide the curves
 SQUARE = 340
 
 
@@ -152,7 +153,7 @@ def roc_of(found: Sequence[RocCurve], title: str = "ROC curve") -> alt.LayerChar
 def precision_recall_of(
     found: Sequence[PrecisionRecallCurve], title: str = "Precision and recall"
 ) -> alt.LayerChart:
-    """Precision-recall curves of a report, as steps, with the prevalence of each class."""
+    """Precision-recall curves of a report, as steps; of `FEW` classes with their prevalence."""
     import altair as alt
 
     # the step that belongs to the highest score begins at recall 0
@@ -166,9 +167,8 @@ def precision_recall_of(
         ),
         title=heading(title if found else f"{title}: no class has films"),
     ).properties(width=SQUARE, height=SQUARE)
-    prevalence = chance.mark_rule(strokeDash=[3, 3], opacity=0.7).encode(
-        y=y, **({"color": series("class:N", names)} if found else {})
-    )
+    prevalence = chance.mark_rule(strokeDash=[3, 3], opacity=0.7 if 0 < len(found) <= FEW else 0)
+    prevalence = prevalence.encode(y=y, **({"color": series("class:N", names)} if found else {}))
     return _with_lines(prevalence, lines, "step-before", x, y)
 
 

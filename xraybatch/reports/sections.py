@@ -5,7 +5,7 @@ All text is plain; a medium escapes it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from xraybatch.evaluation.estimate import Estimate
@@ -13,6 +13,13 @@ from xraybatch.evaluation.report import ConfusionMatrix, Report, TaskReport
 from xraybatch.reports import words
 from xraybatch.reports.closer import looks
 from xraybatch.reports.families import families
+from xraybatch.reports.methods import (
+    GUIDELINES,
+    LEFT_TO_YOU,
+    checklist,
+    methods_paragraph,
+    references,
+)
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,9 @@ def sections(report: Report) -> Iterator[Section]:
     )
     closing = _bullets(tuple(words.closing(report)))
     yield Section("How it was made", (*closing, *((files,) if files.rows else ())))
+    yield Section("Methods, to paste", (methods_paragraph(report), *_bullets(references(report))))
+    items = Table(("checklist item", GUIDELINES, "answered in"), tuple(checklist(report)))
+    yield Section("Checklist", (items, LEFT_TO_YOU))
 
 
 def _task(task: TaskReport, report: Report) -> Iterator[Block]:
@@ -115,5 +125,5 @@ def _cell(estimate: Estimate) -> str:
     return words.value(estimate) + (f" ({words.interval(estimate)})" if known else "")
 
 
-def _bullets(sentences: tuple[str, ...]) -> tuple[Bullets, ...]:
-    return (Bullets(sentences),) if sentences else ()
+def _bullets(sentences: Sequence[str]) -> tuple[Bullets, ...]:
+    return (Bullets(tuple(sentences)),) if sentences else ()

@@ -61,6 +61,7 @@ FURTHER_COLUMNS = (
     "calibration_intercept", "ece",
 )  # fmt: skip
 UNRELIABLE = "*"
+_OF_FIRST = "of the first fold: "
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def confidence(report: Report) -> str:
 
 def join_rows(join: JoinReport) -> Iterator[tuple[str, str]]:
     """How the tables found each other, a name and a sentence part a row; what is 0 is left out."""
-    patients = f", {join.patients:,} patients" if join.patients is not None else ""
+    patients = f", {counted(join.patients, 'patient')}" if join.patients is not None else ""
     yield "matched", f"{films(join.matched)}{patients}"
     answered = join.matched - sum(join.failed.values())
     share = f" ({100 * answered / join.matched:.1f} %)" if join.matched else ""
@@ -152,9 +153,15 @@ def model_rows(model: ModelFacts | None) -> Iterator[tuple[str, str]]:
     if model.films:
         people = f" of {model.patients:,} patients" if model.patients else ", patients not known"
         yield "made from", f"{films(model.films)}{people}"
+    if model.folds:
+        yield (
+            "folds",
+            f"{model.folds}; each film answered by the model whose training left it out. Intervals "
+            "do not say how other trainings would differ",
+        )
     if model.split:
         tested = f"; {model.overlap}" if model.overlap else ""
-        yield "their split", f"{model.split}{tested}"
+        yield "their split", f"{_OF_FIRST * bool(model.folds)}{model.split}{tested}"
 
 
 def task_title(task: TaskReport) -> str:
@@ -165,7 +172,9 @@ def task_title(task: TaskReport) -> str:
 
 def task_films(task: TaskReport, report: Report) -> str:
     """What entered the numbers of a task and what did not, in one sentence."""
-    patients = f" of {task.patients:,} patients" if report.join.patients is not None else ""
+    patients = (
+        f" of {counted(task.patients, 'patient')}" if report.join.patients is not None else ""
+    )
     unit = report.settings.unit
     left = [
         f"{count:,} {why}"

@@ -12,6 +12,7 @@ from xraybatch.reports import words
 from xraybatch.reports.html_text import row, text
 from xraybatch.reports.sections import Block, Bullets, Table, Warned
 
+_SHORT = 50  # characters of what names the table below it
 _DIGEST = 64  # hexadecimal digits of a SHA-256
 _OTHER_SCALES = {
     "lr_positive", "lr_negative", "log_loss", "observed_expected", "calibration_slope",
@@ -34,12 +35,13 @@ def blocks_html(blocks: tuple[Block, ...], task: TaskReport | None = None) -> It
             yield '<div class="wide families">'
         for i, block in run:
             before = blocks[i - 1] if i else ""
+            after = blocks[i + 1] if i + 1 < len(blocks) else ""
             if _is_matrix(block, task):
                 yield _matrix(task, before if isinstance(before, str) else "")
-            elif isinstance(block, str) and _is_matrix(
-                blocks[i + 1] if i + 1 < len(blocks) else "", task
-            ):
+            elif isinstance(block, str) and _is_matrix(after, task):
                 pass  # the caption of the matrix
+            elif isinstance(block, str) and isinstance(after, Table) and _is_title(block):
+                yield f'<h4 class="named">{text(block.removesuffix("."))}</h4>'
             else:
                 yield _block(block, task)
         if is_family:
@@ -57,6 +59,10 @@ def _is_matrix(block: Block | None, task: TaskReport | None) -> bool:
     if task is None or task.confusion is None or not isinstance(block, Table):
         return False
     return block.head[1:-1] == task.confusion.classes
+
+
+def _is_title(sentence: str) -> bool:
+    return len(sentence) < _SHORT and ". " not in sentence
 
 
 def _is_numbers(block: Block, task: TaskReport | None) -> bool:

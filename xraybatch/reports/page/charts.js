@@ -71,10 +71,26 @@ function explorer(id, data) {
     }
   };
   slider.addEventListener("input", move);
-  choice?.addEventListener("change", move);
+  choice?.addEventListener("change", () => {
+    const name = data.classes[Number(choice.value)].name;
+    for (const chart of data.charts.filter((one) => one.of === name)) {
+      const folded = document.getElementById(chart.id).closest("details.of-class");
+      if (folded) folded.open = true;
+    }
+    move();
+  });
   move();
 }
 
+const folded = () => document.querySelectorAll("details.of-class:not([open])");
+let opened = [];
+addEventListener("beforeprint", () => {
+  opened = [...folded()];
+  for (const one of opened) one.open = true;
+});
+addEventListener("afterprint", () => {
+  for (const one of opened) one.open = false;
+});
 for (const [id, { spec }] of Object.entries(read("charts-data"))) {
   // the expressions of a chart are interpreted, never evaluated as code
   const made = await window.vegaEmbed(`#${id}`, spec, { renderer: "svg", actions: false, ast: true });

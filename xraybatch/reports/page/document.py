@@ -18,6 +18,8 @@ from xraybatch.reports.sections import Section, sections
 
 _RANKING = ("roc", "precision-recall")
 _OF_CLASS = ("reliability", "decision", "scores")
+_OPEN = 4  # of more classes, the pictures of each are folded
+_NO_SCRIPT = "Pictures need this page's script; the tables below them do not."
 _FILMS, _MADE = "Films", "How it was made"
 
 
@@ -53,11 +55,10 @@ def to_page(report: Report, wrong: Gallery | None = None) -> str:
             f"<title>{text(title)}</title>",
             f"<style>\n{resource('style.css')}</style>\n</head>\n<body>",
             f"<header><h1>{text(title)}</h1>",
-            f"<nav>{''.join(summary.contents(parts.titles))}</nav></header>\n<main>",
+            f"<nav>{parts.contents()}</nav></header>\n<main>",
             *parts.html,
             "</main>",
-            "<noscript><p>Pictures need this page's script; the tables below them do not.</p>"
-            "</noscript>",
+            f"<noscript><p>{_NO_SCRIPT}</p></noscript>",
             *parts.data,
             *map(script, codes),
             "</body>\n</html>\n",
@@ -80,6 +81,9 @@ class _Page:
         inner = "\n".join(html)
         self.html.append(f'<section id="{anchor}">\n<h2>{text(title)}</h2>\n{inner}\n</section>')
 
+    def contents(self) -> str:
+        return "".join(f'<a href="#{anchor}">{text(title)}</a>' for anchor, title in self.titles)
+
     def chart(self, name: str, picture: Picture) -> str:
         self.charts[name] = {"kind": picture.kind, "spec": specification(picture)}
         return figure(picture, name)
@@ -87,38 +91,38 @@ class _Page:
 
 def _parts(report: Report, wrong: Gallery | None) -> _Page:
     page = _Page()
-    found = list(sections(report))
-    titles = [words.task_title(task) for task in report.tasks]
-    # of a task is all from its own section up to the next one's, or to the end of them
-    by_task: dict[str, list[Section]] = {title: [] for title in titles}
-    before: list[Section] = []
-    joined: list[Section] = []
-    after: list[Section] = []
-    home = before
-    for section in found:
-        if section.title in by_task:
-            home = by_task[section.title]
-        elif section.title == _FILMS:
-            joined.append(section)
-            continue
-        elif section.title == _MADE:
-            home = after
-        home.append(section)
-    top = [f'<div class="top">{"".join(_inner(before))}']
+    found = _sorted(report)
+    top = [f'<div class="top">{"".join(_inner(found[""]))}']
     if wrong is not None and wrong.films:
         top.append(f'<p class="warned">{text(gallery.warning(wrong))}</p>')
     page.html += [*top, summary.result_html(report), "</div>"]
     page.section("films", _FILMS, iter([summary.flow_html(report)]))
-    for i, (task, title) in enumerate(zip(report.tasks, titles, strict=True)):
-        page.section(f"t{i}", title, _task(page, f"t{i}", task, by_task[title]))
+    for i, task in enumerate(report.tasks):
+        title = words.task_title(task)
+        page.section(f"t{i}", title, _task(page, f"t{i}", task, found[title]))
     if wrong is not None:
         page.section("gallery", "Worst mistakes", iter([gallery.gallery_html(wrong)]))
         page.data.append(json_data("gallery-data", gallery.gallery_data(wrong)))
-    page.section("join", "Join report", _inner(joined))
-    page.section("made", _MADE, _inner(after))
+    page.section("join", "Join report", _inner(found[_FILMS]))
+    page.section("made", _MADE, _inner(found[_MADE]))
     page.data.append(json_data("charts-data", page.charts))
     page.data.append(json_data("explorers-data", page.explorers))
     return page
+
+
+def _sorted(report: Report) -> dict[str, list[Section]]:
+    """The report's sections by the part of the page that they stand in; at the top: ``""``."""
+    parts: dict[str, list[Section]] = {"": [], _FILMS: [], _MADE: []}
+    parts |= {words.task_title(task): [] for task in report.tasks}
+    home = ""
+    for section in sections(report):
+        if section.title == _FILMS:
+            parts[_FILMS].append(section)
+            continue
+        # a section with a title of its own belongs to the task, or the end, that it follows
+        home = section.title if section.title in parts else home
+        parts[home].append(section)
+    return parts
 
 
 def _inner(found: list[Section], task: TaskReport | None = None) -> Iterator[str]:
@@ -133,31 +137,33 @@ def _inner(found: list[Section], task: TaskReport | None = None) -> Iterator[str
 def _task(page: _Page, name: str, task: TaskReport, found: list[Section]) -> Iterator[str]:
     yield f'<div class="headline">{"".join(_inner(found, task))}</div>'
     # the matrix stands among the tables, with its shares
-    drawn = [picture for picture in pictures(task) if picture.kind != "confusion"]
-    curves = curves_of(task)
-    numbered = {id(picture): f"{name}-{i}" for i, picture in enumerate(drawn)}
-    ranking = [page.chart(numbered[id(p)], p) for p in drawn if p.kind in _RANKING]
-    if curves.explorer:
-        panel = explorer.explorer_html(curves.explorer, f"{name}-explorer", task.operating_points)
-        ranking.append(panel)
+    shown = (picture for picture in pictures(task) if picture.kind != "confusion")
+    drawn = {f"{name}-{i}": picture for i, picture in enumerate(shown)}
+
+    def figures(*kinds: str, of: str | None = None) -> str:
+        wanted = ((i, p) for i, p in drawn.items() if p.kind in kinds and of in (None, p.of))
+        return "".join(page.chart(i, picture) for i, picture in wanted)
+
+    ranking = figures(*_RANKING)
+    if counts := curves_of(task).explorer:
+        ranking += explorer.explorer_html(counts, f"{name}-explorer", task.operating_points)
         page.explorers[f"{name}-explorer"] = {
-            "classes": explorer.explorer_data(curves.explorer),
+            "classes": explorer.explorer_data(counts),
             "charts": [
-                {"id": numbered[id(p)], "kind": p.kind, "of": p.of}
-                for p in drawn
-                if p.kind in MOVING
+                {"id": i, "kind": p.kind, "of": p.of} for i, p in drawn.items() if p.kind in MOVING
             ],
         }
     if ranking:
-        yield f'<h3>Ranking and thresholds</h3><div class="row">{"".join(ranking)}</div>'
-    if several := [page.chart(numbered[id(p)], p) for p in drawn if p.kind == "classes"]:
-        yield f'<div class="row">{"".join(several)}</div>'
-    names = list(dict.fromkeys(p.of for p in drawn if p.kind in _OF_CLASS))
+        yield f'<h3>Ranking and thresholds</h3><div class="row">{ranking}</div>'
+    yield figures("classes")
+    names = list(dict.fromkeys(p.of for p in drawn.values() if p.kind in _OF_CLASS))
     for of in names:
-        title = f"Probabilities of {of}"
-        mine = "".join(
-            page.chart(numbered[id(p)], p) for p in drawn if p.of == of and p.kind in _OF_CLASS
-        )
-        yield f'<h3>{text(title)}</h3><div class="row">{mine}</div>'
-    if parts := [page.chart(numbered[id(p)], p) for p in drawn if p.kind == "slices"]:
-        yield f'<h3>Slices</h3><div class="row wide-figures">{"".join(parts)}</div>'
+        title = f"<h3>{text(f'Probabilities of {of}')}</h3>"
+        row = f'<div class="row">{figures(*_OF_CLASS, of=of)}</div>'
+        if len(names) <= _OPEN:
+            yield title + row
+        else:
+            is_open = " open" if of == names[0] else ""
+            yield f'<details class="of-class"{is_open}><summary>{title}</summary>{row}</details>'
+    if parts := figures("slices"):
+        yield f'<h3>Slices</h3><div class="row wide-figures">{parts}</div>'

@@ -15,6 +15,7 @@ _VARIABLES = {
     **{colour.lower(): f"var(--series-{i})" for i, colour in enumerate(plots.COLOURS)},
     plots.FAINT.lower(): "var(--faint)",
 }
+_LEGEND = {"labelColor": "var(--ink)", "labelFontSize": 12, "labelLimit": 240}
 _CONFIG = {
     "background": None,
     "font": "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif",
@@ -29,8 +30,7 @@ _CONFIG = {
         "labelFontSize": 11,
         "titleFontSize": 12,
     },
-    "legend": {"labelColor": "var(--ink)", "labelFontSize": 12, "labelLimit": 240},
-    "legend_below": {"orient": "bottom", "columns": 3},
+    "legend": _LEGEND,
     "view": {"stroke": "var(--line)"},
     "title": {"color": "var(--muted)"},
     "text": {"color": "var(--ink)"},
@@ -56,13 +56,15 @@ def figure(picture: Picture, name: str) -> str:
 
 def specification(picture: Picture) -> dict[str, Any]:
     """The chart as Vega-Lite in the page's colours, with the mark that the slider moves."""
-    spec: dict[str, Any] = _themed(picture.chart.to_dict(format="vega-lite"))
+    spec: dict[str, Any] = _themed(picture.chart.to_dict(validate=False, format="vega-lite"))
     _without_titles(spec)
     spec.pop("background", None)  # the page's own, light or dark
     spec.pop("$schema", None)  # an address, though nobody would go there
-    config = {key: value for key, value in _CONFIG.items() if key != "legend_below"}
+    config = dict(_CONFIG)
     if picture.kind in ("roc", "precision-recall"):
-        config["legend"] = {**_CONFIG["legend"], **_CONFIG["legend_below"]}  # type: ignore[dict-item]
+        longest = max(len(row[0]) for row in picture.table.rows)
+        below = {"orient": "bottom", "columns": 3 if longest <= 13 else 2 if longest <= 22 else 1}
+        config["legend"] = {**_LEGEND, **below}
     moving = MOVING.get(picture.kind)
     if moving:
         for part in spec.get("vconcat", [spec]):

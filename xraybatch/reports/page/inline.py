@@ -48,4 +48,5 @@ def script(code: str) -> str:
 def policy(scripts: list[str]) -> str:
     """The content policy of a page that runs just these scripts."""
     digests = (base64.b64encode(sha256(code.encode()).digest()).decode() for code in scripts)
-    return _POLICY.format(scripts=" ".join(f"'sha256-{digest}'" for digest in digests))
+    allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
+    return _POLICY.format(scripts=allowed or "'none'")

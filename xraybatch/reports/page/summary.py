@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from xraybatch.evaluation.report import Report, TaskReport
 from xraybatch.reports import words
 from xraybatch.reports.html_text import text
@@ -29,12 +27,14 @@ def flow_html(report: Report) -> str:
     one = report.tasks[0] if len(report.tasks) == 1 else None
     out = [(one.unlabelled, "without a label")] if one else []
     steps.append(_step("with an answer", answered, out))
+    scored = ""
     for task in report.tasks:
         whose = "" if one else f" for {task.task}"
         of = f" of {_patients(task.patients)}" if join.patients is not None else ""
-        steps.append(_step(f"scored{whose}{of}", task.films, []))
+        scored += f"<p><b>{task.films:,}</b> {text(f'scored{whose}{of}')}</p>"
+    steps.append(f"<li><div>{scored}</div></li>")
     labels = (
-        f'<p class="aside">The labels have {join.labels_films:,} rows'
+        f'<p class="aside">The labels have {words.counted(join.labels_films, "row")}'
         + (
             f", {join.only_in_labels:,} of them not in the results"
             if join.only_in_labels
@@ -81,9 +81,3 @@ def _left_out(count: int, why: str) -> str:
 
 def _patients(count: int) -> str:
     return words.counted(count, "patient")
-
-
-def contents(titles: list[tuple[str, str]]) -> Iterator[str]:
-    """Links to the parts of the page: anchor and title of each."""
-    for anchor, title in titles:
-        yield f'<a href="#{anchor}">{text(title)}</a>'
