@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 
 from PIL import Image
-from reading_example import scored
+from reading_example import report
 from rich.console import Console
 from rich.terminal_theme import MONOKAI
 
@@ -33,6 +33,7 @@ from xraybatch_samples import write
 HERE = Path(__file__).parent
 PICTURES = HERE / "pictures"
 READING = HERE / "reading-a-report.md"
+PROLOGUE = "import cog, reading_example as e"
 WIDTH = 96
 _PAGE = {"width": 1200, "height": 1000}
 
@@ -41,9 +42,8 @@ def main() -> None:
     """Draw everything again."""
     draw_console()
     with tempfile.TemporaryDirectory() as folder:
-        report = scored(Path(folder))
-        draw_report(report, Path(folder) / "plots", PICTURES)
-        photograph(to_page(report), Path(folder) / "score.html", PICTURES / "page.png")
+        draw_report(report(), Path(folder) / "plots", PICTURES)
+        photograph(to_page(report()), Path(folder) / "score.html", PICTURES / "page.png")
     fill(READING)
     for picture in sorted(PICTURES.iterdir()):
         sys.stdout.write(f"{picture.stat().st_size / 1000:6.0f} kB  {picture.name}\n")
@@ -66,10 +66,10 @@ def draw_console() -> None:
     (HERE / "score.svg").write_text(svg, encoding="utf-8")
 
 
-def draw_report(report: Report, plots: Path, pictures: Path) -> None:
+def draw_report(shown: Report, plots: Path, pictures: Path) -> None:
     """Every picture of a report, named by its kind."""
     pictures.mkdir(exist_ok=True)
-    for file in save_plots(report, plots):
+    for file in save_plots(shown, plots):
         if file.suffix == ".png":
             kind = file.stem.removeprefix("label-").partition("-1-")[0]
             (pictures / f"{kind}.png").write_bytes(smaller(file.read_bytes()))
@@ -88,10 +88,10 @@ def photograph(html: str, page: Path, out: Path) -> None:
         # the sandbox of Chromium does not run as root
         flags = ["--no-sandbox"] if os.geteuid() == 0 else []
         browser = driver.chromium.launch(executable_path=chromium, args=flags)
-        shown = browser.new_page(viewport=_PAGE, color_scheme="light")
-        shown.goto(page.as_uri())
-        shown.wait_for_selector("html[data-drawn]", timeout=60_000)
-        out.write_bytes(smaller(shown.screenshot()))
+        tab = browser.new_page(viewport=_PAGE, color_scheme="light")
+        tab.goto(page.as_uri())
+        tab.wait_for_selector("html[data-drawn]", timeout=60_000)
+        out.write_bytes(smaller(tab.screenshot()))
         browser.close()
 
 
@@ -108,7 +108,7 @@ def fill(document: Path) -> None:
     """Write the tables of a document again, by cog."""
     from cogapp import Cog
 
-    if Cog().main(["cog", "-r", "-I", str(HERE), str(document)]):
+    if Cog().main(["cog", "-r", "-p", PROLOGUE, str(document)]):
         raise SystemExit(f"cog failed on {document}")
 
 

@@ -8,7 +8,10 @@ that were seen in training, thresholds chosen on other films, probabilities that
 from __future__ import annotations
 
 import json
+import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +20,15 @@ import pandas as pd
 from xraybatch.core.files import sha256_of
 from xraybatch.evaluation.report import Report
 from xraybatch.prediction.record import record_path
+from xraybatch.reports.markdown import escape
+from xraybatch.reports.methods import methods_paragraph
 from xraybatch.reports.scoring import read_labels, read_results, score_options, score_tables
+from xraybatch.reports.sections import Table, sections
 
 COMMAND = (
-    "xraybatch score results.csv labels.csv --slice site --reader senior --reader junior "
-    "--threshold-from val.csv --threshold-labels val-labels.csv --threshold 'sensitivity>=0.95'"
+    "xraybatch score results.csv labels.csv --slice site --reader senior --reader junior",
+    "--threshold-from val.csv --threshold-labels val-labels.csv --threshold 'sensitivity>=0.95'",
+    "--prevalence 0.05 --report score.html --report score.md --plots plots",
 )
 CLASSES = ("normal", "fractured")
 _SITES = ("north", "south", "island")
@@ -38,6 +45,46 @@ class Films:
     sites: list[str]
     fractured: np.ndarray
     probability: np.ndarray
+
+
+def command() -> str:
+    """What a person would type, as a block of code."""
+    return "```console\n$ " + " \\\n      ".join(COMMAND) + "\n```"
+
+
+def table(*names: str, columns: Sequence[int] = (), under: str = "") -> str:
+    """Rows of a table of the report as Markdown, in the order in which they are named.
+
+    Parameters
+    ----------
+    *names : str
+        First cells; of the first table that has all of them.
+    columns : sequence of int
+        Which of the columns; all by default.
+    under : str
+        A column that the table must have.
+    """
+    blocks = [block for part in sections(report()) for block in part.blocks]
+    for found in (block for block in blocks if isinstance(block, Table)):
+        rows = {row[0]: row for row in found.rows}
+        if set(names) <= set(rows) and (not under or under in found.head):
+            kept = columns or range(len(found.head))
+            shown = [[row[i] for i in kept] for row in (found.head, *map(rows.__getitem__, names))]
+            lines = ["| " + " | ".join(map(escape, cells)) + " |" for cells in shown]
+            return "\n".join([lines[0], "|---" * len(shown[0]) + "|", *lines[1:]])
+    raise ValueError(f"no table of the report has {names}")
+
+
+def methods() -> str:
+    """The paragraph to paste; versions are left out, they are those of the day."""
+    return "> " + escape(methods_paragraph(report()).partition(" Software:")[0])
+
+
+@cache
+def report() -> Report:
+    """The report."""
+    with tempfile.TemporaryDirectory() as folder:
+        return scored(Path(folder))
 
 
 def scored(folder: Path) -> Report:
@@ -65,6 +112,7 @@ def scored(folder: Path) -> Report:
             slices=("site",),
             readers=("senior", "junior"),
             thresholds=("sensitivity>=0.95",),
+            prevalence=0.05,
         ),
         chosen_on=(read_results(folder / "val.csv"), read_labels(folder / "val-labels.csv")),
     )
