@@ -113,7 +113,17 @@ def test_with_a_key_no_name_is_in_any_file(tables, tmp_path, monkeypatch):
     with zipfile.ZipFile(capsule) as archive:
         for name in archive.namelist():
             text = archive.read(name).decode()
-            for word in ("Mrs", "Abel", "abel_1", "abel_2", "Zorn", "ä b", "films/", "st 1", "/home"):
+            for word in (
+                "Mrs",
+                "Abel",
+                "abel_1",
+                "abel_2",
+                "Zorn",
+                "ä b",
+                "films/",
+                "st 1",
+                "/home",
+            ):
                 assert word not in text, (name, word)
         hashed = json.loads(archive.read("report.json"))["tasks"]
         table = archive.read("results.csv").decode().splitlines()

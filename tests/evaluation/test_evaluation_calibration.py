@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import warnings
 
 import numpy as np
@@ -260,34 +259,6 @@ def test_one_patient_who_decides_has_no_jackknife(monkeypatch):
     assert found["brier"].method == JACKKNIFE
     same = calibration(positive, np.full(4, 0.5), np.arange(4), "sick", QUICK)
     assert same["brier"].interval_reason == NO_VARIATION
-
-
-def test_published_values(shared_data):
-    folder = shared_data / "statistics"
-    with (folder / "dca_binary.csv").open(newline="") as file:
-        table = list(csv.DictReader(file))
-    with (folder / "expected.csv").open(newline="") as file:
-        expected = {
-            row["quantity"]: float(row["value"])
-            for row in csv.DictReader(file)
-            if row["data"] == "dca_binary.csv"
-        }
-    positive = np.array([row["cancer"] == "1" for row in table])
-    p = np.array([float(row["cancerpredmarker"]) for row in table])
-    found = calibration(positive, p, np.arange(len(p)), "cancer", Sampling())
-    assert found["brier"].value == pytest.approx(expected["Brier cancerpredmarker"], abs=1e-14)
-    assert found["log_loss"].value == pytest.approx(expected["log loss"], abs=1e-14)
-    for name, title, error in (
-        (LINE[0], "calibration slope (in-sample logistic fit, so 1)", "SE of slope"),
-        (
-            LINE[1],
-            "calibration intercept (offset), so 0",
-            "SE of intercept with slope fixed at 1",
-        ),
-    ):
-        assert found[name].value == pytest.approx(expected[title], abs=5e-8)
-        half = (found[name].high - found[name].low) / 2
-        assert half / norm.ppf(0.975) == pytest.approx(expected[error], abs=5e-9)
 
 
 # ── all classes together ───────────────────────────────────────────────────────────────────────

@@ -1,4 +1,4 @@
-"""Conformal levels by hand, by numpy, and by simulation; what sets did, counted."""
+"""Conformal levels by hand and by numpy; what sets did, counted."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from xraybatch.evaluation.conformal import coverage_spread, fit_levels, patient_
 from xraybatch.evaluation.proportions import proportion
 from xraybatch.evaluation.set_columns import read_sets
 from xraybatch.evaluation.sets import check_sets
-from xraybatch.models.calibration import abstains, nonconformity, sets, within
+from xraybatch.models.calibration import abstains, sets, within
 from xraybatch.models.card import TaskCard
 from xraybatch.prediction.rows import Columns, Row
 
@@ -109,74 +109,6 @@ def test_the_spread_is_the_beta_distributions(n, coverage):
     outside = math.floor(round((1 - coverage) * (n + 1), 9))
     expected = beta.ppf([0.025, 0.975], n + 1 - outside, outside)
     assert coverage_spread(n, coverage) == pytest.approx(tuple(expected), rel=1e-9)
-
-
-# ── coverage by simulation ─────────────────────────────────────────────────────────────────────
-
-
-def patients_of_a_hospital(rng, count):
-    """Films of `count` patients: harder patients have fewer films, and films of one are alike."""
-    hardness = rng.normal(size=count)
-    sizes = np.clip(np.rint(3 - 1.3 * hardness + rng.normal(size=count)), 1, 8).astype(int)
-    patient = np.repeat(np.arange(count), sizes)
-    n = len(patient)
-    y = rng.integers(0, 3, count)[patient]
-    logits = rng.normal(size=(n, 3)) * 0.8 + rng.normal(size=(count, 3))[patient] * 0.6
-    logits[np.arange(n), y] += 1.6 - 1.2 * hardness[patient]
-    return y, softmax(1.8 * logits, axis=1).astype(np.float32), patient
-
-
-def simulated(replicates, count, coverage, score, *, by_class=False, seed=0):
-    """Mean coverage of one film, drawn at random, of each of many new patients; and pooled rows."""
-    rng = np.random.default_rng(seed)
-    y_new, p_new, patient_new = patients_of_a_hospital(rng, 4000)
-    weight = 1 / np.bincount(patient_new)[patient_new]
-    found, pooled, classes = [], [], []
-    for _ in range(replicates):
-        y, p, patient = patients_of_a_hospital(rng, count)
-        levels = fit_levels(
-            y, p, patient, CLASSES, coverage=coverage, score=score, by_class=by_class
-        )
-        inside = within(p_new, score, [level.level for level in levels])
-        hit = inside[np.arange(len(y_new)), y_new]
-        found.append(np.average(hit, weights=weight))
-        classes.append([np.average(hit[y_new == k], weights=weight[y_new == k]) for k in range(3)])
-        own = np.sort(nonconformity(p, score)[np.arange(len(y)), y])
-        at = math.ceil(coverage * (len(y) + 1)) - 1
-        strange = nonconformity(p_new, score)[np.arange(len(y_new)), y_new]
-        pooled.append(np.average(strange <= own[min(at, len(own) - 1)], weights=weight))
-    return np.mean(found), np.mean(classes, axis=0), np.mean(pooled)
-
-
-@pytest.mark.parametrize("score", ["lac", "aps"])
-def test_new_patients_are_covered_as_stated_and_pooled_rows_would_not(score):
-    ours, _, pooled = simulated(300, 50, 0.9, score)
-    assert 0.89 < ours < 0.925  # two standard errors of 0.3 % below
-    assert pooled < ours - 0.01
-
-
-def test_each_class_is_covered_as_stated():
-    _, by_class, _ = simulated(150, 120, 0.9, "lac", by_class=True, seed=1)
-    assert (by_class > 0.885).all()
-    assert (by_class < 0.94).all()
-
-
-@pytest.mark.soak
-@pytest.mark.parametrize("score", ["lac", "aps"])
-@pytest.mark.parametrize(("count", "coverage"), [(20, 0.9), (50, 0.9), (200, 0.9), (200, 0.8)])
-def test_coverage_over_many_tables(count, coverage, score):
-    ours, _, pooled = simulated(2000, count, coverage, score, seed=2)
-    assert coverage - 0.005 < ours < coverage + 1 / (count + 1) + 0.01
-    assert pooled < ours
-    print(f"{score} G={count} stated {coverage}: by patient {ours:.4f}, rows pooled {pooled:.4f}")
-
-
-@pytest.mark.soak
-@pytest.mark.parametrize("count", [60, 200])
-def test_coverage_of_each_class_over_many_tables(count):
-    _, by_class, _ = simulated(1000, count, 0.9, "lac", by_class=True, seed=3)
-    assert (by_class > 0.893).all()
-    print(f"G={count}: {by_class}")
 
 
 # ── what sets did ──────────────────────────────────────────────────────────────────────────────

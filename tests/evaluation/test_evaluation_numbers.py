@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import warnings
 
 import numpy as np
@@ -233,59 +232,6 @@ def test_mean_placement_of_either_side_is_the_auc(rows):
     placed = ranking.placements()
     assert placed[positive].mean() == pytest.approx(ranking.auc(), abs=1e-12)
     assert placed[~positive].mean() == pytest.approx(ranking.auc(), abs=1e-12)
-
-
-def _table(shared_data, name):
-    with (shared_data / "statistics" / name).open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-@pytest.fixture
-def expected(shared_data):
-    rows = _table(shared_data, "expected.csv")
-    return {(row["data"], row["quantity"]): row["value"] for row in rows}
-
-
-@pytest.mark.parametrize("marker", ["wfns", "ndka", "s100b"])
-def test_published_auc_and_delong_variance(shared_data, expected, marker):
-    rows = _table(shared_data, "asah.csv")
-    positive = np.array([row["outcome"] == "Poor" for row in rows])
-    ranking = Ranking(positive, np.array([float(row[marker]) for row in rows]))
-    name = {"s100b": "auc s100b"}.get(marker, f"auc {marker} (positive=Poor)")
-    assert ranking.auc() == pytest.approx(float(expected["asah.csv", name]), abs=1e-14)
-    variance = clustered_variance([(ranking, np.arange(len(rows)))])
-    published = float(expected["asah.csv", f"DeLong variance {marker}"])
-    assert variance == pytest.approx(published, abs=1e-14)
-    if marker == "ndka":
-        low = ranking.auc() - norm.ppf(0.975) * variance**0.5
-        published = float(expected["asah.csv", "DeLong 95% CI ndka lower"])
-        assert low == pytest.approx(published, abs=1e-12)
-
-
-@pytest.mark.parametrize("reader", ["reader1", "reader2"])
-def test_published_obuchowski_example(shared_data, expected, reader):
-    name = "obuchowski1997_mra.csv"
-    rows = _table(shared_data, name)
-    positive = np.array([row["stenosis"] == "1" for row in rows])
-    patients = np.unique([row["patient"] for row in rows], return_inverse=True)[1]
-    ranking = Ranking(positive, np.array([float(row[reader]) for row in rows]))
-    parts = Components(ranking, patients, patients.max() + 1)
-    s10 = parts.with_positive / ((parts.with_positive - 1) * parts.positives) * parts.x @ parts.x
-    s01 = parts.with_negative / ((parts.with_negative - 1) * parts.negatives) * parts.y @ parts.y
-    s11 = parts.patients / (parts.patients - 1) * parts.x @ parts.y
-    for word, value in (("S10", s10), ("S01", s01), ("S11", s11)):
-        assert value == pytest.approx(float(expected[name, f"{word} {reader}"]), abs=5e-11)
-    assert ranking.auc() == pytest.approx(float(expected[name, f"auc {reader}"]), abs=5e-5)
-    error = clustered_variance([(ranking, patients)]) ** 0.5
-    assert error == pytest.approx(float(expected[name, f"se {reader}"]), abs=5e-5)
-
-
-def test_auc_of_the_decision_curve_data(shared_data, expected):
-    rows = _table(shared_data, "dca_binary.csv")
-    positive = np.array([row["cancer"] == "1" for row in rows])
-    score = np.array([float(row["cancerpredmarker"]) for row in rows])
-    published = float(expected["dca_binary.csv", "auc"])
-    assert Ranking(positive, score).auc() == pytest.approx(published, abs=1e-14)
 
 
 def test_variance_of_a_macro_auc_is_that_of_the_bootstrap():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -25,34 +23,6 @@ from xraybatch.evaluation.planning import (
 )
 from xraybatch.evaluation.proportions import wilson
 from xraybatch.evaluation.ranking import Part, auc
-
-
-def test_published_power_of_two_auc(shared_data):
-    """pROC takes the variance without a difference to be twice the first curve's, less the rest."""
-
-    def read(name):
-        with (shared_data / "statistics" / name).open(newline="") as file:
-            return list(csv.DictReader(file))
-
-    # "controls for the same" stands there twice: the last one is that of two curves
-    told = [r for r in read("expected.csv") if r["data"] == "asah.csv"]
-    expected = {r["quantity"]: float(r["value"]) for r in told}
-    rows = read("asah.csv")
-    positive = np.array([row["outcome"] == "Poor" for row in rows])
-    ndka, wfns = (
-        Ranked([Part(positive, np.array([float(r[k]) for r in rows]), np.arange(len(rows)), "")])
-        for k in ("ndka", "wfns")
-    )
-    found = auc_difference(ndka, wfns)
-    without = (2 * ndka.shares.variance() - 2 * ndka.shares.covariance(wfns.shares)) ** 0.5
-    observed, error = found.estimate.value, found.standard_error
-    published = expected["power 2 paired ROC ndka,wfns DeLong"]
-    assert power_apart(observed, error, 0.95, without) == pytest.approx(published, abs=5e-8)
-    # of 41 cases and 72 controls here
-    cases = patients_apart(observed, error, 41, 0.9, 0.95, without)
-    controls = patients_apart(observed, error, 72, 0.9, 0.95, without)
-    assert cases == pytest.approx(expected["cases for power 0.9, 2 paired ROC DeLong"], abs=5e-6)
-    assert controls == pytest.approx(expected["controls for the same"], abs=5e-5)
 
 
 @settings(max_examples=50, deadline=None)

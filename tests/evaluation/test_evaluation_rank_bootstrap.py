@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import warnings
 
 import numpy as np
@@ -198,40 +197,3 @@ def test_a_patient_with_many_films_overflows_nothing_and_warns_nowhere():
     assert found["average_precision"].value == pytest.approx(
         average_precision_score(part.positive, part.scores), abs=1e-12
     )
-
-
-@pytest.fixture
-def statistics(shared_data):
-    def read(name):
-        with (shared_data / "statistics" / name).open(newline="") as file:
-            return list(csv.DictReader(file))
-
-    return read
-
-
-def test_published_average_precision_and_youden(statistics):
-    expected = {
-        (r["data"], r["quantity"]): float(r["value"])
-        for r in statistics("expected.csv")
-        if r["data"] in ("asah.csv", "dca_binary.csv")
-    }
-    rows = statistics("dca_binary.csv")
-    part = Part(
-        np.array([row["cancer"] == "1" for row in rows]),
-        np.array([float(row["cancerpredmarker"]) for row in rows]),
-        np.arange(len(rows)),
-        "cancer",
-    )
-    found = rank_estimates([part], FEW).parts[0]["average_precision"]
-    published = expected["dca_binary.csv", "average precision"]
-    assert found.value == pytest.approx(published, abs=1e-14)
-    rows = statistics("asah.csv")
-    part = Part(
-        np.array([row["outcome"] == "Poor" for row in rows]),
-        np.array([float(row["s100b"]) for row in rows]),
-        np.arange(len(rows)),
-        "poor",
-    )
-    best = sum(expected["asah.csv", f"s100b at best: {n}"] for n in ("specificity", "sensitivity"))
-    youden = rank_estimates([part], FEW).parts[0]["youden_j"]
-    assert youden.value == pytest.approx(best - 1, abs=1e-14)

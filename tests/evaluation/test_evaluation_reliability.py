@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from fractions import Fraction
 
 import numpy as np
@@ -16,8 +15,6 @@ from xraybatch.evaluation.classification import NO_FILMS
 from xraybatch.evaluation.proportions import ONE_PATIENT, proportion
 from xraybatch.evaluation.reliability import (
     NO_INTERVAL,
-    _Binned,
-    _equal_width,
     calibration_errors,
     reliability_curve,
     top_label,
@@ -89,32 +86,6 @@ def test_perfect_probabilities_have_a_debiased_error_near_zero():
     # within a bin probabilities differ too: a spread of 0.1 leaves 0.1² / 12 / 20 of chance
     assert abs(np.mean(debiased) + 0.01 / 12 / 20) < 3 * error
     assert np.mean([found["ece"].value for found in values]) > 0.05  # what is corrected
-
-
-def test_published_values(shared_data):
-    folder = shared_data / "statistics"
-    with (folder / "dca_binary.csv").open(newline="") as file:
-        table = list(csv.DictReader(file))
-    with (folder / "expected.csv").open(newline="") as file:
-        expected = {
-            row["quantity"]: float(row["value"])
-            for row in csv.DictReader(file)
-            if row["data"] == "dca_binary.csv"
-        }
-    positive = np.array([row["cancer"] == "1" for row in table])
-    p = np.array([float(row["cancerpredmarker"]) for row in table])
-    found = calibration_errors(positive, p)
-    for name, title in (
-        ("ece", "ECE 10 equal-width bins"),
-        ("ece_equal_mass", "ECE 10 equal-mass bins"),
-        ("mce", "MCE 10 equal-width bins"),
-        ("ece_squared_debiased", "squared ECE debiased, 10 equal-mass bins"),
-    ):
-        assert found[name].value == pytest.approx(expected[title], abs=5e-11)
-    debiased = _Binned(positive, p, _equal_width(p)).debiased()
-    assert debiased == pytest.approx(
-        expected["squared ECE debiased, 10 equal-width bins"], abs=5e-11
-    )
 
 
 # ── several classes ────────────────────────────────────────────────────────────────────────────

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from fractions import Fraction
 
 import numpy as np
@@ -202,23 +201,3 @@ def test_a_rule_that_cannot_be_served_says_why():
 def test_a_probability_that_passed_one_by_rounding_gives_a_threshold_that_a_card_takes():
     found = choose(parse_rule("youden"), np.array([True, False]), np.array([1 + 1e-6, 0.2]))
     assert found.threshold == 1.0
-
-
-def test_youden_of_the_published_table(shared_data):
-    folder = shared_data / "statistics"
-    with (folder / "asah.csv").open(newline="") as file:
-        table = list(csv.DictReader(file))
-    with (folder / "expected.csv").open(newline="") as file:
-        expected = {
-            row["quantity"]: row["value"]
-            for row in csv.DictReader(file)
-            if row["data"] == "asah.csv"
-        }
-    positive = np.array([row["outcome"] == "Poor" for row in table])
-    marker = np.array([float(row["s100b"]) for row in table]) / 10  # a threshold is up to 1
-    found = choose(parse_rule("youden"), positive, marker)
-    assert found.threshold == pytest.approx(0.022, abs=1e-9)
-    called = marker.astype(np.float32) >= np.float32(found.threshold)
-    for side, name in ((positive, "sensitivity"), (~positive, "specificity")):
-        share = metrics.recall_score(side, called == (name == "sensitivity"))
-        assert share == pytest.approx(float(expected[f"s100b at best: {name}"]), abs=1e-14)

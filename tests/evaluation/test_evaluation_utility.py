@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -114,31 +112,3 @@ def test_no_film_has_no_curve_and_a_threshold_of_one_no_benefit():
 def test_the_grid_is_small_and_rises():
     assert list(THRESHOLDS) == sorted(set(THRESHOLDS))
     assert (THRESHOLDS[0], THRESHOLDS[-1], len(THRESHOLDS) <= 33) == (0.01, 0.99, True)
-
-
-def test_published_values(shared_data):
-    folder = shared_data / "statistics"
-    with (folder / "dca_binary.csv").open(newline="") as file:
-        table = list(csv.DictReader(file))
-    positive = np.array([row["cancer"] == "1" for row in table])
-    patients = np.arange(len(table))
-    checked = 0
-    with (folder / "expected.csv").open(newline="") as file:
-        for row in csv.DictReader(file):
-            words = row["quantity"].split()
-            if row["data"] != "dca_binary.csv" or words[:2] != ["net", "benefit"]:
-                continue
-            threshold, digits = float(words[-1]), len(row["value"].split(".")[1])
-            near = {"abs": 0.51 * 10.0 ** -min(digits, 14)}
-            if words[2] == "treat-all":
-                curve = decision_curve(positive, positive * 1.0, patients, "cancer", QUICK)
-                found = curve.everyone[curve.thresholds.index(threshold)]
-            else:
-                scores = np.array([float(entry[words[2]]) for entry in table])
-                curve = decision_curve(positive, scores, patients, "cancer", QUICK)
-                found = curve.model[curve.thresholds.index(threshold)].value
-                alone = net_benefit(positive, scores >= threshold, patients, threshold, QUICK)
-                assert alone.value == pytest.approx(found, abs=1e-14)
-            assert found == pytest.approx(float(row["value"]), **near)
-            checked += 1
-    assert checked == 8
