@@ -1,12 +1,13 @@
 """Draw the pictures of the documents from real output: ``python docs/make_pictures.py``.
 
-``score.svg`` is what the console shows when the sample films, classified with the bundled model, are
-scored. The pictures of ``reading-a-report.md`` and its tables are those of ``reading_example.py``;
-the page is photographed where Chromium is installed, else its picture is left as it is.
+``score.svg`` is what the console shows when the sample films are classified with the bundled model
+and scored. The pictures and tables of ``reading-a-report.md`` are those of ``reading_example.py``; the
+page is photographed where Chromium is installed, else its picture is left as it is.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import re
@@ -16,6 +17,7 @@ import tempfile
 from pathlib import Path
 
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from reading_example import report
 from rich.console import Console
 from rich.terminal_theme import MONOKAI
@@ -25,6 +27,7 @@ from xraybatch.evaluation.report import Report
 from xraybatch.models.choice import choose_model
 from xraybatch.prediction.run import predict_items
 from xraybatch.reports.console import print_report
+from xraybatch.reports.markdown import to_markdown
 from xraybatch.reports.page import to_page
 from xraybatch.reports.pictures import save_plots
 from xraybatch.sources.films import find_films
@@ -34,6 +37,7 @@ HERE = Path(__file__).parent
 PICTURES = HERE / "pictures"
 READING = HERE / "reading-a-report.md"
 PROLOGUE = "import cog, reading_example as e"
+NUMBERS = "numbers"  # under this key a picture keeps the digest of its report
 WIDTH = 96
 _PAGE = {"width": 1200, "height": 1000}
 
@@ -43,7 +47,7 @@ def main() -> None:
     draw_console()
     with tempfile.TemporaryDirectory() as folder:
         draw_report(report(), Path(folder) / "plots", PICTURES)
-        photograph(to_page(report()), Path(folder) / "score.html", PICTURES / "page.png")
+        photograph(report(), Path(folder) / "score.html", PICTURES / "page.png")
     fill(READING)
     for picture in sorted(PICTURES.iterdir()):
         sys.stdout.write(f"{picture.stat().st_size / 1000:6.0f} kB  {picture.name}\n")
@@ -69,21 +73,22 @@ def draw_console() -> None:
 def draw_report(shown: Report, plots: Path, pictures: Path) -> None:
     """Every picture of a report, named by its kind."""
     pictures.mkdir(exist_ok=True)
+    numbers = digest(shown)
     for file in save_plots(shown, plots):
         if file.suffix == ".png":
             kind = file.stem.removeprefix("label-").partition("-1-")[0]
-            (pictures / f"{kind}.png").write_bytes(smaller(file.read_bytes()))
+            (pictures / f"{kind}.png").write_bytes(smaller(file.read_bytes(), numbers))
 
 
-def photograph(html: str, page: Path, out: Path) -> None:
-    """The top of a page as Chromium shows it, in light colours."""
+def photograph(shown: Report, page: Path, out: Path) -> None:
+    """The top of a report's page as Chromium shows it, in light colours."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
         sys.stderr.write(f"There is no chromium here: {out.name} is left as it is.\n")
         return
     from playwright.sync_api import sync_playwright
 
-    page.write_text(html, encoding="utf-8")
+    page.write_text(to_page(shown), encoding="utf-8")
     with sync_playwright() as driver:
         # the sandbox of Chromium does not run as root
         flags = ["--no-sandbox"] if os.geteuid() == 0 else []
@@ -91,17 +96,25 @@ def photograph(html: str, page: Path, out: Path) -> None:
         tab = browser.new_page(viewport=_PAGE, color_scheme="light")
         tab.goto(page.as_uri())
         tab.wait_for_selector("html[data-drawn]", timeout=60_000)
-        out.write_bytes(smaller(tab.screenshot()))
+        out.write_bytes(smaller(tab.screenshot(), digest(shown)))
         browser.close()
 
 
-def smaller(png: bytes) -> bytes:
-    """A picture in 256 colours, of which drawings have fewer."""
+def smaller(png: bytes, numbers: str) -> bytes:
+    """A picture in 256 colours, of which drawings have fewer; it says which numbers it shows."""
     with Image.open(io.BytesIO(png)) as image:
         flat = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    told = PngInfo()
+    told.add_text(NUMBERS, numbers)
     out = io.BytesIO()
-    flat.save(out, format="PNG", optimize=True)
+    flat.save(out, format="PNG", optimize=True, pnginfo=told)
     return out.getvalue()
+
+
+def digest(shown: Report) -> str:
+    """Of the numbers of a report as they are printed, by which a test knows old pictures."""
+    printed = to_markdown(shown).partition("## How it was made")[0]
+    return hashlib.sha256(printed.encode()).hexdigest()
 
 
 def fill(document: Path) -> None:

@@ -131,7 +131,11 @@ def _films(rng: np.random.Generator, *, patients: int, prefix: str) -> Films:
     # too sure (the log odds are gap / 2 times the score), and moved up as class weights do
     logit = 2.1 * (gap * (fractured - 0.5) + own) - 0.9 + 1.3
     return Films(
-        [f"{prefix}{p:03}/{prefix}{p:03}_{i}.png" for p in range(patients) for i in range(count[p])],
+        [
+            f"{prefix}{p:03}/{prefix}{p:03}_{i}.png"
+            for p in range(patients)
+            for i in range(count[p])
+        ],
         [f"{prefix}{p:03}" for p in person],
         [_SITES[s] for s in site[person]],
         fractured,

@@ -134,8 +134,8 @@ def _sentences(report: Report) -> Iterator[str]:
             )
         if task.without_seen:
             yield (
-                f"{words.films(task.seen)} on which the model was trained are in these numbers; the "
-                "main ones were also computed without them."
+                f"On {words.films(task.seen)} of these the model had been trained; the main "
+                "numbers were also computed without."
             )
     versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
     yield f"Software: {versions}."
