@@ -1,8 +1,8 @@
 """Draw the pictures of the documents from real output: ``python docs/make_pictures.py``.
 
 ``score.svg`` is what the console shows when the sample films are classified with the bundled model
-and scored. The pictures and tables of ``reading-a-report.md`` are those of ``reading_example.py``; the
-page is photographed where Chromium is installed, else its picture is left as it is.
+and scored. The pictures and tables of ``reading-a-report.md`` are those of ``reading_example.py``;
+its page is photographed where Chromium is installed, else the picture is left as it is.
 """
 
 from __future__ import annotations

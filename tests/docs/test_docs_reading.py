@@ -49,7 +49,7 @@ def test_its_tables_are_those_of_the_report(modules):
 def test_its_pictures_show_this_report(modules, report):
     pictures = sorted((DOCS / "pictures").glob("*.png"))
     assert {p.name for p in pictures} == set(
-        re.findall(r"\]\(pictures/([^)]+)\)", DOCUMENT.read_text(encoding="utf-8"))
+        re.findall(r"[(\"]pictures/([^)\"]+)[)\"]", DOCUMENT.read_text(encoding="utf-8"))
     )
     expected = modules[0].digest(report)
     for path in pictures:
