@@ -15,9 +15,10 @@ from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.tasks import Task, TaskKind
 from xraybatch.evaluation import influence
 from xraybatch.evaluation.holm import holm
+from xraybatch.evaluation.options import ScoreOptions
 from xraybatch.evaluation.ranking import Part, Ranking, clustered_variance
 from xraybatch.evaluation.readers import mean_kappa
-from xraybatch.evaluation.scoring import ScoreOptions, score
+from xraybatch.evaluation.scoring import score
 
 TASK = Task("label", TaskKind.BINARY, ("no", "yes"), "yes")
 GRADES = Task("label", TaskKind.ORDINAL, ("0", "1", "2"))

@@ -12,7 +12,8 @@ from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.tasks import Task, TaskKind
 from xraybatch.evaluation.aggregation import MAX, MEAN, NOISY_OR, VOTE, put_together
 from xraybatch.evaluation.join import join
-from xraybatch.evaluation.scoring import ScoreOptions, score
+from xraybatch.evaluation.options import ScoreOptions
+from xraybatch.evaluation.scoring import score
 from xraybatch.evaluation.studies import Grouping, group
 from xraybatch.sources.mura import mura_place
 

@@ -18,8 +18,9 @@ from xraybatch.evaluation.curves import (
     ThresholdCounts,
 )
 from xraybatch.evaluation.estimate import Estimate
+from xraybatch.evaluation.options import ScoreOptions
 from xraybatch.evaluation.report import Report, TaskReport
-from xraybatch.evaluation.scoring import ScoreOptions, score
+from xraybatch.evaluation.scoring import score
 
 GRID = np.round(np.linspace(0, 1, 1001), 3)
 

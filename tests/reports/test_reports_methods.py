@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from xraybatch.core.tasks import Task, TaskKind
+from xraybatch.evaluation.options import ScoreOptions
 from xraybatch.evaluation.report import ModelFacts
-from xraybatch.evaluation.scoring import ScoreOptions, score
+from xraybatch.evaluation.scoring import score
 from xraybatch.evaluation.studies import Grouping
 from xraybatch.evaluation.thresholds import parse_rule
 from xraybatch.reports.markdown import to_markdown

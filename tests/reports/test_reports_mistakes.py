@@ -15,6 +15,7 @@ from xraybatch.core.tasks import TaskRequest
 from xraybatch.evaluation.mistakes import Mistake
 from xraybatch.images.decode import decode_path
 from xraybatch.images.rule import DecodingRule
+from xraybatch.reports.given import Given
 from xraybatch.reports.mistakes import (
     WrongFilm,
     gallery_of,
@@ -22,7 +23,6 @@ from xraybatch.reports.mistakes import (
     thumbnail_rule,
     with_films,
 )
-from xraybatch.reports.scoring import Given
 
 RULE = DecodingRule(48, 64, "pad")
 

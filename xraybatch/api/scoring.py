@@ -18,15 +18,10 @@ from xraybatch.core.tasks import parse_task_request
 from xraybatch.evaluation import report as evaluation
 from xraybatch.reports.console import print_report
 from xraybatch.reports.files import check_report_path, write_report
+from xraybatch.reports.given import Given, read_labels, read_results
 from xraybatch.reports.html_text import score_html
 from xraybatch.reports.markdown import to_markdown
-from xraybatch.reports.scoring import (
-    Given,
-    read_labels,
-    read_results,
-    score_options,
-    score_tables,
-)
+from xraybatch.reports.scoring import score_options, score_tables
 
 if TYPE_CHECKING:
     import pandas as pd

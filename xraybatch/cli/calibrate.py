@@ -91,7 +91,8 @@ def command(
 
     from xraybatch.cli.console import ConsoleProgress, stdout
     from xraybatch.reports.calibration_console import print_calibration
-    from xraybatch.reports.scoring import read_labels, read_results, score_options
+    from xraybatch.reports.given import read_labels, read_results
+    from xraybatch.reports.scoring import score_options
     from xraybatch.training.calibrate import CalibrateOptions, calibrate, check_may_write
 
     options = CalibrateOptions(

@@ -14,10 +14,11 @@ from xraybatch.core.tasks import Task, TaskKind
 from xraybatch.evaluation.candidates import Candidate, side_by_side
 from xraybatch.evaluation.columns import answer_column
 from xraybatch.evaluation.comparison import Comparison, compare_joint
+from xraybatch.evaluation.options import ScoreOptions
 from xraybatch.evaluation.pairs import Wish
-from xraybatch.evaluation.scoring import ScoreOptions
 from xraybatch.models.runs import FILE_HASH
-from xraybatch.reports.scoring import read_labels, tasks_of
+from xraybatch.reports.given import read_labels
+from xraybatch.reports.scoring import tasks_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,7 +15,8 @@ from xraybatch.evaluation.candidates import Cost
 from xraybatch.models.model import load_model
 from xraybatch.models.runs import FOLDS, MODEL_FILE
 from xraybatch.models.size import count_parameters
-from xraybatch.reports.scoring import DEMONSTRATION, Given, read_results
+from xraybatch.reports.given import Given, read_results
+from xraybatch.reports.scoring import DEMONSTRATION
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.tables import read_table
-from xraybatch.evaluation.scoring import ScoreOptions
+from xraybatch.evaluation.options import ScoreOptions
 from xraybatch.evaluation.tries import Grid, TriedSetting, Tries
 from xraybatch.models.runs import FOLDS, MODEL_FILE
 

@@ -7,7 +7,8 @@ live by family in `classification`, `ranking`, `proportions` and `bootstrap`; `s
 together.
 """
 
+from xraybatch.evaluation.options import ScoreOptions
 from xraybatch.evaluation.report import Report
-from xraybatch.evaluation.scoring import ScoreOptions, score
+from xraybatch.evaluation.scoring import score
 
 __all__ = ["Report", "ScoreOptions", "score"]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from xraybatch.evaluation.join import Joined
+    from xraybatch.evaluation.joined import Joined
 
 MASKED = -1
 _NO_YES = ("0", "1")

@@ -25,7 +25,8 @@ from xraybatch.evaluation.conformal import ConformalLevel, fit_levels
 from xraybatch.evaluation.recalibration import NotFitted, fit
 from xraybatch.evaluation.sets import NO_FILMS, check_sets
 from xraybatch.evaluation.thresholds import ThresholdRule, choose
-from xraybatch.models.calibration import LAC, calibrated, sets
+from xraybatch.models.calibration import calibrated, sets
+from xraybatch.models.calibration_checks import LAC
 from xraybatch.models.card import TaskCard, decide
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from xraybatch.evaluation.estimate import Estimate
 from xraybatch.evaluation.recalibration import FEW_FOR_ISOTONIC
 from xraybatch.evaluation.report import JoinReport, Settings, Source, plain
 from xraybatch.evaluation.sets import SetReport
-from xraybatch.models.calibration import ISOTONIC, TEMPERATURE
+from xraybatch.models.calibration_checks import ISOTONIC, TEMPERATURE
 
 
 @dataclass(frozen=True)

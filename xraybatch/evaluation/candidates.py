@@ -11,9 +11,10 @@ from xraybatch.core.status import FilmStatus
 from xraybatch.core.tasks import Task
 from xraybatch.evaluation.answers import Answers, answers
 from xraybatch.evaluation.columns import label_columns
-from xraybatch.evaluation.join import Joined
+from xraybatch.evaluation.joined import Joined
+from xraybatch.evaluation.options import ScoreOptions
 from xraybatch.evaluation.report import JoinReport
-from xraybatch.evaluation.scoring import ScoreOptions, join_for
+from xraybatch.evaluation.scoring import join_for
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,7 +16,7 @@ from xraybatch.evaluation.answers import Answers, class_codes
 from xraybatch.evaluation.bootstrap import Sampling
 from xraybatch.evaluation.cuts import operating_points
 from xraybatch.evaluation.influence import Influence
-from xraybatch.evaluation.join import Joined, seen_films
+from xraybatch.evaluation.joined import Joined, seen_films
 from xraybatch.evaluation.planning import Planning, plan
 from xraybatch.evaluation.report import TaskReport
 from xraybatch.evaluation.set_columns import read_sets
@@ -25,7 +25,7 @@ from xraybatch.evaluation.slices import SliceReport, slice_by
 
 if TYPE_CHECKING:
     from xraybatch.evaluation.estimate import Estimate
-    from xraybatch.evaluation.scoring import ScoreOptions
+    from xraybatch.evaluation.options import ScoreOptions
 
 _PLANNED = ("auc", "macro_auc", "sensitivity", "specificity", "accuracy")
 

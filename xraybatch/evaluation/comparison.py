@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from xraybatch.core.tasks import Task
 from xraybatch.evaluation.candidates import Candidate, Cost, SideBySide, side_by_side
+from xraybatch.evaluation.options import ScoreOptions
 from xraybatch.evaluation.paired import Side, lower_is_better
 from xraybatch.evaluation.pairs import TaskComparison, Wish, compare_sides
 from xraybatch.evaluation.report import JoinReport, Settings, TaskReport, plain
-from xraybatch.evaluation.scoring import ScoreOptions, evaluate
+from xraybatch.evaluation.scoring import evaluate
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xraybatch.core.errors import UsageError
-from xraybatch.models.calibration import APS, LAC, nonconformity
+from xraybatch.models.calibration import nonconformity
+from xraybatch.models.calibration_checks import APS, LAC
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

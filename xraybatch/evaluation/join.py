@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -14,6 +13,7 @@ from xraybatch.core.names import did_you_mean, plain_name
 from xraybatch.core.status import FilmStatus
 from xraybatch.evaluation.estimate import Estimate
 from xraybatch.evaluation.film_keys import FilmKeys, distinct_cells, each_distinct
+from xraybatch.evaluation.joined import Joined
 from xraybatch.evaluation.report import JoinReport
 from xraybatch.sources.matching import Film, match
 from xraybatch.sources.mura import mura_place
@@ -24,38 +24,7 @@ if TYPE_CHECKING:
 
 BY_PATH = "path"
 INDEPENDENT = "films treated as independent: no patients known"
-SEEN = "seen_in_training"
 _EXAMPLES = 3
-_YES = ("1", "True", "true", "1.0")
-
-
-@dataclass(frozen=True)
-class Joined:
-    """Films that are in both tables, in the order of their paths.
-
-    Attributes
-    ----------
-    results, labels : pandas.DataFrame
-        Rows that belong together, both indexed 0 … n − 1; all cells `str`.
-    patients : ndarray of int64, shape (n,)
-        Numbers of patients, 0 and up; each film its own where patients are not known.
-    patients_known : bool
-    names : frozenset of str
-        Of these patients, as the tables have them; empty where they are not known.
-    only_in_results, only_in_labels : tuple of int
-        A few rows as a spreadsheet counts them, the header being 1: a path may be a person's name.
-    aggregated : pandas.DataFrame or None
-        Where the rows are studies: these, to be written out.
-    """
-
-    results: pd.DataFrame
-    labels: pd.DataFrame
-    patients: NDArray[np.int64]
-    patients_known: bool
-    names: frozenset[str] = frozenset()
-    only_in_results: tuple[int, ...] = ()
-    only_in_labels: tuple[int, ...] = ()
-    aggregated: pd.DataFrame | None = None
 
 
 def join(
@@ -147,14 +116,6 @@ def join(
         sentences=tuple(filter(None, said)),
     )
     return joined, report
-
-
-def seen_films(results: pd.DataFrame) -> NDArray[np.bool_]:
-    """Which films ``(n,)`` the model was trained on, as far as the results say."""
-    if SEEN not in results:
-        return np.zeros(len(results), bool)
-    found: NDArray[np.bool_] = results[SEEN].isin(_YES).to_numpy(dtype=bool)
-    return found
 
 
 def check_order(results: pd.DataFrame, labels: pd.DataFrame) -> None:

@@ -14,7 +14,7 @@ from xraybatch.evaluation.answers import MASKED, Answers
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from xraybatch.evaluation.join import Joined
+    from xraybatch.evaluation.joined import Joined
 
 
 @dataclass(frozen=True)

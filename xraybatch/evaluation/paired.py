@@ -18,6 +18,7 @@ from xraybatch.evaluation.delong import Ranked, auc_difference
 from xraybatch.evaluation.difference import Difference
 from xraybatch.evaluation.estimate import Estimate
 from xraybatch.evaluation.mcnemar import share_difference
+from xraybatch.evaluation.options import ScoreOptions
 from xraybatch.evaluation.paired_bootstrap import (
     count_differences,
     mean_differences,
@@ -27,7 +28,6 @@ from xraybatch.evaluation.paired_ranks import MACRO, RankedScores, rank_differen
 from xraybatch.evaluation.pairwise import ovo_parts
 from xraybatch.evaluation.rank_bootstrap import NAMES
 from xraybatch.evaluation.ranking import Part
-from xraybatch.evaluation.scoring import ScoreOptions
 from xraybatch.evaluation.single_label import NO_PROBABILITIES
 from xraybatch.evaluation.threshold_counts import top_k
 

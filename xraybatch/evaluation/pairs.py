@@ -17,9 +17,9 @@ from xraybatch.evaluation.difference import Difference
 from xraybatch.evaluation.disagreement import RightAndWrong, right_and_wrong
 from xraybatch.evaluation.estimate import FEW, with_clusters
 from xraybatch.evaluation.holm import holm
+from xraybatch.evaluation.options import ScoreOptions
 from xraybatch.evaluation.paired import Side, differences, lower_is_better
 from xraybatch.evaluation.planning import PlanningApart, plan_apart
-from xraybatch.evaluation.scoring import ScoreOptions
 from xraybatch.evaluation.verdict import NonInferiority
 
 _MARGIN_CONFIDENCE = 0.95  # whose lower end is the one-sided 97.5 % bound

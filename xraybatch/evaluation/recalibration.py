@@ -12,7 +12,8 @@ import numpy as np
 
 from xraybatch.core.tasks import Task, TaskKind
 from xraybatch.evaluation.answers import MASKED
-from xraybatch.models.calibration import ISOTONIC, LARGEST, PLATT, TEMPERATURE, log_odds
+from xraybatch.models.calibration import log_odds
+from xraybatch.models.calibration_checks import ISOTONIC, LARGEST, PLATT, TEMPERATURE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

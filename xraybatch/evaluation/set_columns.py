@@ -8,7 +8,7 @@ import numpy as np
 
 from xraybatch.core.errors import InputError
 from xraybatch.core.tasks import Task
-from xraybatch.models.calibration import BETWEEN_CLASSES
+from xraybatch.models.calibration_checks import BETWEEN_CLASSES
 
 if TYPE_CHECKING:
     import pandas as pd

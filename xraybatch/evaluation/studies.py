@@ -24,7 +24,7 @@ from xraybatch.evaluation.aggregation import (
 )
 from xraybatch.evaluation.answers import answer_codes, answer_probabilities
 from xraybatch.evaluation.columns import answer_column
-from xraybatch.evaluation.join import SEEN, Joined, seen_films
+from xraybatch.evaluation.joined import SEEN, Joined, seen_films
 from xraybatch.sources.mura import mura_place
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from xraybatch.core.errors import ModelError, UsageError
 from xraybatch.core.tasks import Task, TaskKind
 from xraybatch.images.rule import DecodingRule, rule_from_dict
-from xraybatch.models.calibration import check_calibration, check_conformal
+from xraybatch.models.calibration_checks import check_calibration, check_conformal
 
 if TYPE_CHECKING:
     import numpy as np

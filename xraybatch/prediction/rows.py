@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from xraybatch.core.status import FilmStatus
 from xraybatch.core.tasks import TaskKind
-from xraybatch.models.calibration import BETWEEN_CLASSES, abstains, calibrated, sets
+from xraybatch.models.calibration import abstains, calibrated, sets
+from xraybatch.models.calibration_checks import BETWEEN_CLASSES
 from xraybatch.models.card import TaskCard, decide
 
 if TYPE_CHECKING:

@@ -12,15 +12,9 @@ from xraybatch.core.progress import SILENT, Progress
 from xraybatch.core.tasks import parse_task_request
 from xraybatch.evaluation.report import Report
 from xraybatch.reports.capsule import CHOSEN_LABELS, CHOSEN_ON, LABELS, RESULTS, write_capsule
+from xraybatch.reports.given import Given, read_labels, read_results
 from xraybatch.reports.keyed_names import read_key, without_names
-from xraybatch.reports.scoring import (
-    Given,
-    read_labels,
-    read_results,
-    score_options,
-    score_tables,
-    tasks_of,
-)
+from xraybatch.reports.scoring import score_options, score_tables, tasks_of
 
 
 class Scoring:

@@ -13,7 +13,7 @@ from xraybatch.evaluation.calibration_report import CalibrationReport, TaskCalib
 from xraybatch.evaluation.conformal import ConformalLevel
 from xraybatch.evaluation.estimate import Estimate
 from xraybatch.evaluation.sets import SetReport
-from xraybatch.models.calibration import LAC, PLATT, TEMPERATURE
+from xraybatch.models.calibration_checks import LAC, PLATT, TEMPERATURE
 from xraybatch.reports import words
 from xraybatch.reports.console import bullets, films_table, heading, text
 

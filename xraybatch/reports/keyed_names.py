@@ -21,7 +21,8 @@ from xraybatch.core.names import plain_name
 from xraybatch.core.tables import read_table
 from xraybatch.core.tasks import Task, TaskKind
 from xraybatch.evaluation.columns import answer_column, label_columns
-from xraybatch.evaluation.join import SEEN, join
+from xraybatch.evaluation.join import join
+from xraybatch.evaluation.joined import SEEN
 from xraybatch.prediction.record import record_path
 from xraybatch.sources.mura import mura_place
 

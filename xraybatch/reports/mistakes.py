@@ -15,11 +15,13 @@ from xraybatch.core.progress import SILENT, Progress
 from xraybatch.core.status import FilmStatus
 from xraybatch.core.tasks import TaskRequest
 from xraybatch.evaluation.mistakes import Mistake, mistakes
-from xraybatch.evaluation.scoring import ScoreOptions, answers_by_task, join_for
+from xraybatch.evaluation.options import ScoreOptions
+from xraybatch.evaluation.scoring import answers_by_task, join_for
 from xraybatch.evaluation.studies import Grouping
 from xraybatch.images.pool import DecodingPool, FilmSource
 from xraybatch.images.rule import DecodingRule, rule_from_dict
-from xraybatch.reports.scoring import Given, tasks_of
+from xraybatch.reports.given import Given
+from xraybatch.reports.scoring import tasks_of
 from xraybatch.sources.keys import ENCODED
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Any
 
 from xraybatch.evaluation.calibration import distortion
 from xraybatch.evaluation.report import ModelFacts
-from xraybatch.models.calibration import ISOTONIC, PLATT
+from xraybatch.models.calibration_checks import ISOTONIC, PLATT
 
 
 def model_facts(record: Mapping[str, Any]) -> ModelFacts | None:

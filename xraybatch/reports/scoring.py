@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xraybatch.core.errors import InputError, UsageError
-from xraybatch.core.files import sha256_of, write_text
+from xraybatch.core.files import write_text
 from xraybatch.core.label_maps import parse_label_map
 from xraybatch.core.log import log_note, logged
 from xraybatch.core.progress import SILENT, Progress
-from xraybatch.core.tables import read_table
 from xraybatch.core.tasks import Task, TaskKind, TaskRequest
 from xraybatch.evaluation.aggregation import MEAN
 from xraybatch.evaluation.columns import infer_tasks
 from xraybatch.evaluation.cuts import Chosen
-from xraybatch.evaluation.join import Joined, check_order, seen_films
+from xraybatch.evaluation.join import check_order
+from xraybatch.evaluation.joined import Joined, seen_films
+from xraybatch.evaluation.options import ScoreOptions
 from xraybatch.evaluation.report import Report, Source
-from xraybatch.evaluation.scoring import ScoreOptions, answers_by_task, evaluate, join_for
+from xraybatch.evaluation.scoring import answers_by_task, evaluate, join_for
 from xraybatch.evaluation.studies import FILM, Grouping
 from xraybatch.evaluation.thresholds import parse_rule
 from xraybatch.extension.registry import registry
-from xraybatch.prediction.record import record_path
+from xraybatch.reports.given import Given
 from xraybatch.reports.model_facts import model_facts, stated_coverage, task_thresholds
 
 if TYPE_CHECKING:
@@ -34,71 +34,6 @@ DEMONSTRATION = (
     "Demonstration model: trained on synthetic sample films. "
     "These numbers say nothing about real films."
 )
-
-
-@dataclass(frozen=True)
-class Given:
-    """A table to score, or to score by.
-
-    Attributes
-    ----------
-    table : pandas.DataFrame
-        All cells `str`, the empty one missing.
-    name : str
-        What messages call it.
-    digest : str
-        SHA-256 of its file; empty for a table from memory.
-    record : mapping
-        The run record of a results table; empty where there is none.
-    record_name : str
-        What messages call that.
-    is_file : bool
-        Whether the report names it as a source.
-    """
-
-    table: pd.DataFrame
-    name: str
-    digest: str = ""
-    record: Mapping[str, Any] = field(default_factory=dict)
-    record_name: str = "The table's run record"
-    is_file: bool = False
-
-
-def read_results(path: Path | str) -> Given:
-    """A results file, and ``<path>.run.json`` where it lies beside.
-
-    Raises
-    ------
-    InputError
-        If one of them cannot be read.
-    """
-    path = Path(path)
-    job = path.with_name(path.name + ".job")
-    if not path.exists() and job.exists():
-        raise InputError(
-            f"{path} is not there yet: its prediction was stopped before it was finished.",
-            "Give the predict command again; it goes on.",
-        )
-    return Given(
-        read_table(path),
-        path.name,
-        sha256_of(path),
-        _read_record(path),
-        str(record_path(path)),
-        is_file=True,
-    )
-
-
-def read_labels(path: Path | str) -> Given:
-    """A labels file: CSV, Parquet or JSON Lines.
-
-    Raises
-    ------
-    InputError
-        If it cannot be read.
-    """
-    path = Path(path)
-    return Given(read_table(path), path.name, sha256_of(path), is_file=True)
 
 
 def score_options(
@@ -250,22 +185,6 @@ def tasks_of(
         columns = [str(column) for column in results.table.columns]
         return infer_tasks(columns, requests, positive)
     return tasks if positive is None else _with_positive(tasks, positive)
-
-
-def _read_record(results: Path) -> Mapping[str, Any]:
-    path = record_path(results)
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        record = error
-    if not isinstance(record, dict):
-        raise InputError(
-            f"{path} cannot be read as a run record.",
-            "Remove it and name the tasks with --task, or predict again.",
-        )
-    return record
 
 
 def warnings_of(results: Given) -> tuple[str, ...]:

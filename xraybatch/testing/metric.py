@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xraybatch.core.tasks import Task, TaskKind
-from xraybatch.evaluation.scoring import ScoreOptions, score
+from xraybatch.evaluation.options import ScoreOptions
+from xraybatch.evaluation.scoring import score
 from xraybatch.extension.records import Metric, Undefined
 from xraybatch.models.card import TaskCard, decide
 from xraybatch.testing.contract import Broken, Contract, Shared, check_callable

@@ -12,7 +12,8 @@ import numpy as np
 from xraybatch.core.status import FilmStatus
 from xraybatch.core.tables import read_table
 from xraybatch.core.tasks import TaskKind
-from xraybatch.evaluation.scoring import ScoreOptions, score
+from xraybatch.evaluation.options import ScoreOptions
+from xraybatch.evaluation.scoring import score
 from xraybatch.extension.records import Exporter, ExportJob
 from xraybatch.extension.registry import registry
 from xraybatch.images.fingerprint import decoder_fingerprint

@@ -21,16 +21,19 @@ from xraybatch.evaluation.calibrating import Asked, calibrate_task
 from xraybatch.evaluation.calibration_report import CalibrationReport, TaskCalibration
 from xraybatch.evaluation.columns import label_columns
 from xraybatch.evaluation.conformal import SCORES
-from xraybatch.evaluation.join import INDEPENDENT, Joined, seen_films
+from xraybatch.evaluation.join import INDEPENDENT
+from xraybatch.evaluation.joined import Joined, seen_films
+from xraybatch.evaluation.options import ScoreOptions
 from xraybatch.evaluation.recalibration import LINES, METHODS, NotFitted
 from xraybatch.evaluation.report import Settings, Source
-from xraybatch.evaluation.scoring import BY_PATIENT, ScoreOptions, join_for
+from xraybatch.evaluation.scoring import BY_PATIENT, join_for
 from xraybatch.evaluation.thresholds import ThresholdRule, parse_rule
-from xraybatch.models.calibration import BETWEEN_CLASSES, PLATT
+from xraybatch.models.calibration_checks import BETWEEN_CLASSES, PLATT
 from xraybatch.models.card import TaskCard
 from xraybatch.models.choice import named_model
 from xraybatch.models.model import Model, load_model, with_card
-from xraybatch.reports.scoring import Given, warnings_of
+from xraybatch.reports.given import Given
+from xraybatch.reports.scoring import warnings_of
 from xraybatch.training.calibration_origin import dropped, scores_before, source, with_origin
 
 NONE = "none"

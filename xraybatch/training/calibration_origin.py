@@ -8,10 +8,10 @@ from typing import Any
 
 from xraybatch.evaluation.answers import Answers
 from xraybatch.evaluation.calibration_report import TaskCalibration
-from xraybatch.evaluation.join import Joined
+from xraybatch.evaluation.joined import Joined
 from xraybatch.evaluation.thresholds import NUMBER, ThresholdRule
 from xraybatch.models.card import TaskCard
-from xraybatch.reports.scoring import Given
+from xraybatch.reports.given import Given
 
 BEFORE = "before calibration"
 

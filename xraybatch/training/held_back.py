@@ -12,8 +12,9 @@ import numpy as np
 from xraybatch.core.progress import Progress
 from xraybatch.core.tables import read_table
 from xraybatch.core.tasks import Task
+from xraybatch.evaluation.options import ScoreOptions
 from xraybatch.evaluation.report import Report
-from xraybatch.evaluation.scoring import ScoreOptions, score
+from xraybatch.evaluation.scoring import score
 from xraybatch.extension.registry import registry
 from xraybatch.models.model import Model
 from xraybatch.prediction.run import PredictOptions, predict_items
