@@ -20,9 +20,10 @@ import pandas as pd
 from xraybatch.core.files import sha256_of
 from xraybatch.evaluation.report import Report
 from xraybatch.prediction.record import record_path
+from xraybatch.reports.given import read_labels, read_results
 from xraybatch.reports.markdown import escape
 from xraybatch.reports.methods import methods_paragraph
-from xraybatch.reports.scoring import read_labels, read_results, score_options, score_tables
+from xraybatch.reports.scoring import score_options, score_tables
 from xraybatch.reports.sections import Table, sections
 
 COMMAND = (
