@@ -32,7 +32,8 @@ _COMMAND = re.compile(r"^(?: {4}|\$ |)xraybatch +(?P<rest>[a-z].*)$")
 def commands(document: Path) -> list[str]:
     """Lines of code blocks that call xraybatch."""
     found, fenced = [], False
-    for line in document.read_text(encoding="utf-8").splitlines():
+    text = document.read_text(encoding="utf-8").replace("\\\n", " ")  # lines that go on
+    for line in text.splitlines():
         if line.lstrip().startswith("```"):
             fenced = not fenced
             continue

@@ -21,7 +21,7 @@ FACTS = ModelFacts("knee", "ab" * 32, "2026-11-20", "0.2 drawn by patients", "te
                    {"label": "default: 0.5"})  # fmt: skip
 
 
-def report_of(patients=True, probabilities=True, **options):
+def report_of(patients=True, probabilities=True, seen=False, **options):
     rng = np.random.default_rng(0)
     truth = np.repeat(rng.random(40) < 0.5, 2)
     p = np.clip(rng.normal(0.35 + 0.3 * truth, 0.2), 0.01, 0.99).round(3)
@@ -37,9 +37,15 @@ def report_of(patients=True, probabilities=True, **options):
         results["prob.no"] = [str(round(1 - v, 3)) for v in p]
         results["prob.yes"] = [str(v) for v in p]
     labels = pd.DataFrame(
-        {"path": results["path"], "label": np.where(truth, "yes", "no"), "site": ["a", "b"] * 40},
+        {
+            "path": results["path"],
+            "label": np.where(truth, "yes", "no"),
+            "site": ["a", "b"] * 40,
+            "dr_a": ["yes", "no", "no", "yes"] * 20,
+        },
         dtype=object,
     )
+    results["seen_in_training"] = ["1"] + ["0"] * 79 if seen else ["0"] * 80
     if patients:
         labels["patient"] = [str(i // 2) for i in range(80)]
     chosen = ScoreOptions(resamples=100, **options)
@@ -71,11 +77,23 @@ def test_what_was_done_is_said():
     assert "| checklist item |" in to_markdown(report)
 
 
+def test_readers_prevalence_and_seen_films_are_said():
+    said = methods_paragraph(report_of(seen=True, readers=["dr_a"], prevalence=0.05))
+    for words in (
+        "also computed for a prevalence of 0.05",
+        "Cohen's kappa of each pair, not tested",
+        "On 1 film of these the model had been trained",
+    ):
+        assert words in said, words
+
+
 def test_what_was_not_done_is_not_said():
     report = report_of(patients=False, probabilities=False)
     said = methods_paragraph(report)
     assert "treat films as independent" in said
     assert "cluster." not in said
+    for words in ("had been", "a prevalence of", "of each pair"):
+        assert words not in said
     for words in ("Obuchowski", "seal", "Holm", "logistic", "Threshold", "cross-validation"):
         assert words not in said
         assert words not in " ".join(references(report))

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 BY_PATIENT = "clustered by patient"
 FAILED_LEFT_OUT = (
-    "Films without an answer are left out of every number but the accuracy that counts them as "
-    "wrong."
+    "Films without an answer are left out of every number but those that say so, which count them "
+    "as wrong and as right."
 )
 _PACKAGES = ("xraybatch", "numpy", "pandas", "scipy")
 

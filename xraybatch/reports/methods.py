@@ -115,11 +115,28 @@ def _sentences(report: Report) -> Iterator[str]:
     for task in report.tasks:
         for point in task.operating_points:
             yield f"Threshold by the rule {point.rule}: {point.origin}."
+    if settings.prevalence is not None:
+        yield (
+            f"Predictive values were also computed for a prevalence of {settings.prevalence:g}, by "
+            "Bayes' rule."
+        )
     if any(task.slices for task in report.tasks):
         yield (
             "Each slice was compared with all other films by a clustered normal test, with Holm's "
             "correction within a column."
         )
+    for task in report.tasks:
+        if task.readers is not None:
+            weights = " with quadratic weights" if task.readers.weights == "quadratic" else ""
+            yield (
+                "Agreement of truth, model and readers: Cohen's kappa of each pair"
+                f"{weights}, not tested."
+            )
+        if task.without_seen:
+            yield (
+                f"On {words.films(task.seen)} of these the model had been trained; the main "
+                "numbers were also computed without."
+            )
     versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
     yield f"Software: {versions}."
 
