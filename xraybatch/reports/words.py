@@ -30,7 +30,7 @@ _TITLES = {
     "sensitivity_if_failed_right": "Sensitivity (failed = right)",
     "specificity_if_failed_wrong": "Specificity (failed = wrong)",
     "specificity_if_failed_right": "Specificity (failed = right)",
-    "ovo_auc": "AUC, one vs one",
+    "ovo_auc": "AUC (one vs one)",
     "macro_average_precision": "Macro average prec.",
     "sensitivity_at_specificity_90": "Sens. at spec. 90 %",
     "sensitivity_at_specificity_95": "Sens. at spec. 95 %",
@@ -49,8 +49,8 @@ _TITLES = {
     "calibration_intercept": "Calib. intercept",
     "observed_expected": "Observed / expected",
     "ece": "ECE",
-    "ece_equal_mass": "ECE, equal mass",
-    "ece_squared_debiased": "ECE², debiased",
+    "ece_equal_mass": "ECE (equal mass)",
+    "ece_squared_debiased": "ECE² (debiased)",
     "mce": "MCE",
 }
 CLASS_COLUMNS: tuple[str, ...] = ("recall", "specificity", "precision", "f1", "auc")
