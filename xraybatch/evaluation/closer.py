@@ -11,13 +11,16 @@ import numpy as np
 from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.names import did_you_mean
 from xraybatch.core.tasks import Task, TaskKind
-from xraybatch.evaluation import findings, influence, readers, single_label
+from xraybatch.evaluation import findings, readers, single_label
 from xraybatch.evaluation.answers import Answers, class_codes
 from xraybatch.evaluation.bootstrap import Sampling
+from xraybatch.evaluation.classification import NO_FILMS
 from xraybatch.evaluation.cuts import operating_points
-from xraybatch.evaluation.influence import Influence
+from xraybatch.evaluation.estimate import Estimate
 from xraybatch.evaluation.joined import Joined, seen_films
 from xraybatch.evaluation.planning import Planning, plan
+from xraybatch.evaluation.proportions import proportion
+from xraybatch.evaluation.ranking import macro_auc
 from xraybatch.evaluation.report import TaskReport
 from xraybatch.evaluation.set_columns import read_sets
 from xraybatch.evaluation.sets import SetReport, check_sets
@@ -73,7 +76,9 @@ def look_closer(
         slices=tuple(
             _slice(task, given, joined, column, options) for column in options.slices
         ),
-        readers=_readers(task, given, joined, options) if options.readers else None,
+        readers=(
+            _readers(task, given, joined, options, several) if options.readers else None
+        ),
         sets=_sets(task, given, joined, options, several),
         planning=_planning(report),
     )  # fmt: skip
@@ -89,20 +94,20 @@ def main_numbers(task: Task, given: Answers, sampling: Sampling) -> Mapping[str,
 def _slice(
     task: Task, given: Answers, joined: Joined, column: str, options: ScoreOptions
 ) -> SliceReport:
-    groups = int(given.patients.max(initial=-1)) + 1
-    ranked = _mean_auc(task, given, groups) is not None
-
-    def primary(some: Answers) -> Influence | None:
-        if ranked or task.kind is TaskKind.MULTILABEL:
-            return _mean_auc(task, some, groups)
-        return influence.of_share(some.y_true == some.y_pred, some.patients, groups)
-
     auc = "auc" if task.kind is TaskKind.BINARY else "macro_auc"
+    ranked = task.kind is TaskKind.MULTILABEL or _mean_auc(task, given, options).value is not None
+
+    def primary(some: Answers) -> Estimate:
+        if ranked:
+            return _mean_auc(task, some, options)
+        right = some.y_true == some.y_pred
+        return proportion(right, some.patients, NO_FILMS, options.confidence)
+
     return slice_by(
         column,
         np.array(_cells(joined, column), dtype=object)[given.rows].tolist(),
         given,
-        auc if ranked or task.kind is TaskKind.MULTILABEL else "accuracy",
+        auc if ranked else "accuracy",
         lambda some: main_numbers(task, some, options.sampling),
         primary,
         smallest=options.min_slice,
@@ -110,15 +115,22 @@ def _slice(
     )
 
 
-def _mean_auc(task: Task, given: Answers, groups: int) -> Influence | None:
-    if task.kind is TaskKind.MULTILABEL:
-        return influence.of_mean_auc(findings.ranked_parts(task, given), groups)
-    return influence.of_mean_auc(single_label.ranked_parts(task, given), groups)
+def _mean_auc(task: Task, given: Answers, options: ScoreOptions) -> Estimate:
+    of = findings if task.kind is TaskKind.MULTILABEL else single_label
+    parts = of.ranked_parts(task, given)
+    if not parts or not len(given.y_true):
+        return Estimate.undefined(single_label.NO_PROBABILITIES, len(given.y_true))
+    return macro_auc(parts, options.confidence)
 
 
 def _readers(
-    task: Task, given: Answers, joined: Joined, options: ScoreOptions
+    task: Task, given: Answers, joined: Joined, options: ScoreOptions, several: bool
 ) -> readers.ReaderReport:
+    if several:
+        raise UsageError(
+            "--reader compares answers to one task; the results have several.",
+            "Name the one that the readers answered: --task NAME.",
+        )
     if task.kind is TaskKind.MULTILABEL:
         raise UsageError(
             f"--reader compares answers of one class; task '{task.name}' is multilabel.",

@@ -122,8 +122,8 @@ def _sentences(report: Report) -> Iterator[str]:
         )
     if any(task.slices for task in report.tasks):
         yield (
-            "Each slice was compared with all other films by a clustered normal test, with Holm's "
-            "correction within a column."
+            "Each slice was compared with all other films by the square-and-add interval of the "
+            "difference (Newcombe 1998), with Holm's correction within a column."
         )
     for task in report.tasks:
         if task.readers is not None:
