@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from xraybatch.cli.score import command
-from xraybatch.core.errors import BarMissed, InputError, UsageError
+from xraybatch.core.errors import BarMissed, InputError, UsageError, XraybatchError
 
 FILMS = 60
 
@@ -99,7 +99,8 @@ def test_a_capsule_gives_the_same_numbers_somewhere_else(tables, key, unit, tmp_
         assert archive.read("report.md").startswith(b"# Score")
         assert json.loads(archive.read("card.json"))["data"] == {"split": "by patients"}
     assert json.loads(result.stdout)["tasks"] == theirs["tasks"]
-    assert [source["name"] for source in theirs["sources"]] == ["results.csv", "labels.csv"]
+    if not key:
+        assert [source["name"] for source in theirs["sources"]] == ["results.csv", "labels.csv"]
 
 
 def test_with_a_key_no_name_is_in_any_file(tables, tmp_path, monkeypatch):
@@ -168,7 +169,7 @@ def test_numbers_that_differ_miss_their_bar(tables):
     rewrite(capsule, {"report.json": text, "capsule.json": json.dumps(manifest).encode()})
     result = run(capsule)
     assert isinstance(result.exception, BarMissed)
-    assert "1 numbers differ" in str(result.exception)
+    assert "1 places differ" in str(result.exception)
     assert "[label].estimates.accuracy.value" in str(result.exception)
 
 
@@ -192,6 +193,81 @@ def test_what_is_no_capsule_is_said_in_one_line(tmp_path, members):
     assert isinstance(result.exception, InputError), result.exception
     assert not (tmp_path / "out.csv").exists()
     assert not (tmp_path.parent / "out.csv").exists()
+
+
+def asked(**change):
+    """What a manifest's options become."""
+    return lambda manifest: {**manifest, "asked": {**manifest["asked"], **change}}
+
+
+HOSTILE = {
+    "an unknown option": asked(more=1),
+    "no options": lambda manifest: {**manifest, "asked": {}},
+    "options of a wrong type": asked(resamples="many"),
+    "tasks of a wrong type": asked(tasks=[5]),
+    "names that are no text": lambda manifest: {**manifest, "names": {"results": 1, "labels": 2}},
+    "no names": lambda manifest: {**manifest, "names": {}},
+    "tables that are lists": lambda manifest: {**manifest, "tables": {"results": []}},
+}
+
+
+@pytest.mark.parametrize("what", list(HOSTILE))
+def test_a_manifest_that_says_nonsense_is_an_input_error(tables, what):
+    capsule = packed(tables)
+    with zipfile.ZipFile(capsule) as archive:
+        manifest = json.loads(archive.read("capsule.json"))
+    rewrite(capsule, {"capsule.json": json.dumps(HOSTILE[what](manifest)).encode()})
+    assert isinstance(run(capsule).exception, XraybatchError), what
+
+
+@pytest.mark.parametrize("report", [b"no json", b"\xff", b"[]", b'{"tasks": null}', b"[" * 100_000])
+def test_a_report_that_is_none_is_an_input_error(tables, report):
+    import hashlib
+
+    capsule = packed(tables)
+    with zipfile.ZipFile(capsule) as archive:
+        manifest = json.loads(archive.read("capsule.json"))
+    manifest["sha256"]["report.json"] = hashlib.sha256(report).hexdigest()
+    rewrite(capsule, {"report.json": report, "capsule.json": json.dumps(manifest).encode()})
+    assert isinstance(run(capsule).exception, InputError)
+
+
+def test_damage_anywhere_in_the_archive_is_an_input_error(tables):
+    capsule = packed(tables)
+    whole = capsule.read_bytes()
+    for at in range(40, len(whole) - 30, max(1, len(whole) // 60)):
+        capsule.write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
+        error = run(capsule).exception
+        assert error is None or isinstance(error, XraybatchError), (at, error)
+
+
+def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path):
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("results.csv", bytes(200 << 20))
+    error = run(tmp_path / "bomb.zip").exception
+    assert isinstance(error, InputError)
+    assert "holds what no capsule holds" in str(error)
+
+
+def test_a_key_is_never_written_over(tables, tmp_path):
+    same = tmp_path / "same.zip"
+    for words in (("--capsule", same, "--hash-names", same),
+                  ("--capsule", same, "--hash-names", tables[1]),
+                  ("--capsule", tmp_path / "a.tar")):  # fmt: skip
+        assert isinstance(run(*tables, *words).exception, UsageError), words
+    error = run(*tables, "--capsule", same, "--hash-names", tmp_path / "no" / "key").exception
+    assert isinstance(error, InputError)
+    assert not same.exists()
+
+
+def test_a_split_is_packed_from_a_run_folder_alone(tables):
+    (tables[0].parent / "split.csv").write_text("path,patient\nx.png,Somebody Else\n")
+    with zipfile.ZipFile(packed(tables)) as archive:
+        assert "split.csv" not in archive.namelist()
+    (tables[0].parent / "paper.zip").unlink()
+    (tables[0].parent / "model.onnx").write_bytes(b"")
+    with zipfile.ZipFile(packed(tables)) as archive:
+        assert "split.csv" in archive.namelist()
 
 
 def test_a_newer_schema_and_another_file_are_refused(tables, tmp_path):

@@ -186,3 +186,41 @@ def test_findings_are_put_together_each_for_itself():
     _, said = put_together(p, (p >= 0.5).astype(int), np.zeros(2, int), 1, FINDINGS,
                            [0.5, 0.6], VOTE)  # fmt: skip
     assert said.tolist() == [[1, 0]], "tied votes are decided by the mean and its threshold"
+
+
+def scored(rows=ROWS, labels=None, **options):
+    results, truth = tables(rows)
+    truth = truth if labels is None else truth.assign(**labels)
+    chosen = ScoreOptions(grouping=Grouping("study"), resamples=100, **options)
+    return score(results, truth, tasks=[BINARY], options=chosen)
+
+
+def test_a_reader_of_one_film_has_read_the_study_and_must_agree_with_himself():
+    readers = {"dr": ["", "yes", "no", "", "no", "yes"]}
+    (task,) = scored(labels=readers, readers=["dr"]).tasks
+    pair = next(p for p in task.readers.pairs if (p.one, p.other) == ("truth", "dr"))
+    assert pair.films == 3
+    assert pair.agreement.value == 1.0
+    with pytest.raises(InputError, match="'s1' has films with 'no' and 'yes' in column 'dr'"):
+        scored(labels={"dr": ["no", "yes", "", "", "", ""]}, readers=["dr"])
+
+
+def test_a_study_in_two_parts_is_in_neither():
+    (task,) = scored(labels={"site": ["a", "b", "b", "b", "b", ""]}, slices=["site"],
+                     min_slice=1).tasks  # fmt: skip
+    (found,) = task.slices
+    assert {one.value: one.films for one in found.slices} == {"(several)": 1, "b": 1, "(empty)": 1}
+
+
+def test_a_threshold_that_nobody_knows_is_said():
+    assert "was decided at 0.5: the threshold" in " ".join(scored().join.sentences)
+    known = scored(thresholds={"label": (0.5,)}).join.sentences
+    assert "was decided at" not in " ".join(known)
+
+
+def test_repeated_labels_must_agree_in_every_column_that_is_read():
+    results, labels = tables(ROWS)
+    labels = pd.concat([labels.assign(site="a"), labels.iloc[:1].assign(site="b")])
+    with pytest.raises(InputError, match="with 'a' and 'b' in column 'site'"):
+        score(results, labels, tasks=[BINARY], options=ScoreOptions(slices=["site"]))
+    assert score(results, labels, tasks=[BINARY]).join.duplicates == 1

@@ -20,7 +20,7 @@ from xraybatch.cli.score_options import asked_options, capsule_options, picture_
 
 _A_PATH = click.Path(path_type=Path)
 _WITH_CAPSULES = {"results", "labels", "as_json", "reports", "plots", "overwrite", "bars",
-                  "images", "no_images", "max_images"}  # fmt: skip
+                  "images", "no_images", "max_images", "log_file"}  # fmt: skip
 
 
 @click.command()
@@ -94,7 +94,7 @@ def command(
       xraybatch score other.csv labels.csv --task label:ordinal=mild,moderate,severe
     """
     from xraybatch.cli.console import ConsoleProgress, stdout
-    from xraybatch.core.errors import BarMissed, UsageError
+    from xraybatch.core.errors import BarMissed, InputError, UsageError
     from xraybatch.evaluation.bars import check_bars, parse_bar
     from xraybatch.prediction.record import record_path
     from xraybatch.reports.asked import Scoring
@@ -103,12 +103,14 @@ def command(
         CHOSEN_ON,
         LABELS,
         RESULTS,
+        SUFFIX,
         differences,
         open_capsule,
     )
     from xraybatch.reports.console import print_report
     from xraybatch.reports.files import check_report_path, write_report
     from xraybatch.reports.json_text import to_json
+    from xraybatch.reports.keyed_names import read_key
     from xraybatch.reports.mistakes import gallery_of
     from xraybatch.reports.pictures import save_plots
 
@@ -126,8 +128,16 @@ def command(
         raise UsageError("--save-aggregated needs something put together.", "Add --by study.")
     _check_new("--save-aggregated", aggregated, taken, overwrite)
     _check_new("--capsule", capsule, taken, overwrite)
-    if hash_names is not None and capsule is None:
-        raise UsageError("--hash-names is for --capsule.", "Give both.")
+    if capsule is not None and capsule.suffix.lower() != SUFFIX:
+        raise UsageError(f"A capsule is a {SUFFIX} file, not '{capsule.name}'.", "Rename it.")
+    if hash_names is not None:
+        if capsule is None:
+            raise UsageError("--hash-names is for --capsule.", "Give both.")
+        if hash_names.resolve() in {p.resolve() for p in (capsule, *taken)}:
+            raise UsageError(
+                f"--hash-names {hash_names} is another file of this command.", "Choose another."
+            )
+        read_key(hash_names)
     _check_images(images, no_images, reports)
     for bar in bars:
         parse_bar(bar)
@@ -149,7 +159,15 @@ def command(
             tables = {RESULTS: results, LABELS: labels}
             if threshold_from is not None:
                 tables |= {CHOSEN_ON: threshold_from, CHOSEN_LABELS: threshold_labels or labels}
-        scoring = Scoring(tables, asked, ConsoleProgress(quiet=as_json), names)
+        try:
+            scoring = Scoring(tables, asked, ConsoleProgress(quiet=as_json), names)
+        except (AttributeError, KeyError, TypeError, ValueError):
+            if labels is not None:
+                raise
+            raise InputError(
+                f"The options in {results.name} are none that a score takes.",
+                "Was it made by a newer xraybatch?",
+            ) from None
         report = scoring.report(aggregated)
         if labels is None:
             differing = differences(opened.expected, report)
@@ -174,7 +192,7 @@ def command(
     if differing is not None:
         if differing:
             raise BarMissed(
-                f"{len(differing)} numbers differ from those in {results.name}: "
+                f"{len(differing)} places differ from the report in {results.name}: "
                 f"{'; '.join(differing[:3])}.",
                 "Its files are those that were packed; versions of libraries stand in the report.",
             )
@@ -223,10 +241,11 @@ def _check_images(images: Path | None, no_images: bool, reports: tuple[Path, ...
 
 def _check_new(option: str, path: Path | None, taken: Collection[Path], overwrite: bool) -> None:
     from xraybatch.core.errors import InputError, UsageError
+    from xraybatch.core.log import is_open_log
 
     if path is None:
         return
-    if path in taken or path.resolve() in taken:
+    if path in taken or path.resolve() in taken or is_open_log(path):
         raise UsageError(f"{option} {path} is a table or report of this command.",
                          "Choose another name.")  # fmt: skip
     if path.exists() and not overwrite:

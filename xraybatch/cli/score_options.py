@@ -135,7 +135,7 @@ capsule_options = together(
         "--hash-names",
         type=_A_PATH,
         metavar="KEYFILE",
-        help="In the capsule, keyed hashes instead of paths, patients and studies. KEYFILE is made "
-        "where it is not there; keep it, and do not give it away.",
+        help="In the capsule, keyed hashes instead of paths, patients and studies, and no split. "
+        "KEYFILE is made where it is not there; keep it, and do not give it away.",
     ),
 )

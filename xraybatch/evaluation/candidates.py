@@ -142,6 +142,11 @@ def _common(
 ) -> tuple[list[pd.DataFrame], bool, list[str]]:
     """Each table's rows of the films that all of them answered, and what is to be said of it."""
     framed = all("frame" in c.results for c in candidates)
+    if not framed and any("frame" in c.results for c in candidates):
+        raise InputError(
+            "Some of the results have a row a frame and some a row a film.",
+            "Predict with each of them in the same way: --frames first, or all.",
+        )
     keys = [_keys(c.results, framed) for c in candidates]
     everywhere = set.intersection(*(set(k) for k in keys))
     anywhere = set.union(*(set(k) for k in keys))

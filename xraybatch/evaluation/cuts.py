@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from xraybatch.core.errors import UsageError
+from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.tasks import Task, TaskKind
 from xraybatch.evaluation import findings, single_label
 from xraybatch.evaluation.answers import Answers
@@ -57,6 +57,15 @@ def operating_points(
     tuple of OperatingPoint
         Empty for tasks of more classes, which `check_rules` refuses where all tasks are so.
     """
+    if not rules or task.kind not in (TaskKind.BINARY, TaskKind.MULTILABEL):
+        return ()
+    for some, name in ((given, "the results"), (chosen_on and chosen_on.answers[task.name],
+                       chosen_on and chosen_on.name)):  # fmt: skip
+        if some and some.y_prob is None:
+            raise InputError(
+                f"--threshold needs probabilities of task '{task.name}'; {name} have none.",
+                "Predict again, or leave --threshold out.",
+            )
     parts = _parts(task, given)
     sources = _parts(task, chosen_on.answers[task.name]) if chosen_on else parts
     found = []

@@ -32,6 +32,7 @@ def join(
     labels: pd.DataFrame,
     truth_columns: Sequence[str],
     *,
+    also: Sequence[str] = (),
     path_column: str = "path",
     patient_column: str | None = None,
 ) -> tuple[Joined, JoinReport]:
@@ -46,6 +47,8 @@ def join(
         without `frame`, a row holds for every frame of its path.
     truth_columns : sequence of str
         What must not contradict itself where a film stands twice in the labels.
+    also : sequence of str
+        Further columns of the labels that must not contradict themselves.
     path_column, patient_column : str
         Of the labels. `patient_column` None: ``patient`` of the labels, unless that is a truth,
         else of the results.
@@ -68,7 +71,7 @@ def join(
     framed = "frame" in results and "frame" in labels
     mine = FilmKeys(results, "path", framed)
     _refuse_twice(FilmKeys(results, "path", "frame" in results))
-    told = [*truth_columns, *([home.column] if home and home.table == "labels" else [])]
+    told = [*truth_columns, *also, *([home.column] if home and home.table == "labels" else [])]
     labels, without_path = _with_path(labels, path_column)
     labels, duplicates = _once(labels, FilmKeys(labels, path_column, framed), told)
     theirs = FilmKeys(labels, path_column, framed)

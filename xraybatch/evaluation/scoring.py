@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from xraybatch.core.errors import UsageError
 from xraybatch.core.tasks import Task, TaskKind
 from xraybatch.core.versions import versions_of
 from xraybatch.evaluation import findings, plugin_metrics, single_label
+from xraybatch.evaluation.aggregation import OF_FINDINGS
 from xraybatch.evaluation.answers import Answers, answers
 from xraybatch.evaluation.closer import look_closer
 from xraybatch.evaluation.columns import check_label_map, label_columns
@@ -71,17 +73,23 @@ def join_for(
     """The first half of `score`: which films belong together, and which studies."""
     check_label_map(options.label_map, tasks)
     check_rules(options.rules, tasks)
+    if options.prevalence is not None and all(t.kind not in OF_FINDINGS for t in tasks):
+        raise UsageError("--prevalence needs a task with a positive class.", "Leave it out.")
     homes = label_columns(labels.columns, tasks, options.label_column)
     joined, told = join(
         results,
         labels,
         [column for columns in homes.values() for column in columns],
+        also=[c for c in (*options.readers, *options.slices) if c in labels],
         path_column=options.path_column,
         patient_column=options.patient_column,
     )
     if options.grouping.unit == FILM:
         return joined, told
-    joined, said = group(joined, tasks, homes, options.thresholds, options.grouping)
+    joined, said = group(
+        joined, tasks, homes, options.thresholds, options.grouping,
+        readers=options.readers, slices=options.slices,
+    )  # fmt: skip
     return joined, replace(told, sentences=(*told.sentences, *said))
 
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+SEVERAL = "(several)"
 FILM, STUDY, PATIENT = UNITS = ("film", "study", "patient")
 
 
@@ -66,6 +67,9 @@ def group(
     truth_columns: Mapping[str, Sequence[str]],
     thresholds: Mapping[str, Sequence[float]],
     grouping: Grouping,
+    *,
+    readers: Sequence[str] = (),
+    slices: Sequence[str] = (),
 ) -> tuple[Joined, list[str]]:
     """Put films together.
 
@@ -78,6 +82,10 @@ def group(
     thresholds : mapping of str to sequence of float
         By task, those that turn probabilities into answers; 0.5 where a task has none.
     grouping : Grouping
+    readers : sequence of str
+        Columns of the labels that must agree within a unit, as the truth must.
+    slices : sequence of str
+        Columns of either table; a unit whose films differ there is of the part `SEVERAL`.
 
     Returns
     -------
@@ -119,15 +127,32 @@ def group(
         patients = _one_patient(joined.patients, unit, known)
     rows = _first(unit, len(known))
     labels = joined.labels.iloc[rows].reset_index(drop=True)
-    for column in {c for several_ in truth_columns.values() for c in several_}:
+    told = {column for columns in truth_columns.values() for column in columns}
+    for column in (*sorted(told), *(name for name in readers if name in labels)):
         labels[column] = _one_truth(joined.labels[column], unit, known, column, grouping.unit)
-    table = results.rename(columns={"path": grouping.unit}).drop(columns="status")
+    for column in slices:
+        for of_films, of_units in ((joined.labels, labels), (joined.results, results)):
+            if column in of_films and column not in told:
+                of_units[column] = _part(of_films[column], unit, len(known))
+    table = (
+        results.drop(columns=[c for c in slices if c in results])
+        .rename(columns={"path": grouping.unit})
+        .drop(columns="status")
+    )
     table.insert(1, "n_films", films.astype(str))
     whole = replace(
         joined, results=results, labels=labels, patients=patients,
         patients_known=joined.patients_known or grouping.unit == PATIENT, aggregated=table,
     )  # fmt: skip
-    return whole, _sentences(joined, unit, films, ok, origin, grouping)
+    said = _sentences(joined, unit, films, ok, origin, grouping)
+    for task in tasks:
+        if task.name not in thresholds and task.kind in OF_FINDINGS:
+            said.append(
+                f"Task '{task.name}' was decided at 0.5: the threshold of its films is not known."
+            )
+        if (f"{task.name}.set" if several else "set") in joined.results:
+            said.append("Sets of classes are of films, and left out.")
+    return whole, said
 
 
 def _names(joined: Joined, grouping: Grouping) -> tuple[NDArray[np.str_], str]:
@@ -246,6 +271,13 @@ def _one_truth(
             )
         truth[u] = truth[u] or cell
     return truth
+
+
+def _part(column: pd.Series[str], unit: NDArray[np.intp], units: int) -> list[str]:
+    parts = [""] * units
+    for u, cell in zip(unit.tolist(), column.str.strip().tolist(), strict=True):
+        parts[u] = parts[u] or cell if cell in ("", parts[u]) or not parts[u] else SEVERAL
+    return parts
 
 
 def _sentences(

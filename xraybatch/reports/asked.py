@@ -89,8 +89,9 @@ class Scoring:
                 for role, path in zip(of_pair, paths, strict=True)
             }
             # sentences of the report may have names in them too
-            hashed = Scoring(tables, self._asked, SILENT, self._names)
-            write_capsule(target, tables, self._names, self._asked, hashed.report())
+            hashed = Scoring(tables, self._asked, SILENT)
+            names = {role: path.name for role, path in tables.items()}
+            write_capsule(target, tables, names, self._asked, hashed.report())
 
     def _read(self, role: str, read: Callable[[Path], Given]) -> Given:
         return replace(read(self._tables[role]), name=self._names[role])

@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from typing import Any
 from xraybatch.core.errors import InputError
 from xraybatch.core.files import atomic_path, sha256_of
 from xraybatch.evaluation.report import Report
+from xraybatch.models.runs import MODEL_FILE
 from xraybatch.prediction.record import record_path
 from xraybatch.reports.json_text import to_json
 from xraybatch.reports.markdown import to_markdown
@@ -34,6 +36,13 @@ _MOST_MEMBERS = 16
 _LARGEST = 8 << 30  # bytes, all members together
 _BLOCK = 1 << 20
 _SAME = 1e-9
+_MOST_TIMES, _FLOOR = 300, 64 << 20  # unpacked bytes for each of the file, and what is no bomb
+_SHOWN = 60  # characters of a value that differs
+# what a file that is none, or was damaged, makes its readers say
+_NO_CAPSULE = (
+    OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, KeyError, TypeError,
+    ValueError, AttributeError,
+)  # fmt: skip
 _WHERE = "Ask whoever made it for another copy; what it says of itself cannot be relied on."
 
 
@@ -122,7 +131,9 @@ def open_capsule(path: Path) -> Iterator[Capsule]:
             digests, tables = dict(manifest["sha256"]), dict(manifest["tables"])
             names, asked = dict(manifest["names"]), dict(manifest["asked"])
             schema = str(manifest["schema"])
-        except (OSError, zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:
+            if not all(isinstance(v, str) for d in (digests, tables, names) for v in d.values()):
+                raise TypeError("names and digests are text")
+        except _NO_CAPSULE as error:
             raise InputError(
                 f"{path} is no capsule of a score ({type(error).__name__}).",
                 "Give what `xraybatch score … --capsule` wrote, or results and labels.",
@@ -133,7 +144,14 @@ def open_capsule(path: Path) -> Iterator[Capsule]:
                 "Install the xraybatch that made it.",
             )
         _check(place, digests, tables, path.name)
-        expected = json.loads((place / REPORT).read_text(encoding="utf-8"))
+        try:
+            expected = json.loads((place / REPORT).read_text(encoding="utf-8"))
+        except (ValueError, RecursionError):
+            expected = None
+        if not isinstance(expected, dict) or not isinstance(expected.get("tasks"), list):
+            raise InputError(f"The report in {path.name} is none.", _WHERE)
+        if set(names) != set(tables):
+            raise InputError(f"{path.name} does not say what its tables are called.", _WHERE)
         files = {role: place / name for role, name in tables.items()}
         yield Capsule(files, names, asked, expected)
 
@@ -154,7 +172,8 @@ def _files(tables: Mapping[str, Path]) -> Iterator[tuple[str, Path]]:
         if record_path(path).is_file():
             yield f"{name}.run.json", record_path(path)
     split = tables[RESULTS].with_name("split.csv")
-    if split.is_file():
+    # that of a run folder alone: another table of this name may be of other films
+    if split.is_file() and split.with_name(MODEL_FILE).is_file():
         yield split.name, split
 
 
@@ -174,9 +193,11 @@ def _unpack(archive: zipfile.ZipFile, place: Path, name: str) -> None:
     members = archive.infolist()
     names = [member.filename for member in members]
     size = sum(member.file_size for member in members)
-    if len(members) > _MOST_MEMBERS or len(set(names)) < len(names) or size > _LARGEST:
+    packed = sum(member.compress_size for member in members)
+    limit = min(_LARGEST, max(_FLOOR, _MOST_TIMES * packed))
+    if len(members) > _MOST_MEMBERS or len(set(names)) < len(names) or size > limit:
         raise InputError(f"{name} holds what no capsule holds.", _WHERE)
-    left = _LARGEST
+    left = limit
     for member in members:
         # its own name alone: no folder, no way out of this one
         if not member.filename or Path(member.filename).name != member.filename:
@@ -217,9 +238,14 @@ def _differing(one: Any, other: Any, place: str) -> Iterator[str]:
             yield from _differing(mine, theirs, f"{place}[{label or i}]")
     elif _is_number(one) and _is_number(other):
         if not math.isclose(one, other, rel_tol=_SAME, abs_tol=_SAME):
-            yield f"{place}: {one!r} there, {other!r} here"
+            yield f"{place}: {_short(one)} there, {_short(other)} here"
     elif one != other:
-        yield f"{place}: {one!r} there, {other!r} here"
+        yield f"{place}: {_short(one)} there, {_short(other)} here"
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def _is_number(value: Any) -> bool:

@@ -58,8 +58,9 @@ def _print_task(task: TaskReport, report: Report, console: Console) -> None:
         if look.sentences:
             console.print(bullets(look.sentences))
     names = [name for family in shown_families for name in family.estimates]
-    notes = [*words.stars(task), *words.missing(task, names)]
-    notes += words.reasons([pair for look in shown for pair in look.estimates])
+    beside = [pair for look in shown for pair in look.estimates]
+    notes = words.stars([*words.of_task(task, names), *beside])
+    notes += [*words.missing(task, names), *words.reasons(beside)]
     if console.width < _WIDE:
         notes += words.methods(task, names)
     if hidden := left_out(task):

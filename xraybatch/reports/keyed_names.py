@@ -44,12 +44,16 @@ def read_key(path: Path) -> bytes:
     InputError
         If the file holds no key.
     """
-    if not path.exists():
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_hex(_KEY_BYTES) + "\n", encoding="ascii")
     try:
+        if not path.exists():
+            path.touch(mode=0o600)
+            path.write_text(secrets.token_hex(_KEY_BYTES) + "\n", encoding="ascii")
         key = bytes.fromhex(path.read_text(encoding="ascii").strip())
-    except (OSError, ValueError):
+    except OSError as error:
+        raise InputError(
+            f"The key {path} cannot be read or written: {error.strerror or error}."
+        ) from None
+    except ValueError:
         key = b""
     if len(key) < _KEY_BYTES:
         raise InputError(

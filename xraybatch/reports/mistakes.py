@@ -157,6 +157,11 @@ def with_films(
     InputError
         If there are films and none of them is below `root`.
     """
+    odd = next((f for f in (w.mistake.frame for w in wrong) if f and not f.isdecimal()), None)
+    if odd is not None:
+        raise InputError(
+            f"'{odd}' is no number of a frame.", "Were the results edited? Frames count from 0."
+        )
     keys = list(dict.fromkeys((one.mistake.path, one.mistake.frame) for one in wrong))
     places = {path: place_of(path, root) for path, _ in keys}
     there = [key for key in keys if (place := places[key[0]]) and os.path.lexists(place)]

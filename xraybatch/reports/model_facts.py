@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from xraybatch.core.tasks import Task
 from xraybatch.evaluation.calibration import distortion
 from xraybatch.evaluation.report import ModelFacts
 from xraybatch.models.calibration_checks import ISOTONIC, PLATT
@@ -39,14 +40,26 @@ def model_facts(record: Mapping[str, Any]) -> ModelFacts | None:
     )
 
 
-def task_thresholds(record: Mapping[str, Any]) -> dict[str, tuple[float, ...]]:
-    """By task, the thresholds behind the answers; tasks without any are left out."""
+def task_thresholds(
+    record: Mapping[str, Any], tasks: Sequence[Task]
+) -> dict[str, tuple[float, ...]]:
+    """By task, the thresholds behind the answers, 0.5 where the record says of none.
+
+    Tasks that the record does not know, or whose positive class is another there, are left out.
+    """
     found = {}
-    tasks = record.get("tasks")
-    for task in tasks if isinstance(tasks, list) else []:
-        bars = task.get("thresholds") if isinstance(task, dict) else None
+    entries = record.get("tasks")
+    known = {_text(e.get("name")): e for e in map(_mapping, entries)} if (
+        isinstance(entries, list)) else {}  # fmt: skip
+    for task in tasks:
+        entry = known.get(task.name)
+        if entry is None or entry.get("positive") != task.positive:
+            continue
+        bars = entry.get("thresholds")
         if isinstance(bars, list) and all(isinstance(bar, int | float) for bar in bars):
-            found[_text(task.get("name"))] = tuple(map(float, bars))
+            found[task.name] = tuple(map(float, bars))
+        else:
+            found[task.name] = (0.5,) * len(task.classes)
     return found
 
 

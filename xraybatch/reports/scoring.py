@@ -30,6 +30,7 @@ from xraybatch.reports.model_facts import model_facts, stated_coverage, task_thr
 if TYPE_CHECKING:
     import pandas as pd
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 DEMONSTRATION = (
     "Demonstration model: trained on synthetic sample films. "
     "These numbers say nothing about real films."
@@ -65,6 +66,10 @@ def score_options(
     PluginError
         If two plugins register one metric.
     """
+    if by == FILM and (by_column is not None or aggregate != MEAN):
+        raise UsageError(
+            "--by-column and --aggregate are for films that are put together.", "Add --by study."
+        )
     classes = parse_label_map(label_map) if label_map else {}
     return ScoreOptions(
         label_map=classes,
@@ -121,16 +126,19 @@ def score_tables(
     tasks = tasks_of(results, requests, positive)
     chosen = replace(
         chosen,
-        thresholds=task_thresholds(results.record),
+        thresholds=task_thresholds(results.record, tasks),
         levels=stated_coverage(results.record),
     )
     joined, told = join_for(results.table, labels.table, tasks, chosen)
     if aggregated is not None and joined.aggregated is not None:
-        write_text(aggregated, joined.aggregated.to_csv(index=False, lineterminator="\n"))
+        table = joined.aggregated.copy()
+        # no spreadsheet shall execute the name of a study
+        table.iloc[:, 0] = [f"./{n}" if n.startswith(_FORMULA) else n for n in table.iloc[:, 0]]
+        write_text(aggregated, table.to_csv(index=False, lineterminator="\n"))
     _tell_examples(joined, results, labels, progress)
     roles = [("results", results), ("labels", labels)]
     if chosen_on is not None:
-        films, said = _films_to_choose_on(*chosen_on, tasks, chosen, joined)
+        films, said = _films_to_choose_on(*chosen_on, tasks, chosen, joined, results)
         chosen, sentences = replace(chosen, chosen_on=films), (*sentences, *said)
         roles += zip(("thresholds chosen on", "its labels"), chosen_on, strict=True)
     report = evaluate(joined, told, tasks, chosen)
@@ -142,14 +150,36 @@ def score_tables(
 
 
 def _films_to_choose_on(
-    results: Given, labels: Given, tasks: Sequence[Task], options: ScoreOptions, scored: Joined
+    results: Given,
+    labels: Given,
+    tasks: Sequence[Task],
+    options: ScoreOptions,
+    scored: Joined,
+    scored_by: Given,
 ) -> tuple[Chosen, tuple[str, ...]]:
     """The films that thresholds are chosen on, and what keeps them from being other films."""
     check_order(results.table, labels.table)
-    joined, _ = join_for(results.table, labels.table, tasks, options)
+    joined, told = join_for(results.table, labels.table, tasks, options)
     shared = len(set(joined.results["path"]) & set(scored.results["path"]))
     people = len(joined.names & scored.names)
-    said = []
+    said = [f"{results.name}: {sentence}" for sentence in warnings_of(results)]
+    seen = int(seen_films(joined.results).sum())
+    if seen:
+        said.append(
+            f"{seen:,} of the films that thresholds were chosen on were seen in training: the "
+            "thresholds flatter the model and may be wrong for others."
+        )
+    if told.only_in_results:
+        said.append(
+            f"{told.only_in_results:,} films of {results.name} have no row of labels and chose "
+            "no threshold."
+        )
+    seals = [_seal(given) for given in (scored_by, results)]
+    if all(seals) and seals[0] != seals[1]:
+        said.append(
+            f"{results.name} is of another model (seal {seals[1][:12]}) than the scored results "
+            f"({seals[0][:12]}): its thresholds mean nothing here."
+        )
     if shared:
         said.append(
             f"{shared:,} of the scored films were also used to choose thresholds: the operating "
@@ -166,6 +196,12 @@ def _films_to_choose_on(
             "is not known."
         )
     return Chosen(results.name, answers_by_task(joined, tasks, options)), tuple(said)
+
+
+def _seal(given: Given) -> str:
+    model = given.record.get("model")
+    seal = model.get("seal") if isinstance(model, dict) else ""
+    return seal if isinstance(seal, str) else ""
 
 
 def tasks_of(

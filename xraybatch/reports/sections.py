@@ -101,8 +101,9 @@ def _task(task: TaskReport, report: Report) -> Iterator[Block]:
         cells = (tuple(c if isinstance(c, str) else _cell(c) for c in row) for row in look.rows)
         yield Table(look.head, tuple(cells))
         yield from _bullets(look.sentences)
-    lacking = words.reasons([pair for look in shown for pair in look.estimates])
-    yield from _bullets((*words.stars(task), *words.missing(task), *lacking))
+    beside = [pair for look in shown for pair in look.estimates]
+    stars = words.stars([*words.of_task(task), *beside])
+    yield from _bullets((*stars, *words.missing(task), *words.reasons(beside)))
 
 
 def _number(title: str, estimate: Estimate) -> tuple[str, ...]:

@@ -230,12 +230,17 @@ def missing(task: TaskReport, names: Iterable[str] | None = None) -> list[str]:
     names : iterable of str, optional
         Of the numbers that are shown; all by default.
     """
+    return reasons(of_task(task, names))
+
+
+def of_task(task: TaskReport, names: Iterable[str] | None = None) -> list[tuple[str, Estimate]]:
+    """Numbers that are shown of a task, and of its classes, with what they are called."""
     shown = task.estimates if names is None else names
     named = [(title(name), task.estimates[name]) for name in shown]
     if table := by_class(task):
         for name, _, estimates in table.rows:
             named += [(f"{title(c)} of {name}", estimates[c]) for c in table.columns]
-    return reasons(named)
+    return named
 
 
 def reasons(named: Sequence[tuple[str, Estimate]]) -> list[str]:
@@ -262,9 +267,9 @@ def methods(task: TaskReport, names: Iterable[str]) -> list[str]:
     return list(_grouped("{why}: {names}.", named))
 
 
-def stars(task: TaskReport) -> list[str]:
-    """What the star behind an interval means, where there is one."""
-    if not any(e.is_unreliable for e in task.estimates.values()) and task.patients >= FEW:
+def stars(named: Iterable[tuple[str, Estimate]]) -> list[str]:
+    """What the star behind an interval means, where one of those shown has it."""
+    if not any(estimate.is_unreliable for _, estimate in named):
         return []
     return [f"{UNRELIABLE} Interval from fewer than {FEW} patients with such films: unreliable."]
 
