@@ -46,7 +46,8 @@ def tables(task: Task) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def numbers(task: Task) -> set[str]:
     """Names of a task's numbers, without the class."""
-    options = ScoreOptions(resamples=100, prevalence=0.05)
+    has_positive = task.kind in (TaskKind.BINARY, TaskKind.MULTILABEL)
+    options = ScoreOptions(resamples=100, prevalence=0.05 if has_positive else None)
     report = score(*tables(task), tasks=[task], options=options)
     own = f"{task.name}."
     return {name.removeprefix(own).split(".")[0] for name in named_estimates(report)}

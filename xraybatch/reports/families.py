@@ -38,7 +38,7 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
 FURTHER = "Of plugins"
 # said by another number, or of interest to few: the files have them
 NOT_ON_TERMINALS = frozenset(
-    {"macro_recall", "weighted_recall", "weighted_precision", "youden_j", "observed_expected",
+    {"weighted_recall", "weighted_precision", "youden_j", "observed_expected",
      "ece_equal_mass", "ece_squared_debiased", "mce", "linear_kappa", "off_by_one",
      "sensitivity_at_specificity_95", "specificity_at_sensitivity_90", "micro_sensitivity",
      "micro_ppv", "top_3_accuracy"}
