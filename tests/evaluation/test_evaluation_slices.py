@@ -235,3 +235,12 @@ def test_readers_of_classes_that_are_none_are_refused():
     results["pred.mass"], labels["mass"] = "1", "1"
     with pytest.raises(UsageError, match="is multilabel"):
         report_of(results, labels, findings, readers=["reader"])
+
+
+def test_readers_of_several_tasks_are_asked_which_they_answered():
+    results, labels, *_ = tables(dr=lambda rng, p: ["yes"] * len(p))
+    other = Task("view", TaskKind.BINARY, ("ap", "pa"), "pa")
+    results = results.rename(columns={c: f"label.{c}" for c in ("prob.no", "prob.yes")})
+    results["view"], labels["view"] = "pa", "pa"
+    with pytest.raises(UsageError, match="compares answers to one task"):
+        score(results, labels, tasks=[TASK, other], options=ScoreOptions(readers=["dr"]))

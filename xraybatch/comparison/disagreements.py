@@ -9,12 +9,12 @@ from pathlib import Path
 from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.files import write_text
 from xraybatch.core.log import is_open_log
+from xraybatch.core.names import no_formula
 from xraybatch.core.tasks import TaskKind
 from xraybatch.evaluation.candidates import SideBySide
 from xraybatch.evaluation.disagreement import disagreements
 
 _SUFFIX = ".csv"
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet executes
 
 
 def check_table_path(path: Path, *, overwrite: bool) -> None:
@@ -64,11 +64,6 @@ def write_disagreements(joint: SideBySide, path: Path) -> None:
     table = csv.DictWriter(text, [*some, "truth", *names, "right"], extrasaction="ignore")
     table.writeheader()
     for row in rows:
-        named = {name: _no_formula(row[name]) for name in ("path", "right")}
+        named = {name: no_formula(row[name]) for name in ("path", "right")}
         table.writerow({**row, **named})
     write_text(path, text.getvalue())
-
-
-def _no_formula(cell: str) -> str:
-    # before a path it names the same file, as in the tables that `predict` writes
-    return f"./{cell}" if cell.startswith(_FORMULA) else cell

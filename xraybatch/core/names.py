@@ -6,6 +6,13 @@ import math
 import unicodedata
 from collections.abc import Iterable
 
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet executes
+
+
+def no_formula(cell: str) -> str:
+    """A cell that no spreadsheet executes: ``./`` in front, which before a path changes nothing."""
+    return f"./{cell}" if cell.startswith(FORMULA_STARTS) else cell
+
 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:
     """A hint that names the nearest known name, or all of them where none is near."""

@@ -12,6 +12,7 @@ from xraybatch.evaluation import logistic
 from xraybatch.evaluation.classification import NO_FILMS
 from xraybatch.evaluation.estimate import Estimate
 from xraybatch.evaluation.proportions import ONE_PATIENT, normal_quantile, student_quantile
+from xraybatch.evaluation.ratio import ratio
 from xraybatch.evaluation.smooth import smooth_estimates
 from xraybatch.evaluation.sums import patient_sums
 
@@ -149,19 +150,19 @@ _CAUSES = {
 
 def _binary(sums: NDArray[np.float64]) -> NDArray[np.float64]:
     n, truth, p, squared, lost = (sums[..., i] for i in range(5))
-    share = _ratio(truth, n)
-    brier = _ratio(squared, n)
-    skill = 1 - _ratio(brier, share * (1 - share))
-    return np.stack([brier, skill, _ratio(lost, n), _ratio(truth, p)], axis=-1)
+    share = ratio(truth, n)
+    brier = ratio(squared, n)
+    skill = 1 - ratio(brier, share * (1 - share))
+    return np.stack([brier, skill, ratio(lost, n), ratio(truth, p)], axis=-1)
 
 
 def _multiclass(sums: NDArray[np.float64]) -> NDArray[np.float64]:
     counts = sums[..., :-2]
     n = counts.sum(axis=-1)
-    brier = _ratio(sums[..., -2], n)
-    shares = _ratio(counts, n[..., None])
-    skill = 1 - _ratio(brier, (shares * (1 - shares)).sum(axis=-1))
-    return np.stack([brier, skill, _ratio(sums[..., -1], n)], axis=-1)
+    brier = ratio(sums[..., -2], n)
+    shares = ratio(counts, n[..., None])
+    skill = 1 - ratio(brier, (shares * (1 - shares)).sum(axis=-1))
+    return np.stack([brier, skill, ratio(sums[..., -1], n)], axis=-1)
 
 
 def _log_loss(of_truth: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
@@ -259,9 +260,3 @@ def _cautioned(estimate: Estimate, clipped: int, where: str) -> Estimate:
     films, were = ("1 film", "was") if clipped == 1 else (f"{clipped:,} films", "were")
     caution = f"{films} with a probability {where} {were} clipped to it"
     return replace(estimate, caution="; ".join(filter(None, [estimate.caution, caution])))
-
-
-def _ratio(above: NDArray[Any], below: NDArray[Any]) -> NDArray[np.float64]:
-    values = np.full(np.broadcast_shapes(above.shape, below.shape), np.nan)
-    np.divide(above, below, out=values, where=below > 0)
-    return values

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 from xraybatch.core.errors import InputError
 from xraybatch.core.status import FilmStatus
 from xraybatch.core.tasks import Task
-from xraybatch.evaluation.answers import Answers, answers
-from xraybatch.evaluation.columns import label_columns
+from xraybatch.evaluation.answers import Answers
 from xraybatch.evaluation.joined import Joined
 from xraybatch.evaluation.options import ScoreOptions
 from xraybatch.evaluation.report import JoinReport
-from xraybatch.evaluation.scoring import join_for
+from xraybatch.evaluation.scoring import answers_by_task, join_for
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -125,14 +124,10 @@ def side_by_side(
         If no film was answered by all, or the tables do not fit labels or tasks.
     """
     tables, same, sentences = _common(candidates)
-    homes = label_columns(labels.columns, tasks, options.label_column)
     models = []
     for candidate, table in zip(candidates, tables, strict=True):
         joined, told = join_for(table, labels, tasks, options)
-        given = {
-            task.name: answers(joined, task, len(tasks) > 1, homes[task.name], options.label_map)
-            for task in tasks
-        }
+        given = answers_by_task(joined, tasks, options)
         models.append(Joint(candidate, joined, told, given))
     return SideBySide(tuple(models), tuple(tasks), options, same, tuple(sentences))
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xraybatch.evaluation.ratio import ratio
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -31,23 +33,23 @@ def confusion_counts(y_true: NDArray[Any], y_pred: NDArray[Any], classes: int) -
 
 def recall(counts: Counts) -> Values:
     """TP / (TP + FN), the sensitivity of each class; undefined for a class without films."""
-    return _ratio(_hits(counts), _truth(counts))
+    return ratio(_hits(counts), _truth(counts))
 
 
 def precision(counts: Counts) -> Values:
     """TP / (TP + FP), the PPV of each class; undefined for a class that was never predicted."""
-    return _ratio(_hits(counts), _predicted(counts))
+    return ratio(_hits(counts), _predicted(counts))
 
 
 def f1(counts: Counts) -> Values:
     """2 TP / (2 TP + FP + FN); undefined for a class neither present nor predicted."""
-    return _ratio(2 * _hits(counts), _truth(counts) + _predicted(counts))
+    return ratio(2 * _hits(counts), _truth(counts) + _predicted(counts))
 
 
 def specificity(counts: Counts) -> Values:
     """TN / (TN + FP); undefined where every film is of the class."""
     others = _films(counts)[..., None] - _truth(counts)
-    return _ratio(others - _predicted(counts) + _hits(counts), others)
+    return ratio(others - _predicted(counts) + _hits(counts), others)
 
 
 # ── all classes together: (..., K, K) → (...) ──────────────────────────────────────────────────
@@ -55,14 +57,14 @@ def specificity(counts: Counts) -> Values:
 
 def accuracy(counts: Counts) -> Values:
     """Share of films on the diagonal; undefined without films."""
-    return _ratio(_hits(counts).sum(-1), _films(counts))
+    return ratio(_hits(counts).sum(-1), _films(counts))
 
 
 def balanced_accuracy(counts: Counts) -> Values:
     """Mean recall of the classes that have films, as in scikit-learn; undefined without films."""
     each = recall(counts)
     present = ~np.isnan(each)
-    return _ratio(np.where(present, each, 0.0).sum(-1), present.sum(-1))
+    return ratio(np.where(present, each, 0.0).sum(-1), present.sum(-1))
 
 
 def macro(each: Callable[[Counts], Values]) -> Callable[[Counts], Values]:
@@ -76,7 +78,7 @@ def weighted(each: Callable[[Counts], Values]) -> Callable[[Counts], Values]:
     def mean(counts: Counts) -> Values:
         weight = _truth(counts)
         parts = np.where(weight > 0, each(counts) * weight, 0.0)
-        return _ratio(parts.sum(-1), _films(counts))
+        return ratio(parts.sum(-1), _films(counts))
 
     return mean
 
@@ -93,7 +95,7 @@ def kappa(counts: Counts, power: int = 0) -> Values:
         (-2, -1)
     )
     observed = (counts * weight).sum((-2, -1)) * _films(counts)
-    return _ratio(chance - observed, chance)
+    return ratio(chance - observed, chance)
 
 
 def linear_kappa(counts: Counts) -> Values:
@@ -110,7 +112,7 @@ def mean_grade_error(counts: Counts) -> Values:
     """Mean distance of prediction and truth in grades, 0 and up; undefined without films."""
     grades = np.arange(counts.shape[-1])
     distance = np.abs(grades[:, None] - grades[None, :])
-    return _ratio((counts * distance).sum((-2, -1)), _films(counts))
+    return ratio((counts * distance).sum((-2, -1)), _films(counts))
 
 
 def mcc(counts: Counts) -> Values:
@@ -124,7 +126,7 @@ def mcc(counts: Counts) -> Values:
     spread_pred = n * n - (guess * guess).sum(-1)
     # two roots: the product of the brackets passes 2^63 at a hundred thousand films
     below = np.sqrt(spread_true.astype(np.float64)) * np.sqrt(spread_pred.astype(np.float64))
-    return _ratio(above, below)
+    return ratio(above, below)
 
 
 # those of every task, in the order they are read; accuracy is a proportion and stands apart
@@ -184,11 +186,3 @@ def _truth(counts: Counts) -> Counts:
 def _predicted(counts: Counts) -> Counts:
     films: Counts = counts.sum(-2)
     return films
-
-
-def _ratio(above: NDArray[Any], below: NDArray[Any]) -> Values:
-    # one division of two whole numbers: the correctly rounded double
-    above, below = np.asarray(above, np.float64), np.asarray(below, np.float64)
-    values: Values = np.full(np.broadcast_shapes(above.shape, below.shape), np.nan)
-    np.divide(above, below, out=values, where=below != 0)
-    return values

@@ -13,6 +13,7 @@ from xraybatch.evaluation.bootstrap import Sampling, count_samples, patterns
 from xraybatch.evaluation.classification import NO_FILMS
 from xraybatch.evaluation.estimate import Estimate
 from xraybatch.evaluation.proportions import proportion
+from xraybatch.evaluation.ratio import ratio
 from xraybatch.evaluation.utility import ENDLESS
 
 if TYPE_CHECKING:
@@ -171,8 +172,8 @@ def at_prevalence(
 
     def statistics(cells: NDArray[np.int64]) -> NDArray[np.float64]:
         right, false, missed, found = _sides(cells)
-        ppv = _ratio(found * prevalence, found * prevalence + false * (1 - prevalence))
-        npv = _ratio(right * (1 - prevalence), right * (1 - prevalence) + missed * prevalence)
+        ppv = ratio(found * prevalence, found * prevalence + false * (1 - prevalence))
+        npv = ratio(right * (1 - prevalence), right * (1 - prevalence) + missed * prevalence)
         return np.stack([ppv, npv], axis=-1)
 
     calls = _Calls(positive, called, patients, name)
@@ -225,8 +226,8 @@ class _Calls:
 
         def statistics(cells: NDArray[np.int64]) -> NDArray[np.float64]:
             false, missed, found = cells[..., 1], cells[..., 2], cells[..., 3]
-            f1 = _ratio(2 * found, 2 * found + false + missed)
-            benefit = _ratio(found - false * odds, cells.sum(-1))
+            f1 = ratio(2 * found, 2 * found + false + missed)
+            benefit = ratio(found - false * odds, cells.sum(-1))
             return np.concatenate([np.stack([f1, benefit], axis=-1), _ratios(cells)], axis=-1)
 
         reasons = {
@@ -258,19 +259,13 @@ def _sides(cells: NDArray[np.int64]) -> tuple[NDArray[np.float64], ...]:
     right, false, missed, found = (cells[..., i] for i in range(_CELLS))
     negatives, positives = right + false, missed + found
     return (
-        _ratio(right, negatives),
-        _ratio(false, negatives),
-        _ratio(missed, positives),
-        _ratio(found, positives),
+        ratio(right, negatives),
+        ratio(false, negatives),
+        ratio(missed, positives),
+        ratio(found, positives),
     )
 
 
 def _ratios(cells: NDArray[np.int64]) -> NDArray[np.float64]:
     right, false, missed, found = _sides(cells)
-    return np.stack([_ratio(found, false), _ratio(missed, right)], axis=-1)
-
-
-def _ratio(above: NDArray[Any], below: NDArray[Any]) -> NDArray[np.float64]:
-    values = np.full(np.broadcast_shapes(above.shape, below.shape), np.nan)
-    np.divide(above, below, out=values, where=below != 0)
-    return values
+    return np.stack([ratio(found, false), ratio(missed, right)], axis=-1)

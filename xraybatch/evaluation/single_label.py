@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -118,6 +118,7 @@ class _Numbers:
     def __init__(self, task: Task, given: Answers, sampling: Sampling) -> None:
         self.task, self.given, self.sampling = task, given, sampling
         self.films = len(given.y_true)
+        self._classes: dict[int, ClassReport] = {}
         self.right = given.y_true == given.y_pred
         size = len(task.classes)
         self.counts = classification.confusion_counts(given.y_true, given.y_pred, size)
@@ -157,9 +158,19 @@ class _Numbers:
         positions = [self.task.positive_index] if more.by_class and size > len(more.by_class) else (
             range(len(more.by_class)))  # fmt: skip
         further = dict(zip(positions, more.by_class, strict=True))
-        return tuple(self.one_class(k, further.get(k, {})) for k in range(size))
+        classes = map(self.one_class, range(size))
+        return tuple(
+            replace(one, estimates={**one.estimates, **further.get(k, {})})
+            for k, one in enumerate(classes)
+        )
 
-    def one_class(self, k: int, more: Mapping[str, Estimate] | None = None) -> ClassReport:
+    def one_class(self, k: int) -> ClassReport:
+        # asked for by the headline of a binary task, and by the table of classes
+        if k not in self._classes:
+            self._classes[k] = self._one_class(k)
+        return self._classes[k]
+
+    def _one_class(self, k: int) -> ClassReport:
         name = self.task.classes[k]
         true, guessed = self.given.y_true == k, self.given.y_pred == k
         f1 = self.samples[len(self.statistics) + k].estimate(
@@ -180,7 +191,6 @@ class _Numbers:
                 "f1": f1,
                 "auc": self._ranked([k]),
                 **likelihood_ratios(true, guessed, self.given.patients, name, self.sampling),
-                **(more or {}),
             },
         )
 

@@ -11,6 +11,7 @@ from xraybatch.evaluation.bootstrap import Patterns, Sample, Sampling, count_sam
 from xraybatch.evaluation.classification import NO_FILMS
 from xraybatch.evaluation.curves import DecisionCurve
 from xraybatch.evaluation.estimate import Estimate
+from xraybatch.evaluation.ratio import ratio
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -147,7 +148,7 @@ def _benefit(packed: NDArray[np.int64], base: int, threshold: float, sampling: S
 
     def statistics(sums: NDArray[np.int64]) -> NDArray[np.float64]:
         n, found, false = (sums[..., i : i + 1] for i in range(3))
-        return _ratio(found - false * odds, n)
+        return ratio(found - false * odds, n)
 
     return count_samples(
         Patterns(counts, often[there]), statistics, sampling.resamples, sampling.seed
@@ -164,12 +165,6 @@ def _histogram_benefits(
         n = cells.sum(axis=-1, keepdims=True)
         reached = np.cumsum(cells.reshape(*cells.shape[:-1], -1, 2)[..., ::-1, :], axis=-2)
         reached = reached[..., -2::-1, :]  # from the lowest threshold up, without "none reached"
-        return _ratio(reached[..., 1] - reached[..., 0] * odds, n)
+        return ratio(reached[..., 1] - reached[..., 0] * odds, n)
 
     return statistics
-
-
-def _ratio(above: NDArray[np.float64], below: NDArray[np.int64]) -> NDArray[np.float64]:
-    values = np.full(above.shape, np.nan)
-    np.divide(above, below, out=values, where=below > 0)
-    return values

@@ -11,6 +11,7 @@ from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.files import write_text
 from xraybatch.core.label_maps import parse_label_map
 from xraybatch.core.log import log_note, logged
+from xraybatch.core.names import no_formula
 from xraybatch.core.progress import SILENT, Progress
 from xraybatch.core.tasks import Task, TaskKind, TaskRequest
 from xraybatch.evaluation.aggregation import MEAN
@@ -30,7 +31,6 @@ from xraybatch.reports.model_facts import model_facts, stated_coverage, task_thr
 if TYPE_CHECKING:
     import pandas as pd
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 DEMONSTRATION = (
     "Demonstration model: trained on synthetic sample films. "
     "These numbers say nothing about real films."
@@ -133,7 +133,7 @@ def score_tables(
     if aggregated is not None and joined.aggregated is not None:
         table = joined.aggregated.copy()
         # no spreadsheet shall execute the name of a study
-        table.iloc[:, 0] = [f"./{n}" if n.startswith(_FORMULA) else n for n in table.iloc[:, 0]]
+        table.iloc[:, 0] = [no_formula(name) for name in table.iloc[:, 0]]
         write_text(aggregated, table.to_csv(index=False, lineterminator="\n"))
     _tell_examples(joined, results, labels, progress)
     roles = [("results", results), ("labels", labels)]

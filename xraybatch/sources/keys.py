@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 from urllib.parse import quote
 
+from xraybatch.core.names import FORMULA_STARTS
+
 ENCODED = "file:"  # in front of a name that is not UTF-8, percent-encoded byte by byte
 SAME = "./"  # in front of a name that would mean something else; it names the same file
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def key_of(path: str) -> str:
@@ -37,7 +38,7 @@ def key_of(path: str) -> str:
         slashed.encode()
     except UnicodeEncodeError:
         return ENCODED + quote(os.fsencode(slashed), safe="/")
-    return SAME + slashed if slashed.startswith((*_FORMULA_STARTS, ENCODED)) else slashed
+    return SAME + slashed if slashed.startswith((*FORMULA_STARTS, ENCODED)) else slashed
 
 
 def joined(base: str, name: str) -> str:
