@@ -110,11 +110,6 @@ def test_a_suffix_that_lies_is_noted(grey):
     assert decode(encoded(grey), RULE, name="chest.old").facts.notes == ()
 
 
-def test_a_dark_film_is_noted(grey):
-    notes = decode(encoded(grey.astype(np.uint16) * 16), RULE).facts.notes
-    assert notes[0].startswith("Only 12 of 16 bits are used")
-
-
 def test_no_bytes_and_no_reader():
     assert status_of(b"") == "empty"
     assert status_of(b"path,label\n1.png,0\n") == "unsupported"

@@ -1,7 +1,7 @@
 """`decode`: the only way from bytes to a film.
 
-Sniff the bytes → reader: stored values and display hints → display values in uint8 → orientation →
-size of the rule. One order for every format.
+Sniff the bytes → reader: stored values and display hints → depth where none is declared → display
+values in uint8 → orientation → size of the rule. One order for every format.
 """
 
 from __future__ import annotations
@@ -10,19 +10,18 @@ import io
 import os
 import stat
 from collections.abc import Sequence
-from dataclasses import replace
+from functools import partial
 from pathlib import PurePath
 from typing import BinaryIO
 
-import numpy as np
-
 from xraybatch.core.status import FilmError, FilmStatus
-from xraybatch.extension.records import DisplayHints, ImageReader, Limits, StoredImage
+from xraybatch.extension.records import ImageReader, Limits, StoredImage
 from xraybatch.extension.registry import OURS, Owned, registry
+from xraybatch.images.depth import settle_depth
 from xraybatch.images.display import display
 from xraybatch.images.faults import one_status
 from xraybatch.images.film import Film, FilmFacts
-from xraybatch.images.resize import fit, upright
+from xraybatch.images.resize import fit, reduced, reducible, upright
 from xraybatch.images.rule import DecodingRule
 
 HEAD = 4096  # bytes that a reader may look at to recognise its format
@@ -73,9 +72,11 @@ def decode(
         reader = _recognise(head, known)
     with one_status(f"The {reader.name.upper()}"):
         stream.seek(0)
-        image = reader.read(stream, limits, frame)
-        pixels = fit(upright(display(image), image.hints.orientation), rule)
-    notes = (*_foreign(reader), *_lie(name, reader, known), *image.notes, *_darkness(image))
+        image = settle_depth(_read(reader, stream, limits, frame, rule))
+        orientation = image.hints.orientation
+        place = reduced(image.array.shape, image.whole, image.reduction, orientation)
+        pixels = fit(upright(display(image), orientation), rule, place)
+    notes = (*_foreign(reader), *_lie(name, reader, known), *image.notes)
     return Film(pixels, _facts(image, notes))
 
 
@@ -142,6 +143,14 @@ def _opened(path: str | os.PathLike[str]) -> BinaryIO:
         raise FilmError(FilmStatus.UNREADABLE, f"The file cannot be opened: {said}.") from None
 
 
+def _read(
+    reader: ImageReader, stream: BinaryIO, limits: Limits, frame: int, rule: DecodingRule
+) -> StoredImage:
+    if reader.read_reduced is None:
+        return reader.read(stream, limits, frame)
+    return reader.read_reduced(stream, limits, frame, partial(reducible, rule=rule))
+
+
 def _recognise(head: bytes, readers: Sequence[ImageReader]) -> ImageReader:
     for reader in readers:
         try:
@@ -186,22 +195,12 @@ def _lie(name: str, reader: ImageReader, readers: Sequence[ImageReader]) -> tupl
     return ()
 
 
-def _darkness(image: StoredImage) -> tuple[str, ...]:
-    """A 12-bit film in 16 bits is near black where nothing declares its depth: that is told."""
-    values, hints = image.array, image.hints
-    if values.dtype != np.uint16 or replace(hints, orientation=1) != DisplayHints():
-        return ()
-    used = int(values.max(initial=0)).bit_length()
-    if not 0 < used <= 12:
-        return ()
-    return (f"Only {used} of 16 bits are used and no depth is declared, so the film is dark.",)
-
-
 def _facts(image: StoredImage, notes: tuple[str, ...]) -> FilmFacts:
+    height, width = image.whole or image.array.shape[:2]
     return FilmFacts(
         format=image.format,
-        height=image.array.shape[0],
-        width=image.array.shape[1],
+        height=height,
+        width=width,
         bits_stored=image.hints.bits_stored or _bits(image),
         reader=image.reader,
         frames=image.frames,

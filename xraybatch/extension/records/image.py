@@ -52,7 +52,8 @@ class DisplayHints:
     Attributes
     ----------
     bits_stored : int or None
-        Declared depth; None: the full range of the array's type.
+        Declared depth. None: 16-bit values get the depth that they show (docs/images.md), others
+        the full range of their type.
     slope, intercept : float
         Modality rescale. Not used where `modality_lut` is given.
     modality_lut, voi_lut : LookupTable or None
@@ -100,6 +101,11 @@ class StoredImage:
     facts : mapping of str to str
         DICOM keywords and values that a person may ask for as ``tag.<Keyword>``; never written
         unasked.
+    reduction : int
+        How many times smaller than the film `array` is, in both directions; its last row and
+        column may stand for less than a whole one.
+    whole : tuple of (int, int) or None
+        Rows and columns of the film; needed where `array` is reduced.
     """
 
     array: NDArray[Any]
@@ -109,6 +115,13 @@ class StoredImage:
     frames: int = 1
     notes: tuple[str, ...] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
+    reduction: int = 1
+    whole: tuple[int, int] | None = None
+
+
+# How many times a film may be reduced while it is read: asked with its rows and columns as stored
+# and its orientation. Below 1: not at all.
+Reducible = Callable[[int, int, int], float]
 
 
 @dataclass(frozen=True)
@@ -126,6 +139,11 @@ class ImageReader:
         ``read(file: BinaryIO, limits: Limits, frame: int) -> StoredImage``; `file` is seekable and
         at its beginning. Raises `xraybatch.FilmError` with a status for every file that it cannot
         read whole; whatever else it raises becomes ``corrupt`` with that error's text.
+    read_reduced : callable or None
+        For formats that can be decoded at a smaller scale at less cost: ``read_reduced(file,
+        limits, frame, reducible) -> StoredImage``, asked instead of `read`. ``reducible(rows,
+        columns, orientation) -> float`` says how many times at most the film may be reduced; below
+        1: not at all.
     """
 
     name: str
@@ -133,3 +151,4 @@ class ImageReader:
     suffixes: tuple[str, ...]
     sniff: Callable[[bytes], bool]
     read: Callable[[BinaryIO, Limits, int], StoredImage]
+    read_reduced: Callable[[BinaryIO, Limits, int, Reducible], StoredImage] | None = None
