@@ -75,7 +75,7 @@ def reduced(
 
 
 def reducible(rows: int, columns: int, orientation: int, rule: DecodingRule) -> float:
-    """How many times a film may be reduced so that twice the rule's size is left in all that is used.
+    """How many times a film may be reduced so that what is used keeps twice the rule's size.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ def _box(
     right: float | None = None,
     bottom: float | None = None,
 ) -> tuple[float, float, float, float]:
-    """A part of the film at full size, the whole if nothing is said, in coordinates of its array."""
+    """A part of the film at full size, all of it if None, in coordinates of its array."""
     return (
         place.left + left / place.by,
         place.top + top / place.by,

@@ -27,7 +27,7 @@ _SCALES = (8, 4, 2)  # that libjpeg decodes at little cost and every version in 
 
 def read(file: BinaryIO, limits: Limits, frame: int) -> StoredImage:
     """Decode the whole picture; a cut one is ``truncated``, never filled with grey."""
-    return read_reduced(file, limits, frame, lambda rows, columns, orientation: 1.0)
+    return read_reduced(file, limits, frame, lambda *_: 1.0)
 
 
 def read_reduced(file: BinaryIO, limits: Limits, frame: int, reducible: Reducible) -> StoredImage:
