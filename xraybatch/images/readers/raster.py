@@ -20,6 +20,7 @@ from xraybatch.extension.records import Limits
 
 READER = f"pillow {PIL.__version__}"
 
+EIGHT_OF_SIXTEEN = "Its 16-bit colour was read with 8 bits a sample."
 ORIENTATION_TAG = 0x0112
 _EXIF_START = b"Exif\0\0"
 
