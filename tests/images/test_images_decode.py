@@ -254,26 +254,6 @@ def test_hostile_files(row, shared_data):
     assert str(shared_data) not in sentence
 
 
-def test_the_same_film_in_many_dresses(shared_data):
-    good = shared_data / "hostile" / "files"
-    rule = DecodingRule(96, 64)
-    pixels = {
-        name: decode_path(good / name, rule).pixels
-        for name in (
-            *("good/film_12in16.png", "good/interlaced16.png", "good/u16.tif"),
-            *("good/u16_big_endian.tif", "good/u16_deflate.tif", "good/u16_white_is_zero.tif"),
-            *("bomb/png_1byte_idats.png", "good/film16.j2k", "bomb/png_ztxt_100MB.png"),
-        )
-    }
-    first = pixels.pop("good/film_12in16.png")
-    assert {name for name, other in pixels.items() if not np.array_equal(first, other)} == set()
-    twelve = [
-        decode_path(good / name, rule).pixels
-        for name in ("good/12bit_packed.tif", "dicom/mono1.dcm", "dicom/mono2.dcm")
-    ]
-    assert all(np.array_equal(twelve[0], other) for other in twelve)
-
-
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_orientation_of_real_files(orientation, shared_data):
     files = shared_data / "hostile" / "files"

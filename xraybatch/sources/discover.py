@@ -41,6 +41,7 @@ NO_FILE = "pipe or device"
 LOOP = "link loop"  # or a link to a folder that was read already
 DANGLING = "dangling link"
 NO_ACCESS = "folder that cannot be read"
+FOLDER = "folder named like a film"  # it is read like any other folder
 
 _NEAREST_AMONG = 2000
 
@@ -192,6 +193,8 @@ class _Walk:
                 elif name == MACOSX:
                     self.skipped[MACOSX] += 1
                 elif _is_folder(entry):
+                    if os.path.splitext(name)[1].lower() in self._suffixes:  # noqa: PTH122
+                        self.skipped[FOLDER] += 1
                     target = links if entry.is_symlink() else folders
                     target.append((entry.path, joined(inner, name)))
                 else:
