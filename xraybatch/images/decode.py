@@ -10,13 +10,12 @@ import io
 import os
 import stat
 from collections.abc import Sequence
-from functools import partial
-from pathlib import PurePath
+from functools import lru_cache, partial
 from typing import BinaryIO
 
 from xraybatch.core.status import FilmError, FilmStatus
 from xraybatch.extension.records import ImageReader, Limits, StoredImage
-from xraybatch.extension.registry import OURS, Owned, registry
+from xraybatch.extension.registry import OURS, Owned, Registry, registry
 from xraybatch.images.depth import settle_depth
 from xraybatch.images.display import display
 from xraybatch.images.faults import one_status
@@ -70,12 +69,12 @@ def decode(
         if not head:
             raise FilmError(FilmStatus.EMPTY, "The file has no bytes.")
         reader = _recognise(head, known)
-    with one_status(f"The {reader.name.upper()}"):
-        stream.seek(0)
-        image = settle_depth(_read(reader, stream, limits, frame, rule))
-        orientation = image.hints.orientation
-        place = reduced(image.array.shape, image.whole, image.reduction, orientation)
-        pixels = fit(upright(display(image), orientation), rule, place)
+        with one_status(f"The {reader.name.upper()}"):
+            stream.seek(0)
+            image = settle_depth(_read(reader, stream, limits, frame, rule))
+            orientation = image.hints.orientation
+            place = reduced(image.array.shape, image.whole, image.reduction, orientation)
+            pixels = fit(upright(display(image), orientation), rule, place)
     notes = (*_foreign(reader), *_lie(name, reader, known), *image.notes)
     return Film(pixels, _facts(image, notes))
 
@@ -99,14 +98,14 @@ def decode_path(
         Also ``unreadable``, for what cannot be opened or is no regular file; a pipe is not waited
         for.
     """
-    called = PurePath(path).name if name is None else name
+    called = os.path.basename(path) if name is None else name  # noqa: PTH119 - a million times
     with _opened(path) as file:
         return decode(file, rule, name=called, frame=frame, limits=limits, readers=readers)
 
 
 def installed_readers() -> list[ImageReader]:
     """The readers of this installation in the order they are asked: ours, then strangers'."""
-    return [owned.record for owned in registry().records(ImageReader)]
+    return list(_installed(registry()))
 
 
 def strangers_read() -> bool:
@@ -119,8 +118,18 @@ def readers_in_use() -> list[str]:
     return [f"{owned.owner}:{owned.record.name}" for owned in registry().records(ImageReader)]
 
 
-def _strangers() -> list[Owned[ImageReader]]:
-    return [o for o in registry().records(ImageReader) if o.owner.partition(":")[0] != OURS]
+@lru_cache(maxsize=1)
+def _installed(known: Registry) -> tuple[ImageReader, ...]:
+    return tuple(owned.record for owned in known.records(ImageReader))
+
+
+def _strangers() -> tuple[Owned[ImageReader], ...]:
+    return _strangers_of(registry())
+
+
+@lru_cache(maxsize=1)
+def _strangers_of(known: Registry) -> tuple[Owned[ImageReader], ...]:
+    return tuple(o for o in known.records(ImageReader) if o.owner.partition(":")[0] != OURS)
 
 
 def _foreign(reader: ImageReader) -> tuple[str, ...]:
@@ -188,9 +197,10 @@ def _guess(head: bytes) -> str:
 
 
 def _lie(name: str, reader: ImageReader, readers: Sequence[ImageReader]) -> tuple[str, ...]:
-    suffix = PurePath(name).suffix.lower()
-    claimed = {s for other in readers for s in other.suffixes}
-    if suffix in claimed and suffix not in reader.suffixes:
+    suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - a million times
+    if suffix in reader.suffixes:
+        return ()
+    if any(suffix in other.suffixes for other in readers):
         return (f"It is named {suffix}, but is {reader.name.upper()}.",)
     return ()
 

@@ -36,8 +36,9 @@ def settle_depth(image: StoredImage) -> StoredImage:
         without negative values is unsigned, of 15 bits if it does not stay under an eighth of 16.
     """
     values, hints = image.array, image.hints
-    plain = replace(hints, orientation=1, white_is_zero=False) == _UNDECLARED
-    if not plain or values.size == 0 or values.dtype.kind not in "iu" or values.dtype.itemsize != 2:
+    if values.size == 0 or values.dtype.kind not in "iu" or values.dtype.itemsize != 2:
+        return image
+    if replace(hints, orientation=1, white_is_zero=False) != _UNDECLARED:
         return image
     colour = _without_alpha(values)
     low, high = int(colour.min()), int(colour.max())

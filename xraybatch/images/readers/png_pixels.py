@@ -124,10 +124,18 @@ def _unpacked(
         blank: Any = _UNWRITTEN if bands == 1 else (_UNWRITTEN,) * bands
         image.im = Image.new(image.mode, image.size, blank).im
         image.load()
-        last = image.crop((0, image.height - 1, image.width, image.height)).tobytes()
-        if header.interlaced or last == Image.new(image.mode, (image.width, 1), blank).tobytes():
+        if header.interlaced or _may_be_unwritten(image, blank):
             _check_rows(header, data)
         return stored_values(image)
+
+
+def _may_be_unwritten(image: Image.Image, blank: Any) -> bool:
+    """Whether the last row is as it was before."""
+    last = image.height - 1
+    unwritten = Image.new(image.mode, (image.width, 1), blank)
+    if image.getpixel((0, last)) != unwritten.getpixel((0, 0)):
+        return False
+    return image.crop((0, last, image.width, last + 1)).tobytes() == unwritten.tobytes()
 
 
 def _check_rows(header: Header, data: bytes) -> None:
