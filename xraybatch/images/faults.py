@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import struct
 import threading
 import warnings
@@ -55,6 +56,8 @@ def _status_of(error: BaseException) -> FilmStatus:
         return FilmStatus.UNSUPPORTED
     if isinstance(error, UnidentifiedImageError):
         return FilmStatus.CORRUPT
+    if isinstance(error, OSError) and error.errno == errno.EINVAL:
+        return FilmStatus.CORRUPT  # sought at a place that the file's own numbers said
     if isinstance(error, OSError) and error.errno is not None:
         return FilmStatus.UNREADABLE
     known = (EOFError, OSError, ValueError, SyntaxError, struct.error, zlib.error, RuntimeError)

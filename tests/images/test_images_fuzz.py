@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import pytest
+from fuzz import RULE, damaged, fuzz, seeds
+
+from xraybatch import FilmError
+from xraybatch.images.decode import decode
+
+
+@pytest.mark.parametrize("kind", sorted(seeds()))
+def test_seeds_are_whole_films(kind):
+    try:
+        assert decode(seeds()[kind], RULE).facts.format
+    except FilmError as error:  # without the extra for compressed DICOM
+        assert str(error.status) == "unsupported", error.sentence
+
+
+def test_damage_is_repeated_by_its_number():
+    assert damaged(0, 17) == damaged(0, 17)
+    assert damaged(0, 17) != damaged(0, 18)
+    assert damaged(1, 17) != damaged(0, 17)
+
+
+def test_damaged_films_end_as_films_or_statuses():
+    run = fuzz(500, 1)
+    assert run.findings == []
+    assert sum(run.statuses.values()) == 500
+    assert any(outcome.endswith(" ok") for outcome in run.statuses)
+
+
+@pytest.mark.soak
+def test_twenty_thousand_damaged_films_end_as_films_or_statuses():
+    run = fuzz(20_000, 0)
+    assert run.findings == []
+    assert sum(run.statuses.values()) == 20_000
