@@ -1,18 +1,26 @@
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
-from fuzz import RULE, damaged, fuzz, seeds
 
 from xraybatch import FilmError
 from xraybatch.images.decode import decode
+
+sys.path.append(str(Path(__file__).parent))  # decoding processes import from here, too
+from fuzz import RULE, damaged, fuzz, seeds
 
 
 @pytest.mark.parametrize("kind", sorted(seeds()))
 def test_seeds_are_whole_films(kind):
     try:
-        assert decode(seeds()[kind], RULE).facts.format
-    except FilmError as error:  # without the extra for compressed DICOM
-        assert str(error.status) == "unsupported", error.sentence
+        film = decode(seeds()[kind], RULE)
+    except FilmError as error:
+        if "codec" not in error.sentence:
+            raise
+        pytest.skip(error.sentence)
+    assert film.pixels.std() > 0
 
 
 def test_damage_is_repeated_by_its_number():
