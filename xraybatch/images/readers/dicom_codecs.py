@@ -7,6 +7,7 @@ because what one refuses another fills with grey. Those beside Pillow and pydico
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -36,6 +37,7 @@ from pydicom.uid import (
 
 from xraybatch.core.status import FilmError, FilmStatus
 from xraybatch.images.readers.dicom_codestream import Inner, inner_header
+from xraybatch.images.readers.dicom_gdcm import overheard
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,7 @@ CODECS: dict[str, tuple[Codec, ...]] = {
     HTJ2K: (_OPENJPEG,),
 }
 
+_RLE_HEADER = 64  # bytes
 _LOSSY_JPEG = frozenset({JPEGBaseline8Bit, JPEGExtended12Bit})
 
 
@@ -130,17 +133,29 @@ def decode_frame(frame: bytes, header: Dataset, syntax: UID) -> tuple[NDArray[An
     # Pillow goes by the marker, pydicom by the header, and colour would be turned twice
     is_rgb = codec is _PILLOW and inner is not None and inner.transformed
     try:
-        values, _ = _decoder(syntax, codec).as_array(
-            encapsulate([frame], has_bot=False),
-            index=0,
-            raw=is_rgb,  # else YBR becomes RGB
-            decoding_plugin=codec.plugin,
-            **options,
-        )
-    except RuntimeError as error:  # what the codec said stands behind its name
-        said = str(error).rpartition(f"{codec.plugin}:")[2].strip()
-        raise RuntimeError(said) from error
+        with overheard() if codec is _GDCM else nullcontext():
+            values, _ = _decoder(syntax, codec).as_array(
+                encapsulate([frame], has_bot=False),
+                index=0,
+                raw=is_rgb,  # else YBR becomes RGB
+                decoding_plugin=codec.plugin,
+                **options,
+            )
+    except RuntimeError as error:
+        raise _refused(str(error), codec) from error
     return values, _named(codec.distribution)
+
+
+def _refused(said: str, codec: Codec) -> Exception:
+    """What became of a frame that a codec gave up; its own words stand behind its name."""
+    words = said.rpartition(f"{codec.plugin}:")[2].strip()
+    if codec is _RLE and words.startswith("The amount of decoded RLE"):
+        return FilmError(
+            FilmStatus.TRUNCATED, "The DICOM's frame in runs ends before its last row."
+        )
+    if codec is _GDCM and "NoneType" in words:  # it hands out nothing
+        return FilmError(FilmStatus.CORRUPT, "The DICOM's compressed picture cannot be decoded.")
+    return RuntimeError(words)
 
 
 def _check_inner(inner: Inner, header: Dataset, syntax: UID) -> None:
@@ -164,7 +179,9 @@ def _check_inner(inner: Inner, header: Dataset, syntax: UID) -> None:
 
 
 def _check_runs(frame: bytes, header: Dataset) -> None:
-    """Runs are hardly longer than plain values; what is much longer unpacks without end."""
+    """A header must be there; and runs much longer than plain values unpack without end."""
+    if len(frame) < _RLE_HEADER:
+        raise FilmError(FilmStatus.TRUNCATED, "The DICOM's frame in runs ends inside its header.")
     plain = int(header.Rows) * int(header.Columns) * int(header.SamplesPerPixel)
     plain *= max(1, int(header.BitsAllocated) // 8)
     if len(frame) > 2 * plain + 1024:
