@@ -21,6 +21,7 @@ from xraybatch.images.stretch import ends_by_count, ends_of, histogram
 
 _DIGITS = 9  # of a grey level: beyond the noise of the arithmetic, before the steps of 32 bits
 _BLOCK = 1 << 20  # values mapped at a time where no table is possible
+_LOOKED_UP = 1 << 18  # pixels looked up at a time
 _FLOAT_TOLERANCE = 1e-3  # of values that should be in 0–1
 
 
@@ -133,7 +134,13 @@ def _by_table(grey: NDArray[Any], hints: DisplayHints) -> NDArray[np.uint8]:
         counts = histogram(index, 1 << bits)
         counts[_is_padding(ramp, hints)] = 0
         ends = ends_by_count(counts, _steps(ramp, hints))
-    return np.take(_to_bytes(show(ramp, hints, grey.dtype, ends)), index)
+    table = _to_bytes(show(ramp, hints, grey.dtype, ends))
+    flat = index.reshape(-1)
+    shown: NDArray[np.uint8] = np.empty(flat.shape, np.uint8)
+    for start in range(0, flat.size, _LOOKED_UP):  # numpy widens each index to eight bytes
+        part = slice(start, start + _LOOKED_UP)
+        np.take(table, flat[part], out=shown[part], mode="clip")
+    return shown.reshape(grey.shape)
 
 
 def _by_blocks(grey: NDArray[Any], hints: DisplayHints) -> NDArray[np.uint8]:
