@@ -113,6 +113,49 @@ def test_a_frame_with_a_hole_is_not_ok(name, shared_data, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+def odd_adobe(frame: bytes) -> bytes:
+    return frame[:2] + b"\xff\xee\x00\x0eAdobe\x00\x64\0\0\0\0\x03" + frame[2:]
+
+
+def no_table(frame: bytes) -> bytes:
+    at = frame.index(b"\xff\xc4")
+    return frame[:at] + b"\xff\x00" + frame[at + 2 :]
+
+
+def full_table(frame: bytes) -> bytes:
+    at = frame.index(b"\xff\xc4")
+    return frame[: at + 5] + bytes([3]) + frame[at + 6 :]
+
+
+def no_predictor(frame: bytes) -> bytes:
+    at = frame.index(b"\xff\xda")
+    return frame[: at + 7] + b"\0" + frame[at + 8 :]
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [(odd_adobe, "ok"), (no_table, "corrupt"), (full_table, "corrupt"), (no_predictor, "corrupt")],
+)
+def test_headers_that_end_the_process_in_gdcm(change, status, shared_data, tmp_path):
+    """In a process of its own; the first two were aborted."""
+    path = tmp_path / "film.dcm"
+    path.write_bytes(with_frame(shared_data / "dicom" / "small" / "NM1_JPLL", change))
+    code = f"""
+        from xraybatch import FilmError
+        from xraybatch.images.decode import decode_path
+        from xraybatch.images.rule import DecodingRule
+        try:
+            decode_path({str(path)!r}, DecodingRule(32, 32))
+            print("ok")
+        except FilmError as error:
+            print(error.status)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{status}\n", "")
+
+
 def test_codecs_are_quiet(shared_data, capfd):
     for name in ONE_OF_EACH:
         data = (shared_data / "dicom" / name).read_bytes()

@@ -135,7 +135,7 @@ def decode_frame(frame: bytes, header: Dataset, syntax: UID) -> tuple[NDArray[An
     try:
         with overheard() if codec is _GDCM else nullcontext():
             values, _ = _decoder(syntax, codec).as_array(
-                encapsulate([frame], has_bot=False),
+                encapsulate([inner.bare if inner and inner.bare else frame], has_bot=False),
                 index=0,
                 raw=is_rgb,  # else YBR becomes RGB
                 decoding_plugin=codec.plugin,

@@ -8,16 +8,19 @@ must be there.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydicom.uid import JPEGLSTransferSyntaxes, JPEGTransferSyntaxes, RLELossless
 
 from xraybatch.core.status import FilmError, FilmStatus
 
 # Markers of JPEG and JPEG-LS (the second bytes)
-_SOI, _EOI, _SOS, _APP14 = 0xD8, 0xD9, 0xDA, 0xEE
-_FRAME_HEADERS = frozenset({*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC})
-_BARE_MARKERS = frozenset({0x01, *range(0xD0, 0xD8)})
+_SOI, _EOI, _SOS, _DHT, _APP14 = 0xD8, 0xD9, 0xDA, 0xC4, 0xEE
+_LOSSLESS = 0xC3
+_FRAME_HEADERS = frozenset({*range(0xC0, 0xD0), 0xF7} - {_DHT, 0xC8, 0xCC})
+_NEEDED = frozenset({_LOSSLESS, _DHT, 0xDD, _SOS})
+# quantisation, restarts, arithmetic coding, presets of JPEG-LS, a comment, applications
+_OTHER_SEGMENTS = frozenset({0xDB, 0xDD, 0xCC, 0xF8, 0xFE, *range(0xE0, 0xF0)})
 
 # Markers of JPEG 2000
 _START_2000 = b"\xff\x4f\xff\x51"
@@ -37,6 +40,9 @@ class Inner:
         Bits a sample.
     transformed : bool
         An Adobe marker says that the colour is YCbCr: decoders turn it to red, green and blue.
+    bare : bytes
+        Of lossless JPEG: the frame without all that is not needed to decode it. gdcm ends the
+        process over a segment that it does not understand.
     """
 
     rows: int
@@ -44,6 +50,7 @@ class Inner:
     samples: int
     bits: int
     transformed: bool = False
+    bare: bytes = b""
 
 
 def inner_header(frame: bytes, syntax: str) -> Inner | None:
@@ -75,38 +82,77 @@ def _foreign() -> FilmError:
 
 
 def _jpeg(frame: bytes) -> Inner:
+    """Walk over the segments up to the coded data."""
     if frame[:2] != bytes((0xFF, _SOI)):
         raise _foreign() if len(frame) >= 2 else _cut()
     found: Inner | None = None
-    transformed = False
+    transformed = lossless = False
+    tables: set[int] = set()
+    bare = [frame[:2]]
     at = 2
     while True:
-        if frame[at] != 0xFF:
-            raise _foreign()
-        marker = frame[at + 1]
-        if marker == 0xFF:  # fill
+        while frame[at : at + 2] == b"\xff\xff":  # fill
             at += 1
-            continue
-        if marker in _BARE_MARKERS:
-            at += 2
-            continue
-        if marker == _EOI:
-            raise _foreign()  # an end without a picture
-        length = int.from_bytes(frame[at + 2 : at + 4], "big")
-        if marker in _FRAME_HEADERS:
-            bits, rows, columns, samples = struct.unpack_from(">BHHB", frame, at + 4)
+        start, marker, length = struct.unpack_from(">BBH", frame, at)
+        segment = frame[at + 4 : at + 2 + length]
+        if start != 0xFF or length < 2:
+            raise _foreign()
+        if len(segment) < length - 2:
+            raise _cut()
+        if marker in _NEEDED:
+            bare.append(frame[at : at + 2 + length])
+        at += 2 + length
+        if marker in _FRAME_HEADERS and found is None:
+            bits, rows, columns, samples = struct.unpack_from(">BHHB", segment)
             found = Inner(rows, columns, samples, bits)
-        elif marker == _APP14 and frame[at + 4 : at + 9] == b"Adobe" and length >= 14:
-            transformed = frame[at + 15] == 1
+            lossless = marker == _LOSSLESS
+            if len(segment) != 6 + 3 * samples:
+                raise _foreign()
+        elif marker == _DHT:
+            tables |= _tables(segment)
         elif marker == _SOS:
             break
-        at += 2 + max(2, length)
-    # in coded data 0xFF is never followed by the byte of the end mark
-    if frame.rfind(bytes((0xFF, _EOI)), at) < 0:
-        raise _cut()
+        elif marker == _APP14 and segment[:5] == b"Adobe" and len(segment) >= 12:
+            transformed = segment[11] == 1
+        elif marker not in _OTHER_SEGMENTS:
+            raise _foreign()
     if found is None:
         raise _foreign()
-    return Inner(found.rows, found.columns, found.samples, found.bits, transformed)
+    # in coded data 0xFF is never followed by the byte of the end mark
+    end = frame.rfind(bytes((0xFF, _EOI)), at)
+    if end < 0:
+        raise _cut()
+    if not lossless:
+        return replace(found, transformed=transformed)
+    _check_scan(segment, tables, found.bits)
+    return replace(found, bare=b"".join((*bare, frame[at : end + 2])))
+
+
+def _tables(segment: bytes) -> set[int]:
+    """The places of a segment's Huffman tables, each of which must hold together."""
+    places = set()
+    at = 0
+    while at < len(segment):
+        counts = segment[at + 1 : at + 17]
+        space = sum(count << (15 - length) for length, count in enumerate(counts))
+        if len(counts) < 16 or space > 1 << 16 or not 0 < sum(counts) <= 256:
+            raise _foreign()
+        places.add(segment[at])
+        at += 17 + sum(counts)
+    if at != len(segment):
+        raise _foreign()
+    return places
+
+
+def _check_scan(segment: bytes, tables: set[int], bits: int) -> None:
+    """Of lossless JPEG: every component has its table, and the predictor is one of seven."""
+    count = segment[0]
+    if len(segment) != 4 + 2 * count or not 2 <= bits <= 16:
+        raise _foreign()
+    used = {place >> 4 for place in segment[2 : 1 + 2 * count : 2]}
+    predictor, _, shift = segment[1 + 2 * count :]
+    if not used <= tables or not 1 <= predictor <= 7 or shift >= bits:
+        raise _foreign()
 
 
 def _jpeg2000(frame: bytes) -> Inner:
