@@ -95,10 +95,10 @@ def _jpeg(frame: bytes) -> Inner:
             at += 1
         start, marker, length = struct.unpack_from(">BBH", frame, at)
         segment = frame[at + 4 : at + 2 + length]
+        if len(segment) < length - 2 or at + 4 >= len(frame):  # a byte of padding may stand there
+            raise _cut()
         if start != 0xFF or length < 2:
             raise _foreign()
-        if len(segment) < length - 2:
-            raise _cut()
         if marker in _NEEDED:
             bare.append(frame[at : at + 2 + length])
         at += 2 + length
