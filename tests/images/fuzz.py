@@ -179,7 +179,10 @@ def _decode_one(seed: int, number: int) -> None:
     path = Path(f"film{number}.{kind.partition('-')[0]}")
     path.write_bytes(data)
     print(f"{path}: {kind}, {len(data)} bytes")
-    print(decode_path(path, RULE, limits=LIMITS, readers=readers()).facts)
+    try:
+        print(decode_path(path, RULE, limits=LIMITS, readers=readers()).facts)
+    except FilmError as error:
+        print(f"{error.status}: {error.sentence}")
 
 
 # ── changes: each takes and returns a film's bytes ─────────────────────────────────────────────

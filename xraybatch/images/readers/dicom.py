@@ -44,6 +44,7 @@ _SAMPLES = {
 }
 _READER = f"pydicom {pydicom.__version__}"
 _ITEM, _END_OF_ITEMS = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
+_NEEDED = ("Rows", "Columns", "SamplesPerPixel", "BitsAllocated", "BitsStored")
 
 
 def read(file: BinaryIO, limits: Limits, frame: int) -> StoredImage:
@@ -74,6 +75,9 @@ def read(file: BinaryIO, limits: Limits, frame: int) -> StoredImage:
 
 def _check(header: Dataset, limits: Limits) -> int:
     """Judge the header; answers how many frames there are."""
+    for keyword in _NEEDED:
+        if not isinstance(header.get(keyword), int):
+            raise FilmError(FilmStatus.CORRUPT, f"The DICOM has no {keyword}, or several.")
     allocated, stored = int(header.BitsAllocated), int(header.BitsStored)
     high = header.get("HighBit")
     samples = int(header.SamplesPerPixel)
