@@ -123,18 +123,19 @@ def declared_range(hints: DisplayHints, dtype: np.dtype[Any]) -> tuple[float, fl
 
 
 def _by_table(grey: NDArray[Any], hints: DisplayHints) -> NDArray[np.uint8]:
-    """Ramp over every value of the type, then one look-up for each pixel."""
-    bits = grey.dtype.itemsize * 8
-    unsigned = np.dtype(f"u{grey.dtype.itemsize}")
-    stored = np.arange(1 << bits, dtype=unsigned).view(grey.dtype.newbyteorder("="))
-    ramp = stored.astype(np.int64)
-    index = np.ascontiguousarray(grey, dtype=grey.dtype.newbyteorder("=")).view(unsigned)
+    """Ramp over the values between the film's ends, then one look-up for each pixel."""
+    size = 1 << grey.dtype.itemsize * 8
+    native = np.ascontiguousarray(grey, dtype=grey.dtype.newbyteorder("="))
+    index = native.view(np.dtype(f"u{grey.dtype.itemsize}"))
+    ramp = np.arange(int(native.min()), int(native.max()) + 1, dtype=np.int64)
+    places = ramp & (size - 1)  # negative values lie in the upper half
     ends = None
     if _stretches(hints):
-        counts = histogram(index, 1 << bits)
+        counts = histogram(index, size)[places]
         counts[_is_padding(ramp, hints)] = 0
         ends = ends_by_count(counts, _steps(ramp, hints))
-    table = _to_bytes(show(ramp, hints, grey.dtype, ends))
+    table = np.zeros(size, np.uint8)
+    table[places] = _to_bytes(show(ramp, hints, grey.dtype, ends))
     flat = index.reshape(-1)
     shown: NDArray[np.uint8] = np.empty(flat.shape, np.uint8)
     for start in range(0, flat.size, _LOOKED_UP):  # numpy widens each index to eight bytes
