@@ -10,6 +10,8 @@ turn it black.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -123,10 +125,35 @@ def declared_range(hints: DisplayHints, dtype: np.dtype[Any]) -> tuple[float, fl
 
 
 def _by_table(grey: NDArray[Any], hints: DisplayHints) -> NDArray[np.uint8]:
-    """Ramp over the values between the film's ends, then one look-up for each pixel."""
-    size = 1 << grey.dtype.itemsize * 8
+    """One look-up for each pixel."""
     native = np.ascontiguousarray(grey, dtype=grey.dtype.newbyteorder("="))
     index = native.view(np.dtype(f"u{grey.dtype.itemsize}"))
+    plain = DisplayHints(bits_stored=hints.bits_stored, white_is_zero=hints.white_is_zero)
+    if replace(hints, orientation=1) == plain:
+        table = _plain_table(plain.bits_stored, plain.white_is_zero, native.dtype)
+    else:
+        table = _table(native, index, hints)
+    flat = index.reshape(-1)
+    shown: NDArray[np.uint8] = np.empty(flat.shape, np.uint8)
+    for start in range(0, flat.size, _LOOKED_UP):  # numpy widens each index to eight bytes
+        part = slice(start, start + _LOOKED_UP)
+        np.take(table, flat[part], out=shown[part], mode="clip")
+    return shown.reshape(grey.shape)
+
+
+@lru_cache(maxsize=8)
+def _plain_table(
+    bits_stored: int | None, white_is_zero: bool, dtype: np.dtype[Any]
+) -> NDArray[np.uint8]:
+    """The table of a film that says no more than its depth: the same for all of its kind."""
+    ramp = np.arange(1 << dtype.itemsize * 8, dtype=f"u{dtype.itemsize}").view(dtype)
+    hints = DisplayHints(bits_stored=bits_stored, white_is_zero=white_is_zero)
+    return _to_bytes(show(ramp.astype(np.int64), hints, dtype))
+
+
+def _table(native: NDArray[Any], index: NDArray[Any], hints: DisplayHints) -> NDArray[np.uint8]:
+    """What each value between the film's ends is shown as; the rest of the table is not used."""
+    size = 1 << native.dtype.itemsize * 8
     ramp = np.arange(int(native.min()), int(native.max()) + 1, dtype=np.int64)
     places = ramp & (size - 1)  # negative values lie in the upper half
     ends = None
@@ -135,13 +162,8 @@ def _by_table(grey: NDArray[Any], hints: DisplayHints) -> NDArray[np.uint8]:
         counts[_is_padding(ramp, hints)] = 0
         ends = ends_by_count(counts, _steps(ramp, hints))
     table = np.zeros(size, np.uint8)
-    table[places] = _to_bytes(show(ramp, hints, grey.dtype, ends))
-    flat = index.reshape(-1)
-    shown: NDArray[np.uint8] = np.empty(flat.shape, np.uint8)
-    for start in range(0, flat.size, _LOOKED_UP):  # numpy widens each index to eight bytes
-        part = slice(start, start + _LOOKED_UP)
-        np.take(table, flat[part], out=shown[part], mode="clip")
-    return shown.reshape(grey.shape)
+    table[places] = _to_bytes(show(ramp, hints, native.dtype, ends))
+    return table
 
 
 def _by_blocks(grey: NDArray[Any], hints: DisplayHints) -> NDArray[np.uint8]:

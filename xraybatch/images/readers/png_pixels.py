@@ -122,6 +122,8 @@ def _unpacked(
             image.tile = [tile._replace(args=layout) for tile in image.tile or ()]
         bands = len(image.getbands())
         blank: Any = _UNWRITTEN if bands == 1 else (_UNWRITTEN,) * bands
+        if image.mode == "1":
+            blank = 255
         image.im = Image.new(image.mode, image.size, blank).im
         image.load()
         if header.interlaced or _may_be_unwritten(image, blank):
@@ -132,9 +134,9 @@ def _unpacked(
 def _may_be_unwritten(image: Image.Image, blank: Any) -> bool:
     """Whether the last row is as it was before."""
     last = image.height - 1
-    unwritten = Image.new(image.mode, (image.width, 1), blank)
-    if image.getpixel((0, last)) != unwritten.getpixel((0, 0)):
+    if image.getpixel((0, last)) != blank:
         return False
+    unwritten = Image.new(image.mode, (image.width, 1), blank)
     return image.crop((0, last, image.width, last + 1)).tobytes() == unwritten.tobytes()
 
 
