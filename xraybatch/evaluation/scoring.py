@@ -19,6 +19,7 @@ from xraybatch.evaluation.estimate import with_clusters
 from xraybatch.evaluation.join import INDEPENDENT, join
 from xraybatch.evaluation.joined import Joined
 from xraybatch.evaluation.options import ScoreOptions
+from xraybatch.evaluation.places import with_places
 from xraybatch.evaluation.report import JoinReport, Report, Settings, TaskReport
 from xraybatch.evaluation.studies import FILM, group
 
@@ -77,7 +78,7 @@ def join_for(
         raise UsageError("--prevalence needs a task with a positive class.", "Leave it out.")
     homes = label_columns(labels.columns, tasks, options.label_column)
     joined, told = join(
-        results,
+        with_places(results, options.slices, labels.columns),
         labels,
         [column for columns in homes.values() for column in columns],
         also=[c for c in (*options.readers, *options.slices) if c in labels],
