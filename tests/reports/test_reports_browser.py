@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -18,52 +16,6 @@ from xraybatch.reports.page import to_page
 
 pytestmark = pytest.mark.browser
 HOSTILE = "<script>alert(1)</script>"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="playwright is not installed: pip install 'xraybatch[dev]'"
-    )
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium here: apt install chromium")
-    with playwright.sync_playwright() as driver:
-        # the sandbox of Chromium does not run as root, as whoever tests in a container is
-        flags = ["--no-sandbox"] if os.geteuid() == 0 else []
-        started = driver.chromium.launch(executable_path=CHROMIUM, args=flags)
-        yield started
-        started.close()
-
-
-@pytest.fixture
-def show(browser, tmp_path):
-    """Open a page from disk; afterwards it must have said nothing and asked for nothing."""
-    heard, contexts = [], []
-
-    def open_page(html, **settings):
-        file = tmp_path / "score.html"
-        file.write_text(html, encoding="utf-8")
-        context = browser.new_context(**settings)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: heard.append(f"console: {message.text}"))
-        page.on("pageerror", lambda error: heard.append(f"error: {error}"))
-        page.on("dialog", lambda dialog: (heard.append("dialog"), dialog.dismiss()))
-        page.on(
-            "request",
-            lambda request: (
-                request.url.startswith(("data:", file.as_uri()))
-                or heard.append(f"request: {request.url}")
-            ),
-        )
-        page.goto(file.as_uri())
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert heard == []
 
 
 def drawn(page):

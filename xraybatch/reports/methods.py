@@ -111,7 +111,7 @@ def _sentences(report: Report) -> Iterator[str]:
         yield next((s for s in report.join.sentences if "put together" in s), "")
     if sum(report.join.failed.values()):
         yield settings.failed_films
-    yield from _intervals(report)
+    yield from intervals(report)
     for task in report.tasks:
         for point in task.operating_points:
             yield f"Threshold by the rule {point.rule}: {point.origin}."
@@ -141,7 +141,8 @@ def _sentences(report: Report) -> Iterator[str]:
     yield f"Software: {versions}."
 
 
-def _intervals(report: Report) -> Iterator[str]:
+def intervals(report: Report) -> Iterator[str]:
+    """How the intervals of a report were made: a sentence for each way that was taken."""
     settings = report.settings
     level = f"{100 * settings.confidence:g} %"
     if report.join.patients is None:

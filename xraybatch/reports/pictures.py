@@ -48,6 +48,8 @@ class Picture:
         What it shows, as text.
     left_out : int
         Corners of the curves that the table leaves out.
+    in_json : bool
+        Whether the JSON of the report has them.
     """
 
     kind: str
@@ -57,6 +59,7 @@ class Picture:
     chart: Any
     table: Table
     left_out: int = 0
+    in_json: bool = True
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ def pictures(task: TaskReport) -> Iterator[Picture]:
         )
     if found.roc:
         points = [(c.name, c.false_positive_rate, c.true_positive_rate) for c in found.roc]
-        table, left = _curve_table(("class", "1 – specificity", "sensitivity"), points)
+        table, left = curve_table(("class", "1 – specificity", "sensitivity"), points)
         yield Picture(
             "roc",
             "",
@@ -112,7 +115,7 @@ def pictures(task: TaskReport) -> Iterator[Picture]:
         )
     if found.precision_recall:
         steps = [(c.name, c.recall, c.precision) for c in found.precision_recall]
-        table, left = _curve_table(("class", "recall", "precision"), steps)
+        table, left = curve_table(("class", "recall", "precision"), steps)
         yield Picture(
             "precision-recall",
             "",
@@ -136,6 +139,19 @@ def pictures(task: TaskReport) -> Iterator[Picture]:
         yield _decision(decision)
     for counts in found.explorer:
         yield _scores(counts)
+
+
+def curve_table(
+    head: tuple[str, ...], lines: Sequence[tuple[str, Sequence[float], Sequence[float]]]
+) -> tuple[Table, int]:
+    """Points of lines, each with its name, and how many are left out of long ones."""
+    rows, left = [], 0
+    for name, xs, ys in lines:
+        last = len(xs) - 1
+        kept = sorted({round(i * last / (_SHOWN - 1)) for i in range(_SHOWN)}) if last > 0 else [0]
+        left += len(xs) - len(kept)
+        rows += [(name, f"{xs[i]:.3f}", f"{ys[i]:.3f}") for i in kept]
+    return Table(head, tuple(rows)), left
 
 
 def save_plots(report: Report, folder: Path, *, overwrite: bool = False) -> tuple[Path, ...]:
@@ -296,15 +312,3 @@ def _confusion_table(task: TaskReport) -> Table:
         ("truth", *names),
         tuple((n, *(f"{c:,}" for c in row)) for n, row in zip(names, counts, strict=True)),
     )
-
-
-def _curve_table(
-    head: tuple[str, ...], lines: Sequence[tuple[str, Sequence[float], Sequence[float]]]
-) -> tuple[Table, int]:
-    rows, left = [], 0
-    for name, xs, ys in lines:
-        last = len(xs) - 1
-        kept = sorted({round(i * last / (_SHOWN - 1)) for i in range(_SHOWN)}) if last > 0 else [0]
-        left += len(xs) - len(kept)
-        rows += [(name, f"{xs[i]:.3f}", f"{ys[i]:.3f}") for i in kept]
-    return Table(head, tuple(rows)), left

@@ -18,7 +18,8 @@ _OTHER_SCALES = {
     "lr_positive", "lr_negative", "log_loss", "observed_expected", "calibration_slope",
     "calibration_intercept", "brier_multiclass", "mean_grade_error",
 }  # fmt: skip
-_WITH_INTERVAL = re.compile(r"(\S+) (\([^()]+\))")  # or with its share
+# a number, perhaps marked as the best, with its interval or share, perhaps with its p
+_WITH_INTERVAL = re.compile(r"((?:\* )?\S+) (\([^()]+\)(?:, p \S+)?)")
 
 
 def blocks_html(blocks: tuple[Block, ...], task: TaskReport | None = None) -> Iterator[str]:
