@@ -49,7 +49,7 @@ def difference_pictures(found: Comparison, t: int) -> Iterator[Picture]:
                 f"Each number of {model.name} less that of {names[0]}, with the {level(found)} and "
                 f"p. On the dashed line they are alike{lower}."
             )
-            title = f"Difference to {names[0]}"
+            title = words.printable(f"{model.name} less {names[0]}")
             yield _forest(found, rows, title, "differences", model.name, said)
 
 
@@ -83,7 +83,7 @@ def _forest(
     )
     chart = forest(
         [(name, one.estimate) for name, one in rows],
-        f"{title}{': ' if of else ''}{of}",
+        title,
         "difference",
         overall=0.0,
         beside=beside,
@@ -108,4 +108,5 @@ def _precision_recall(curves: Sequence[PrecisionRecallCurve], of: str) -> Pictur
         said += " The dashed line is the prevalence, which is the precision of calling every film "
         said += "positive."
     chart = plots.precision_recall_of(curves, f"{of}{': ' if of else ''}precision and recall")
-    return Picture("precision-recall", of, "Precision and recall", said, chart, table, left, in_json=False)
+    title = "Precision and recall"
+    return Picture("precision-recall", of, title, said, chart, table, left, in_json=False)

@@ -83,16 +83,14 @@ def _figures(page: Page, name: str, drawn: list[Picture], kind: str) -> Iterator
     html = {picture.of: "" for picture in drawn}
     for i, picture in enumerate(drawn):
         html[picture.of] += page.chart(f"{name}-{i}", picture)
-    of_one = [of for of in html if of]
-    if len(of_one) <= _OPEN:
+    if of_all := html.pop("", ""):
+        yield f'<div class="row {kind}">{of_all}</div>'
+    if len(html) <= _OPEN:
         yield f'<div class="row {kind}">{"".join(html.values())}</div>'
         return
     for of, figures in html.items():
         row = f'<div class="row {kind}">{figures}</div>'
-        if not of:
-            yield row
-            continue
-        is_open = " open" if of == of_one[0] else ""
+        is_open = " open" if of == next(iter(html)) else ""
         title = f"<summary><h3>{text(of)}</h3></summary>"
         yield f'<details class="of-class"{is_open}>{title}{row}</details>'
 
