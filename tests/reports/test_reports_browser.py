@@ -299,3 +299,63 @@ def test_print_shows_everything_on_white(show, binary, tmp_path):
     assert page.locator("[data-threshold]").is_visible()
     assert page.locator("figure svg").first.is_visible()
     assert page.pdf(format="A4").startswith(b"%PDF")
+
+
+def heated(count):
+    """A gallery whose films have heat maps, but for the last."""
+    content = io.BytesIO()
+    picture = Image.new("RGBA", (8, 12), (255, 0, 0, 128))
+    picture.save(content, "PNG")
+    found = gallery(count)
+    *films, last = found.films
+    said = "covering the reddest place takes 'x' from 0.9 to 0.2"
+    films = [replace(film, heat=content.getvalue(), heat_sentence=said) for film in films]
+    return replace(found, films=(*films, last))
+
+
+def test_heat_maps_are_shown_on_request(show, binary):
+    page = show(to_page(binary, heated(60)))
+    heat = page.locator("#gallery-films .heat")
+    button = page.locator("#gallery-controls .toggle")
+    assert heat.count() == 48
+    assert not heat.first.is_visible()
+    assert button.get_attribute("aria-pressed") == "false"
+    button.click()
+    assert heat.first.is_visible()
+    assert button.get_attribute("aria-pressed") == "true"
+    film = page.locator("#gallery-films .shown img:first-child").first
+    assert heat.first.bounding_box() == film.bounding_box()
+    assert heat.first.evaluate("image => image.naturalWidth") == 8
+    page.locator("#gallery-pages button").last.click()
+    assert page.locator("#gallery-films .film").count() == 12
+    assert heat.count() == 11
+    assert heat.first.is_visible(), "the choice holds for the next page of films"
+    page.keyboard.press("h")
+    assert not heat.first.is_visible()
+    page.locator("select[name=order]").focus()
+    page.keyboard.press("h")
+    assert not heat.first.is_visible(), "a key in a list of choices chooses there"
+
+
+def test_heat_maps_by_keys_in_the_large_view(show, binary):
+    page = show(to_page(binary, heated(10)))
+    page.locator("#gallery-films .film").first.click()
+    view = page.locator("#gallery-view")
+    assert "covering the reddest place" in view.inner_text()
+    assert not view.locator(".heat").is_visible()
+    page.keyboard.press("H")
+    assert view.locator(".heat").is_visible()
+    assert view.locator(".heat").bounding_box() == view.locator("img").first.bounding_box()
+    assert view.locator(".toggle").get_attribute("aria-pressed") == "true"
+    view.locator(".toggle").click()
+    assert not view.locator(".heat").is_visible()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Escape")
+    assert not view.is_visible()
+
+
+def test_without_heat_maps_there_is_no_button(show, binary):
+    page = show(to_page(binary, gallery(5)))
+    assert page.locator(".toggle").count() == 0
+    page.keyboard.press("h")
+    assert page.locator(".heated").count() == 0
