@@ -176,6 +176,8 @@ def command(
                 f"The options in {results.name} are none that a score takes.",
                 "Was it made by a newer xraybatch?",
             ) from None
+        if bars:
+            scoring.check_bars(bars)
         behind = None
         if heatmap:
             from xraybatch.reports.heat_maps import model_behind, with_heat_maps

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from xraybatch.core.counting import films
 from xraybatch.evaluation.report import Report, TaskReport
 from xraybatch.evaluation.studies import FILM
 from xraybatch.reports import words
@@ -134,8 +135,8 @@ def _sentences(report: Report) -> Iterator[str]:
             )
         if task.without_seen:
             yield (
-                f"On {words.films(task.seen)} of these the model had been trained; the main "
-                "numbers were also computed without."
+                f"On {films(task.seen)} of these the model had been trained; the main numbers were "
+                "also computed without."
             )
     versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
     yield f"Software: {versions}."

@@ -50,7 +50,8 @@ def _page(report: Report, wrong: Gallery | None) -> Page:
     page.section("films", _FILMS, iter([summary.flow_html(report)]))
     for i, task in enumerate(report.tasks):
         title = words.task_title(task)
-        page.section(f"t{i}", title, _task(page, f"t{i}", task, found[title]))
+        inner = _task(page, f"t{i}", task, found[title], report.settings.unit)
+        page.section(f"t{i}", title, inner)
     if wrong is not None:
         page.section("gallery", "Worst mistakes", iter([gallery.gallery_html(wrong)]))
         if wrong.films:
@@ -84,10 +85,12 @@ def _inner(found: list[Section], task: TaskReport | None = None) -> Iterator[str
         yield from blocks_html(section.blocks, task)
 
 
-def _task(page: Page, name: str, task: TaskReport, found: list[Section]) -> Iterator[str]:
+def _task(
+    page: Page, name: str, task: TaskReport, found: list[Section], unit: str
+) -> Iterator[str]:
     yield f'<div class="headline">{"".join(_inner(found, task))}</div>'
     # the matrix stands among the tables, with its shares
-    shown = (picture for picture in pictures(task) if picture.kind != "confusion")
+    shown = (picture for picture in pictures(task, unit) if picture.kind != "confusion")
     drawn = {f"{name}-{i}": picture for i, picture in enumerate(shown)}
 
     def figures(*kinds: str, of: str | None = None) -> str:
