@@ -18,8 +18,9 @@ from xraybatch.evaluation.mistakes import Mistake
 from xraybatch.models.model import load_model, with_card
 from xraybatch.models.seal import read_sealed, write_sealed
 from xraybatch.reports import heat_maps
-from xraybatch.reports.heat_maps import class_of, model_behind, with_heat_maps
+from xraybatch.reports.heat_maps import class_of, with_heat_maps
 from xraybatch.reports.mistakes import Gallery, WrongFilm
+from xraybatch.reports.predictor import model_behind
 
 PLACES = {"low.png": (0.75, 0.25), "high.png": (0.2, 0.7)}
 

@@ -180,7 +180,8 @@ def command(
             scoring.check_bars(bars)
         behind = None
         if heatmap:
-            from xraybatch.reports.heat_maps import model_behind, with_heat_maps
+            from xraybatch.reports.heat_maps import with_heat_maps
+            from xraybatch.reports.predictor import model_behind
 
             behind = model_behind(scoring.results.record, tables[RESULTS], model)
         report = scoring.report(aggregated)

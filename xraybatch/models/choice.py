@@ -95,13 +95,13 @@ def model_of_seal(
     places = [folder / name for folder in (near, Path()) for name in names]
     places += sorted(runs.glob(f"*/{MODEL_FILE}"))
     if variable := os.environ.get(MODEL_VARIABLE):
-        places.append(named_model(Path(variable)))
+        places.append(Path(variable))
     with as_file(model_file()) as bundled:
         for place in (*places, bundled):
-            if not place.is_file():
+            if not place.exists():
                 continue
             try:
-                found = load_model(place)
+                found = load_model(named_model(place))
             except ModelError:  # not the one that is looked for, then
                 continue
             if same := as_sealed(found, seal, card):

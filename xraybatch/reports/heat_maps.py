@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from xraybatch.core.errors import ModelError
 from xraybatch.core.progress import SILENT, Progress
@@ -15,8 +15,7 @@ from xraybatch.core.tasks import Task, TaskKind
 from xraybatch.evaluation.mistakes import Mistake
 from xraybatch.images.pool import DecodingPool, FilmSource
 from xraybatch.images.rule import DecodingRule
-from xraybatch.models.choice import model_of_seal, named_model
-from xraybatch.models.model import Model, as_sealed, load_model
+from xraybatch.models.model import Model
 from xraybatch.models.selftest import check_decoder
 from xraybatch.models.session import Session
 from xraybatch.reports.film import heat_colours
@@ -31,59 +30,6 @@ _LONGEST = 160  # pixels of the longer side of a heat map, which is smooth
 _LEVELS = 256
 _LONG = 20  # seconds: what takes longer is told
 _APART = 0.01  # of a probability: more is another answer, not another processor
-
-
-def model_behind(record: Mapping[str, Any], results: Path, named: Path | None = None) -> Model:
-    """The model that predicted a results table, known by the seal in its run record.
-
-    Parameters
-    ----------
-    record : mapping
-        The run record; empty where there is none.
-    results : Path
-        The table, beside which the model is looked for first.
-    named : Path, optional
-        The model file or run folder that a person says it is.
-
-    Raises
-    ------
-    ModelError
-        If the record does not say which model predicted, the model named is another one, or
-        nobody named it and it is not found.
-    """
-    told = record.get("model")
-    told = told if isinstance(told, dict) else {}
-    seal, file = told.get("seal"), told.get("file")
-    if folds := told.get("folds"):
-        raise ModelError(
-            f"{results.name} was answered by the models of {len(folds)} folds, not by one.",
-            "Leave --heatmap out, or score the results of one fold.",
-        )
-    if not isinstance(seal, str) or not seal:
-        raise ModelError(
-            f"Which model predicted {results.name} is not known: no run record beside it says so.",
-            f"Heat maps need {results.name}.run.json, which `xraybatch predict` writes.",
-        )
-    card = record.get("card")
-    card = card if isinstance(card, dict) else {}
-    if named is None:
-        name = Path(file).name if isinstance(file, str) else ""
-        if found := model_of_seal(seal, card, results.parent, name):
-            return found
-        raise ModelError(
-            f"The model that predicted {results.name} ({name or 'without a name'}, seal "
-            f"{seal[:12]}) was not found.",
-            "Name it with --model.",
-        )
-    model = load_model(named_model(named))
-    same = as_sealed(model, seal, card)
-    if same is None:
-        raise ModelError(
-            f"{named} is not the model that predicted {results.name}: its seal is "
-            f"{model.seal[:12] or 'missing'}, the run record has {seal[:12]}.",
-            "Name the one that predicted, or predict again with this one.",
-        )
-    return same
 
 
 def with_heat_maps(
