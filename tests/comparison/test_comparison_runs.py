@@ -181,7 +181,7 @@ def test_runs_of_different_truth_or_tasks_are_refused(make_run: Callable[..., Pa
     one, other = make_run("one", 1, 1), make_run("other", 1, 2)
     split = other / "split.csv"
     split.write_text(split.read_text().replace("00.png,normal", "00.png,osteopenia"))
-    with pytest.raises(InputError, match="disagree on the truth of 1 films"):
+    with pytest.raises(InputError, match="disagree on the truth of 1 film "):
         compare_models([one, other])
     third = make_run("third", 1, 3, tasks=[TASK | {"kind": "ordinal"}])
     with pytest.raises(InputError, match="ordinal"):
