@@ -143,6 +143,26 @@ def test_the_model_is_found_by_its_seal(spot_model, tmp_path):
     assert model_behind(record, results).path == tmp_path / "sealed.onnx"
 
 
+def test_the_model_is_looked_for_in_runs_and_in_the_environment(
+    spot_model, empty_folder, tmp_path_factory, monkeypatch
+):
+    results = tmp_path_factory.mktemp("results") / "results.csv"
+    model = load_model(spot_model("looked", hashes="AAAAAAAAAAE="))
+    record = record_of(model)
+    elsewhere = tmp_path_factory.mktemp("run")
+    (elsewhere / "folds" / "0").mkdir(parents=True)
+    (elsewhere / "folds" / "0" / "model.onnx").write_bytes(model.content)
+    monkeypatch.setenv("XRAYBATCH_MODEL", str(elsewhere))  # a cross-validation is no one model
+    with pytest.raises(ModelError, match="was not found"):
+        model_behind(record, results)
+    (elsewhere / "model.onnx").write_bytes(model.content)
+    assert model_behind(record, results).path == elsewhere / "model.onnx"
+    for name, content in (("0", b"no model"), ("1", model.content)):
+        (empty_folder / "runs" / name).mkdir(parents=True)
+        (empty_folder / "runs" / name / "model.onnx").write_bytes(content)
+    assert model_behind(record, results).path.parent.name == "1"
+
+
 def test_a_model_with_a_later_card_is_still_the_one_that_predicted(spot_model, tmp_path):
     model = load_model(spot_model("later", hashes="AAAAAAAAAAE="))
     record = record_of(model)
