@@ -31,7 +31,7 @@ FAILED_LEFT_OUT = (
     "Films without an answer are left out of every number but those that say so, which count them "
     "as wrong and as right."
 )
-_PACKAGES = ("xraybatch", "numpy", "pandas", "scipy")
+PACKAGES = ("xraybatch", "numpy", "pandas", "scipy")
 
 
 def score(
@@ -124,7 +124,7 @@ def evaluate(
             unit=options.grouping.unit,
             prevalence=options.prevalence,
         ),
-        versions=versions_of(_PACKAGES),
+        versions=versions_of(PACKAGES),
     )
 
 

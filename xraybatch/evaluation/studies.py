@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xraybatch.core.counting import counted, verb
 from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.names import did_you_mean, plain_name
 from xraybatch.core.status import FilmStatus
@@ -296,8 +297,9 @@ def _sentences(
     all_films = np.bincount(unit, minlength=len(films))
     units = {STUDY: "studies", PATIENT: "patients"}[grouping.unit]
     found = [
-        f"{len(unit):,} films were put together to {len(films):,} {units} of {all_films.min():,} "
-        f"to {all_films.max():,} films, by {words[grouping.rule]}; {units} from {origin}."
+        f"{counted(len(unit), 'film')} {verb('was', len(unit))} put together to "
+        f"{counted(len(films), grouping.unit)} of {_from_to(all_films)}, by "
+        f"{words[grouping.rule]}; {units} from {origin}."
     ]
     some = int(((films > 0) & (films < all_films)).sum())
     if some:
@@ -308,3 +310,8 @@ def _sentences(
             f"({listed}): {some:,}."
         )
     return found
+
+
+def _from_to(films: NDArray[np.intp]) -> str:
+    few, most = int(films.min()), int(films.max())
+    return counted(most, "film") if few == most else f"{few:,} to {counted(most, 'film')}"
