@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import textwrap
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ import pytest
 from PIL import Image
 from pydicom import dcmread
 from pydicom.encaps import encapsulate, get_frame
+from pydicom.pixels.processing import convert_color_space
 from pydicom.uid import (
     HTJ2K,
     JPEG2000,
@@ -490,3 +492,16 @@ def test_every_syntax_has_a_codec_that_is_installed():
     for syntax, codecs in dicom_codecs.CODECS.items():
         for codec in codecs:
             assert codec.plugin in dicom_codecs._decoder(syntax, codec).available_plugins
+
+
+def test_colour_takes_little_more_memory_than_its_samples(dicom_film):
+    colour = np.random.default_rng(0).integers(0, 256, (1500, 1500, 3)).astype(np.uint8)
+    data = dicom_film(colour, PhotometricInterpretation="YBR_FULL")
+    stored(data)
+    tracemalloc.start()
+    image = stored(data)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2.2 * colour.nbytes + (12 << 20)
+    whole = convert_color_space(colour, "YBR_FULL", "RGB")
+    assert np.array_equal(image.array, whole)

@@ -341,6 +341,7 @@ def test_raster_formats_are_not_stretched():
     assert np.array_equal(display(StoredImage(film, DisplayHints(), "PNG", "test")), film)
 
 
+@pytest.mark.filterwarnings("ignore:Invalid value")
 def test_a_table_whose_length_was_read_as_signed(dicom_film):
     """40,000 entries are -25,536 then."""
     header = dcmread(io.BytesIO(dicom_film(some_film(16, signed=False))))

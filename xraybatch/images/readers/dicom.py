@@ -10,13 +10,11 @@ from __future__ import annotations
 import io
 from typing import Any, BinaryIO
 
-import numpy as np
 import pydicom
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.encaps import get_frame
 from pydicom.pixels.decoders.base import get_decoder
-from pydicom.pixels.processing import apply_color_lut
 from pydicom.pixels.utils import as_pixel_options
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
@@ -28,6 +26,7 @@ from pydicom.uid import (
 from xraybatch.core.status import FilmError, FilmStatus
 from xraybatch.extension.records import Limits, StoredImage
 from xraybatch.images.readers.dicom_codecs import CODECS, decode_frame
+from xraybatch.images.readers.dicom_colour import SAMPLES, in_colour
 from xraybatch.images.readers.dicom_display import display_hints
 from xraybatch.images.readers.dicom_stream import Opened, find_pixels, open_header
 from xraybatch.images.readers.raster import check_cost, check_frame
@@ -38,10 +37,6 @@ _NATIVE = frozenset(
         DeflatedExplicitVRLittleEndian,
     }
 )
-_SAMPLES = {
-    **dict.fromkeys(("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR"), 1),
-    **dict.fromkeys(("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT"), 3),
-}
 _READER = f"pydicom {pydicom.__version__}"
 _ITEM, _END_OF_ITEMS = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
 _NEEDED = ("Rows", "Columns", "SamplesPerPixel", "BitsAllocated", "BitsStored")
@@ -56,15 +51,15 @@ def read(file: BinaryIO, limits: Limits, frame: int) -> StoredImage:
     notes = check_frame(frame, frames)
     _check_whole(found, frames)
     if found.encapsulated:
-        values, codec = decode_frame(_compressed(found, frame, frames), header, found.syntax)
+        compressed = _compressed(found, frame, frames)
+        values, photometric, codec = decode_frame(compressed, header, found.syntax)
         reader = _READER if codec == _READER else f"{_READER}, {codec}"
     else:
-        values, reader = _plain(found, frame), _READER
-    if header.PhotometricInterpretation == "PALETTE COLOR":
-        values = apply_color_lut(values, header)
+        values, photometric = _plain(found, frame)
+        reader = _READER
     hints, remarks = display_hints(header, frame, found.little_endian)
     return StoredImage(
-        array=np.asarray(values),
+        array=in_colour(values, photometric, header),
         hints=hints,
         format="DICOM",
         reader=reader,
@@ -94,11 +89,11 @@ def _check(header: Dataset, limits: Limits) -> int:
             f"{stored - 1} are read.",
         )
     photometric = str(header.PhotometricInterpretation)
-    if photometric not in _SAMPLES:
+    if photometric not in SAMPLES:
         raise FilmError(
             FilmStatus.UNSUPPORTED, f"The DICOM's pixels are {photometric[:16]}, which is not read."
         )
-    if samples != _SAMPLES[photometric]:
+    if samples != SAMPLES[photometric]:
         raise FilmError(
             FilmStatus.CORRUPT, f"The DICOM says {photometric} with {samples} samples a pixel."
         )
@@ -106,6 +101,8 @@ def _check(header: Dataset, limits: Limits) -> int:
     frames = 1 if announced in (None, "", 0) else int(announced)
     if frames < 1:
         raise FilmError(FilmStatus.CORRUPT, f"The DICOM says it has {frames} frames.")
+    if photometric == "PALETTE COLOR":  # three samples of up to 16 bits come out
+        samples, allocated = 3, 16
     check_cost(int(header.Rows), int(header.Columns), samples, max(1, allocated // 8), limits)
     return frames
 
@@ -161,20 +158,16 @@ def _check_fragments(stream: BinaryIO) -> None:
             )
 
 
-def _plain(found: Opened, frame: int) -> NDArray[Any]:
+def _plain(found: Opened, frame: int) -> tuple[NDArray[Any], str]:
     options = as_pixel_options(
         found.header,
         transfer_syntax_uid=found.syntax,
         pixel_keyword="PixelData",
         pixel_vr=found.pixel_vr,
     )
-    values, _ = get_decoder(found.syntax).as_array(
-        found.stream,
-        index=frame,
-        raw=False,  # that is: YBR becomes RGB
-        **options,
-    )
-    return values
+    decoder = get_decoder(found.syntax)
+    values, said = decoder.as_array(found.stream, index=frame, raw=True, **options)
+    return values, str(said["photometric_interpretation"])
 
 
 def _compressed(found: Opened, frame: int, frames: int) -> bytes:

@@ -93,7 +93,7 @@ _RLE_HEADER = 64  # bytes
 _LOSSY_JPEG = frozenset({JPEGBaseline8Bit, JPEGExtended12Bit})
 
 
-def decode_frame(frame: bytes, header: Dataset, syntax: UID) -> tuple[NDArray[Any], str]:
+def decode_frame(frame: bytes, header: Dataset, syntax: UID) -> tuple[NDArray[Any], str, str]:
     """Decode one compressed frame.
 
     Parameters
@@ -107,7 +107,9 @@ def decode_frame(frame: bytes, header: Dataset, syntax: UID) -> tuple[NDArray[An
     Returns
     -------
     ndarray
-        Shape (rows, columns), or (rows, columns, 3) in red, green and blue or indices of a palette.
+        Shape (rows, columns) or (rows, columns, 3).
+    str
+        Their photometric interpretation; that of the header or what decoding made of it.
     str
         The library that decoded, with its version.
 
@@ -130,20 +132,21 @@ def decode_frame(frame: bytes, header: Dataset, syntax: UID) -> tuple[NDArray[An
     options["number_of_frames"] = 1
     if syntax in _LOSSY_JPEG:  # white that a lossy codec overshoots has bits above those stored
         options["correct_unused_bits"] = False
-    # Pillow goes by the marker, pydicom by the header, and colour would be turned twice
-    is_rgb = codec is _PILLOW and inner is not None and inner.transformed
     try:
         with overheard() if codec is _GDCM else nullcontext():
-            values, _ = _decoder(syntax, codec).as_array(
+            values, said = _decoder(syntax, codec).as_array(
                 encapsulate([inner.bare if inner and inner.bare else frame], has_bot=False),
                 index=0,
-                raw=is_rgb,  # else YBR becomes RGB
+                raw=True,
                 decoding_plugin=codec.plugin,
                 **options,
             )
     except RuntimeError as error:
         raise _refused(str(error), codec) from error
-    return values, _named(codec.distribution)
+    photometric = str(said["photometric_interpretation"])
+    if codec is _PILLOW and inner is not None and inner.transformed and photometric[:3] == "YBR":
+        photometric = "RGB"  # Pillow goes by the marker, whatever the header says
+    return values, photometric, _named(codec.distribution)
 
 
 def _refused(said: str, codec: Codec) -> Exception:
