@@ -21,6 +21,7 @@ from pebble import ProcessExpired, ProcessPool
 from xraybatch.core.errors import XraybatchError
 from xraybatch.extension.records import Limits
 from xraybatch.extension.registry import registry
+from xraybatch.images.asked import NOTHING, Asked
 from xraybatch.images.chunk import Chunk
 from xraybatch.images.processes import WorkerContext, is_alive, kill, last_words
 from xraybatch.images.rule import DecodingRule
@@ -49,6 +50,7 @@ class Crew:
     timeout : float
         Seconds that one film may take.
     readers_from : str or None
+    asked : Asked
 
     Attributes
     ----------
@@ -66,6 +68,7 @@ class Crew:
         chunk: int,
         timeout: float,
         readers_from: str | None,
+        asked: Asked = NOTHING,
     ) -> None:
         self._context = WorkerContext()
         self._desk = Desk(
@@ -77,6 +80,7 @@ class Crew:
             readers_from=readers_from,
             memory=max(_MEMORY, 4 * limits.max_bytes),
             blocked=" ".join(registry().blocked),
+            asked=asked,
         )
         ring = np.frombuffer(memoryview(self._desk.films), np.uint8)
         self.films: NDArray[np.uint8] = ring.reshape((slots, chunk, rule.height, rule.width))

@@ -9,8 +9,8 @@ are not worth the start of processes and are decoded in threads, but by our own 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import chain, islice
 
 import numpy as np
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from xraybatch.core.cores import available_cores
 from xraybatch.core.status import FilmStatus
 from xraybatch.extension.records import Limits
+from xraybatch.images.asked import NOTHING, Asked
 from xraybatch.images.chunk import Chunk
 from xraybatch.images.crew import Crew
 from xraybatch.images.decode import DEFAULT_LIMITS, strangers_read
@@ -49,6 +50,10 @@ class Decoded:
     notes : tuple of str
     seconds : float
         What decoding took; the time limit for ``timeout``, 0 for ``crashed``.
+    frames : int
+        How many films the file holds, where it was decoded.
+    told : mapping of str to str
+        What its header says of that which was asked.
     """
 
     index: int
@@ -57,6 +62,8 @@ class Decoded:
     sentence: str
     notes: tuple[str, ...]
     seconds: float
+    frames: int = 1
+    told: Mapping[str, str] = field(default_factory=dict)
 
 
 class DecodingPool:
@@ -76,6 +83,8 @@ class DecodingPool:
         installation if None.
     isolate : bool
         Decode few films in processes too, as is always done where readers of others are installed.
+    asked : Asked
+        What is asked of every header: which films to leave out, and what to tell.
 
     Attributes
     ----------
@@ -92,6 +101,7 @@ class DecodingPool:
         limits: Limits = DEFAULT_LIMITS,
         readers_from: str | None = None,
         isolate: bool = False,
+        asked: Asked = NOTHING,
     ) -> None:
         self.rule = rule
         self.limits = limits
@@ -99,6 +109,7 @@ class DecodingPool:
         self.workers = available_cores() if workers is None else workers
         self.processes = 0
         self._readers_from = readers_from
+        self._asked = asked
         self._isolate = isolate or readers_from is not None or strangers_read()
         self._chunk = max(1, min(_CHUNK, _CHUNK_BYTES // (rule.height * rule.width)))
         self._slots = 2 * self.workers + 2
@@ -147,7 +158,12 @@ class DecodingPool:
     def _in_threads(self, sources: Iterable[FilmSource], ahead: int | None) -> Iterator[Decoded]:
         count = available_cores()
         readers = load_readers(self._readers_from)
-        threads = Threads(self.rule, self.limits, readers, count=count, timeout=self.timeout)
+        threads = Threads(
+            *(self.rule, self.limits, readers),
+            count=count,
+            timeout=self.timeout,
+            asked=self._asked,
+        )
         decoded = threads.decode(sources, max(1, ahead or 2 * count))
         for index, (film, outcome) in enumerate(decoded):
             yield _decoded(index, film, outcome)
@@ -163,6 +179,7 @@ class DecodingPool:
             chunk=self._chunk,
             timeout=self.timeout,
             readers_from=self._readers_from,
+            asked=self._asked,
         )
         free = list(range(self._slots))
         if ahead is not None:
@@ -190,4 +207,5 @@ class DecodingPool:
 
 
 def _decoded(index: int, film: NDArray[np.uint8] | None, outcome: Outcome) -> Decoded:
-    return Decoded(index, film, outcome.status, outcome.sentence, outcome.notes, outcome.seconds)
+    said = (outcome.status, outcome.sentence, outcome.notes, outcome.seconds)
+    return Decoded(index, film, *said, outcome.frames, outcome.told)

@@ -45,7 +45,7 @@ class PredictionRecord:
     films : int
         Rows in the table.
     by_status, classes, skipped : dict
-        Counts.
+        Counts; `skipped` holds what was left out by ``--where`` too, by reason.
     film_notes : dict
         What was noted of films (a suffix that lies), and of how many.
     resumed : dict

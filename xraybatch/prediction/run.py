@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from xraybatch.core.errors import InputError, UsageError
+from xraybatch.core.errors import InputError
 from xraybatch.core.log import logged
 from xraybatch.core.progress import SILENT, Progress
 from xraybatch.extension.registry import registry
@@ -21,8 +20,10 @@ from xraybatch.models.selftest import check_decoder
 from xraybatch.models.session import Session
 from xraybatch.prediction.dispatch import dispatch
 from xraybatch.prediction.engine import Seconds
-from xraybatch.prediction.job import Job, unusable
+from xraybatch.prediction.job import Job
+from xraybatch.prediction.job_file import unusable
 from xraybatch.prediction.local import LocalEngine
+from xraybatch.prediction.options import ALL, PredictOptions, columns_of
 from xraybatch.prediction.places import check_may_write, check_places
 from xraybatch.prediction.publish import Published, check_suffix, publish
 from xraybatch.prediction.record import (
@@ -31,47 +32,7 @@ from xraybatch.prediction.record import (
     write_record,
 )
 from xraybatch.prediction.resuming import begin_or_go_on, identity_of, resumed_sentences
-from xraybatch.prediction.rows import Columns
-from xraybatch.sources.discover import Item
-
-
-@dataclass(frozen=True)
-class PredictOptions:
-    """How to predict.
-
-    Attributes
-    ----------
-    device : str
-        ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-    batch_size, workers, threads : int, optional
-        None: chosen by the device, the cores that this process may use.
-    timeout : float
-        Seconds that one film may take to decode.
-    overwrite : bool
-        Replace results that are there.
-    job : Path, optional
-        Where the state of the run is kept; ``<out>.job`` by default.
-    discard_job : bool
-        Remove the job after publishing.
-    isolate : bool
-        Decode few films in processes too, where one that crashes harms nothing.
-    """
-
-    device: str = "auto"
-    batch_size: int | None = None
-    workers: int | None = None
-    threads: int | None = None
-    timeout: float = 60.0
-    overwrite: bool = False
-    job: Path | None = None
-    discard_job: bool = False
-    isolate: bool = False
-
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.timeout) and self.timeout > 0):
-            raise UsageError(
-                f"--timeout {self.timeout:g} is no time limit.", "Give seconds, such as 600."
-            )
+from xraybatch.sources.item import Item
 
 
 def predict_items(
@@ -146,7 +107,7 @@ def _predict(
     session = Session(
         model, device=options.device, batch_size=options.batch_size, threads=options.threads
     )
-    identity = identity_of(model, session)
+    identity = identity_of(model, session, options)
     with Job(job_path) as job:
         check_may_write(out, job, overwrite=options.overwrite)
         state = begin_or_go_on(job, items, identity)
@@ -161,7 +122,7 @@ def _predict(
                 progress.warn("Note", note)
             notes += [*going_on, *left_out]
         before = job.count_done()
-        columns = Columns(model.card.tasks, seen=bool(model.card.hashes))
+        columns = columns_of(model, options)
         # what stopped it before may have been a film that ended this process
         isolate = options.isolate or state is not None
         seconds, workers = _classify(job, session, model, options, progress, isolate=isolate)
@@ -185,7 +146,9 @@ def _predict(
         )
         write_record(record, out)
         job.mark_published()
-    if record.failed == record.films:
+    if not record.films:
+        progress.warn("No film", "--where left out every film; the table has no rows.")
+    elif record.failed == record.films:
         progress.warn("No answer", f"Not one of the {record.films:,} films could be classified.")
     if options.discard_job:
         job_path.unlink()
@@ -214,11 +177,16 @@ def _classify(
     with (
         progress.stage("predicting", total) as stage,
         DecodingPool(
-            model.card.rule, workers=options.workers, timeout=options.timeout, isolate=isolate
+            model.card.rule,
+            workers=options.workers,
+            timeout=options.timeout,
+            limits=options.limits,
+            isolate=isolate,
+            asked=options.asked,
         ) as pool,
     ):
         stage.advance(job.count_done())
-        engine = LocalEngine(session, pool, seen)
+        engine = LocalEngine(session, pool, seen, all_frames=options.frames == ALL)
         try:
             dispatch(job, engine, stage)
         finally:
@@ -227,7 +195,6 @@ def _classify(
 
 
 def _what_ran(model: Model, session: Session, options: PredictOptions, out: Path) -> dict[str, Any]:
-    asked = {k: v.name if isinstance(v, Path) else v for k, v in asdict(options).items()}
     return {
         "out": out.name,
         "tasks": model.card.to_dict()["tasks"],
@@ -240,7 +207,7 @@ def _what_ran(model: Model, session: Session, options: PredictOptions, out: Path
         },
         "card": model.card.to_dict(hashes=False),
         "rule": model.card.rule.to_dict(),
-        "options": asked,
+        "options": options.to_dict(),
         "device": session.device,
         "processor": session.processor,
         "batch_size": session.batch_size,
@@ -255,6 +222,6 @@ def _what_came_out(job: Job, published: Published, skipped: Mapping[str, int]) -
         "films": published.rows,
         "by_status": job.counts_by_status(),
         "classes": published.classes,
-        "skipped": dict(skipped),
+        "skipped": {**skipped, **job.left_out()},
         "film_notes": published.notes,
     }

@@ -11,8 +11,14 @@ from xraybatch.extension.registry import registry
 from xraybatch.sources.discover import Discovery, discover
 
 
-def find_films(arguments: Sequence[str | Path]) -> Discovery:
+def find_films(arguments: Sequence[str | Path], *, archives: bool = False) -> Discovery:
     """Everything below `arguments` that is a film for the readers installed here.
+
+    Parameters
+    ----------
+    arguments : sequence of str or Path
+    archives : bool
+        Take the films of ZIP archives that are named; else those are files as any.
 
     Raises
     ------
@@ -24,6 +30,7 @@ def find_films(arguments: Sequence[str | Path]) -> Discovery:
         arguments,
         suffixes=frozenset(suffix for reader in readers for suffix in reader.suffixes),
         sniffers=[reader.sniff for reader in readers],
+        archives=archives,
     )
     if not found.items:
         looked_at = sum(found.skipped.values())

@@ -117,16 +117,9 @@ def broken_is_input_error(archive: str) -> Iterator[None]:
 
 
 def _zip_members(path: Path, budget: Budget) -> Iterator[Member]:
-    budget.expect(0, _entries_of_zip(path))
+    budget.expect(0, count_entries(path))
     with zipfile.ZipFile(path) as archive:
-        entries = archive.infolist()
-        budget.entry(len(entries))
-        if sum(entry.compress_size for entry in entries) > path.stat().st_size:
-            raise InputError(
-                f"The archive {quoted(budget.archive)} is refused: its entries overlap, as in "
-                "archives that are made to fill a disk.",
-                LOOK,
-            )
+        entries = entries_of(archive, path, budget)
         budget.expect(sum(entry.file_size for entry in entries), 0)
         for entry in entries:
             kind = stat.S_IFMT(entry.external_attr >> 16)
@@ -150,7 +143,26 @@ def _opener(
     return lambda: _Metered(archive.open(entry), budget)
 
 
-def _entries_of_zip(path: Path) -> int:
+def entries_of(archive: zipfile.ZipFile, path: Path, budget: Budget) -> list[zipfile.ZipInfo]:
+    """What the directory of an opened ZIP archive lists.
+
+    Raises
+    ------
+    InputError
+        If those are too many, or more than the file can hold.
+    """
+    entries = archive.infolist()
+    budget.entry(len(entries))
+    if sum(entry.compress_size for entry in entries) > path.stat().st_size:
+        raise InputError(
+            f"The archive {quoted(budget.archive)} is refused: its entries overlap, as in "
+            "archives that are made to fill a disk.",
+            LOOK,
+        )
+    return entries
+
+
+def count_entries(path: Path) -> int:
     """How many entries the directory at the end holds, counted before a library loads them all."""
     size = path.stat().st_size
     with path.open("rb") as file:
