@@ -103,7 +103,6 @@ def predict(
         *(device, batch_size, workers, threads, timeout, overwrite),
         None if job is None else Path(job),
         discard_job,
-        isolate=True,
         max_pixels=max_pixels,
         frames=frames,
         asked=_asked(where or {}, tags, salt_file, dicom_ids=dicom_ids),

@@ -103,7 +103,7 @@ def answer(facts: Mapping[str, str]) -> None:
 
 @contextmanager
 def asking(asked: Asked) -> Iterator[dict[str, str]]:
-    """Ask this of the film that is read within the block; the answers are put into what it gives."""
+    """Ask this of the film that is read within the block; it gives where the answers are put."""
     told: dict[str, str] = {}
     token = _current.set((asked, told))
     try:

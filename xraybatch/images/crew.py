@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import CancelledError, Future, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from ctypes import c_double, c_uint8
 
 import numpy as np
@@ -25,7 +26,7 @@ from xraybatch.images.asked import NOTHING, Asked
 from xraybatch.images.chunk import Chunk
 from xraybatch.images.processes import WorkerContext, is_alive, kill, last_words
 from xraybatch.images.rule import DecodingRule
-from xraybatch.images.worker import NOBODY, NOTE, Desk, run, start, took_too_long
+from xraybatch.images.worker import NOBODY, NOTE, Desk, nothing, run, start, took_too_long
 
 _MEMORY = 4 << 30  # private bytes of a process; a film within the limits needs far less
 _LOOK = 0.05  # seconds between two looks at the processes
@@ -91,6 +92,11 @@ class Crew:
         self._patience = _PATIENCE
         self._quiet_since = 0.0
         self._has_worked = False
+
+    def start(self) -> None:
+        """Start the processes, which the first chunk would do otherwise."""
+        with suppress(RuntimeError):  # it broke at once; told when there is work
+            self._active().schedule(nothing)
 
     def submit(self, chunk: Chunk) -> None:
         """Have the chunk's first part decoded, into its slot."""

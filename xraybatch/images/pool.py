@@ -3,7 +3,8 @@
 Prediction, the training cache and the audit decode through this. Chunks of films go to isolated
 processes, which fill slots of a ring in shared memory. The process on a film that kills, hangs or
 eats memory takes only that film with it: the rest of its chunk is done again without it. Few films
-are not worth the start of processes and are decoded in threads, but by our own readers only.
+are decoded in threads, by our own readers only and where nobody asked for isolation, as prediction
+does.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ from xraybatch.images.worker import FilmSource, Outcome, load_readers
 
 __all__ = ["Decoded", "DecodingPool", "FilmSource"]
 
-FEW = 32  # fewer films than these are decoded in threads
+FEW = 32  # fewer films than these are decoded in threads, or by fewer processes
+_FILMS_A_PROCESS = 8
 _CHUNK = 16
 _CHUNK_BYTES = 8 << 20  # large films go in smaller chunks
 
@@ -127,6 +129,11 @@ class DecodingPool:
             self._crew.stop()
             self._crew = None
 
+    def start(self, films: int) -> None:
+        """Start processes for so many films, while something else is prepared."""
+        if self.workers and (films >= FEW or self._isolate):
+            self._crew_of(self._count(films)).start()
+
     def decode(
         self, sources: Iterable[FilmSource], *, ahead: int | None = None
     ) -> Iterator[Decoded]:
@@ -148,10 +155,13 @@ class DecodingPool:
         waiting = iter(sources)
         first = list(islice(waiting, FEW))
         everything = chain(first, waiting)
-        if self.workers == 0 or (len(first) < FEW and not self._isolate):
+        are_few = len(first) < FEW
+        if self.workers == 0 or (are_few and not self._isolate):
             return self._in_threads(everything, ahead)
-        self.processes = self.workers
-        return self._in_processes(everything, ahead)
+        count, size = self._count(len(first)), self._chunk
+        if are_few:
+            size = min(size, max(1, -(-len(first) // count)))
+        return self._in_processes(everything, self._crew_of(count), size, ahead)
 
     # ── few films: threads ─────────────────────────────────────────────────────────────────────
 
@@ -170,25 +180,39 @@ class DecodingPool:
 
     # ── many films: processes ──────────────────────────────────────────────────────────────────
 
-    def _in_processes(self, sources: Iterable[FilmSource], ahead: int | None) -> Iterator[Decoded]:
-        crew = self._crew = self._crew or Crew(
+    def _count(self, films: int) -> int:
+        """How many processes so many films are worth."""
+        return self.workers if films >= FEW else min(self.workers, 1 + films // _FILMS_A_PROCESS)
+
+    def _crew_of(self, count: int) -> Crew:
+        """A crew of at least so many processes."""
+        if self._crew is not None and count <= self.processes:
+            return self._crew
+        self.close()
+        self.processes = count
+        self._crew = Crew(
             self.rule,
             self.limits,
-            workers=self.workers,
+            workers=count,
             slots=self._slots,
             chunk=self._chunk,
             timeout=self.timeout,
             readers_from=self._readers_from,
             asked=self._asked,
         )
+        return self._crew
+
+    def _in_processes(
+        self, sources: Iterable[FilmSource], crew: Crew, size: int, ahead: int | None
+    ) -> Iterator[Decoded]:
         free = list(range(self._slots))
         if ahead is not None:
-            free = free[: max(1, -(-ahead // self._chunk))]
+            free = free[: max(1, -(-ahead // size))]
         numbered = enumerate(sources)
         window: deque[Chunk] = deque()
         try:
             while True:
-                while free and (batch := list(islice(numbered, self._chunk))):
+                while free and (batch := list(islice(numbered, size))):
                     window.append(Chunk(free.pop(), batch))
                     crew.submit(window[-1])
                 if not window:

@@ -129,6 +129,10 @@ def start(desk: Desk) -> None:
     _limit_memory(desk.memory)
 
 
+def nothing() -> None:
+    """A task that only has the processes started."""
+
+
 def run(slot: int, films: Sequence[tuple[int, FilmSource]]) -> list[Outcome]:
     """Decode films into their positions of a slot; called in a worker."""
     import numpy as np

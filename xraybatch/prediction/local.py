@@ -103,7 +103,7 @@ class LocalEngine:
         self._decoded = None
 
     def workers(self) -> int:
-        """Decoding processes; 0: the few films were decoded in threads of this process."""
+        """Decoding processes; 0: films are decoded in threads of this process."""
         return self._pool.processes
 
     def close(self) -> None:

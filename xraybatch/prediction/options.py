@@ -36,8 +36,6 @@ class PredictOptions:
         Where the state of the run is kept; ``<out>.job`` by default.
     discard_job : bool
         Remove the job after publishing.
-    isolate : bool
-        Decode few films in processes too, where one that crashes harms nothing.
     max_pixels : int
         Height × width of a film; what its header announces to be larger is not decoded.
     frames : {"first", "all"}
@@ -54,7 +52,6 @@ class PredictOptions:
     overwrite: bool = False
     job: Path | None = None
     discard_job: bool = False
-    isolate: bool = False
     max_pixels: int = MAX_PIXELS
     frames: str = FIRST
     asked: Asked = NOTHING

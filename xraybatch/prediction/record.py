@@ -39,7 +39,7 @@ class PredictionRecord:
         Where it really ran.
     batch_size : int
     workers : int
-        Decoding processes; 0: the few films were decoded in threads of the program.
+        Decoding processes; 0: films were decoded in threads of the program, as was asked for.
     self_test_difference : float or None
         None: the model carries no self-test.
     films : int

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -104,11 +105,24 @@ def _predict(
     check_places(out, job_path, overwrite=options.overwrite)
     notes = _warned(model, progress)
     check_decoder(model.card)
-    session = Session(
-        model, device=options.device, batch_size=options.batch_size, threads=options.threads
-    )
-    identity = identity_of(model, session, options)
-    with Job(job_path) as job:
+    # in processes also where films are few: a decoder that crashes, whosever it is, costs one film
+    with ExitStack() as opened:
+        pool = opened.enter_context(
+            DecodingPool(
+                model.card.rule,
+                workers=options.workers,
+                timeout=options.timeout,
+                limits=options.limits,
+                isolate=True,
+                asked=options.asked,
+            )
+        )
+        pool.start(len(items))  # while the session is made
+        session = Session(
+            model, device=options.device, batch_size=options.batch_size, threads=options.threads
+        )
+        identity = identity_of(model, session, options)
+        job = opened.enter_context(Job(job_path))
         check_may_write(out, job, overwrite=options.overwrite)
         state = begin_or_go_on(job, items, identity)
         if session.note:
@@ -123,9 +137,7 @@ def _predict(
             notes += [*going_on, *left_out]
         before = job.count_done()
         columns = columns_of(model, options)
-        # what stopped it before may have been a film that ended this process
-        isolate = options.isolate or state is not None
-        seconds, workers = _classify(job, session, model, options, progress, isolate=isolate)
+        seconds = _classify(job, pool, session, model, options, progress)
         predicting = time.perf_counter() - begin
         check_may_write(out, job, overwrite=options.overwrite)
         published = publish(job, columns, out)
@@ -133,7 +145,7 @@ def _predict(
             **_what_ran(model, session, options, out),
             **_what_came_out(job, published, skipped),
             resumed={} if state is None else asdict(state),
-            workers=workers,
+            workers=pool.processes,
             seconds={
                 "total": round(time.perf_counter() - begin, 3),
                 "decoding": round(seconds.decoding, 3),
@@ -165,33 +177,21 @@ def _warned(model: Model, progress: Progress) -> list[str]:
 
 def _classify(
     job: Job,
+    pool: DecodingPool,
     session: Session,
     model: Model,
     options: PredictOptions,
     progress: Progress,
-    *,
-    isolate: bool,
-) -> tuple[Seconds, int]:
+) -> Seconds:
     seen = model.card.seen_in_training() if model.card.hashes else None
-    total = job.count()
-    with (
-        progress.stage("predicting", total) as stage,
-        DecodingPool(
-            model.card.rule,
-            workers=options.workers,
-            timeout=options.timeout,
-            limits=options.limits,
-            isolate=isolate,
-            asked=options.asked,
-        ) as pool,
-    ):
+    with progress.stage("predicting", job.count()) as stage:
         stage.advance(job.count_done())
         engine = LocalEngine(session, pool, seen, all_frames=options.frames == ALL)
         try:
             dispatch(job, engine, stage)
         finally:
             engine.close()
-        return engine.seconds, engine.workers()
+        return engine.seconds
 
 
 def _what_ran(model: Model, session: Session, options: PredictOptions, out: Path) -> dict[str, Any]:
