@@ -78,9 +78,7 @@ def test_each_frame_has_its_row_and_the_answer_of_a_film_alone(predict, films, t
     alone.mkdir()
     for i, film in enumerate(grey_pixels(1, 3)):
         Image.fromarray(film).save(alone / f"{i}.png")
-    answers = {
-        row["path"][0]: row["prob.normal"] for row in predict("alone", out="alone.csv").rows
-    }
+    answers = {row["path"][0]: row["prob.normal"] for row in predict("alone", out="alone.csv").rows}
     got = {row["frame"]: row["prob.normal"] for row in done.rows if row["path"] == "b/xa.dcm"}
     assert got == answers
     assert len(set(got.values())) == 3
