@@ -211,6 +211,29 @@ def test_only_what_is_asked_for_is_written(predict, tmp_path):
     assert not cache.exists()
 
 
+@pytest.mark.parametrize(
+    "keyword", ["WindowCenter", "RescaleSlope", "NumberOfFrames", "BitsStored", "SOPClassUID"]
+)
+def test_a_sentence_quotes_no_header(predict, tmp_path, keyword):
+    """A name in the place of a number, or of the kind of object, is not told either."""
+    path = write_dicom(tmp_path / "films" / "x.dcm", grey_pixels(1), RescaleSlope="1")
+    from pydicom import dcmread
+    from pydicom.dataelem import RawDataElement
+    from pydicom.tag import Tag
+
+    film = dcmread(path)
+    tag = Tag(keyword)
+    vr = "UI" if keyword == "SOPClassUID" else "DS"
+    if keyword == "SOPClassUID":
+        del film.PixelData
+    film._dict[tag] = RawDataElement(tag, vr, 12, SECRET.encode() + b" ", 0, False, True)
+    film.save_as(path)
+    done = predict("films")
+    assert SECRET in path.read_bytes().decode("latin-1")
+    for text in (done.said, *(p.read_bytes().decode("latin-1") for p in tmp_path.glob("r.csv*"))):
+        assert SECRET not in text
+
+
 def test_what_is_not_asked_for_is_not_even_read_out(tmp_path):
     path = write_dicom(tmp_path / "x.dcm", grey_pixels(1), Modality="CR", ViewPosition="PA")
     assert facts(path) == {}
