@@ -9,6 +9,7 @@ from xraybatch.core.errors import InputError
 from xraybatch.extension.records import ImageReader
 from xraybatch.extension.registry import registry
 from xraybatch.sources.discover import Discovery, discover
+from xraybatch.sources.item import ZIP_ARCHIVE
 
 
 def find_films(arguments: Sequence[str | Path], *, archives: bool = False) -> Discovery:
@@ -37,6 +38,8 @@ def find_films(arguments: Sequence[str | Path], *, archives: bool = False) -> Di
         raise InputError(
             f"There is no film in {', '.join(str(a) for a in arguments)}"
             + (f" ({looked_at:,} other files were skipped)." if looked_at else "."),
-            "Name a folder with PNG, JPEG, TIFF or DICOM files.",
+            "Name the ZIP archives whose films are meant."
+            if ZIP_ARCHIVE in found.skipped
+            else "Name a folder with PNG, JPEG, TIFF or DICOM files.",
         )
     return found

@@ -60,8 +60,8 @@ def films_of_zip(
         The archive itself where it cannot be listed; its row then says why.
     """
     try:
-        # the ratio is no matter: each member is unpacked into memory alone, and has its own limit
-        budget = Budget(Path(path).name, status.st_size, ArchiveLimits(ratio=float("inf")))
+        # for its entries; what they unpack to is bounded one by one, where they are read
+        budget = Budget(Path(path).name, status.st_size, ArchiveLimits())
         with broken_is_input_error(budget.archive):
             budget.expect(0, count_entries(Path(path)))
             with zipfile.ZipFile(path) as archive:
