@@ -359,14 +359,15 @@ def test_score_takes_patients_from_the_results(predict, tmp_path):
 
     labels = ["path,label"]
     for i in range(24):
-        write_dicom(tmp_path / "films" / f"{i}.dcm", grey_pixels(i), PatientID=f"P{i // 2}")
+        tags = {"PatientID": f"P{i // 2}", "ViewPosition": ("AP", "LAT")[i % 2]}
+        write_dicom(tmp_path / "films" / f"{i}.dcm", grey_pixels(i), **tags)
         labels.append(f"{i}.dcm,{('normal', 'osteopenia', 'osteoporosis')[i % 3]}")
     (tmp_path / "labels.csv").write_text("\n".join(labels))
-    done: Done = predict("films", "--dicom-ids", "--tags", "Modality", salt=SALT)
+    done: Done = predict("films", "--dicom-ids", "--tags", "ViewPosition", salt=SALT)
     score = subprocess.run(
         [
             *(sys.executable, "-m", "xraybatch", "score", "r.csv", "labels.csv"),
-            *("--resamples", "2000", "--json"),
+            *("--slice", "tag.ViewPosition", "--json"),
         ],
         cwd=tmp_path,
         capture_output=True,
@@ -374,5 +375,6 @@ def test_score_takes_patients_from_the_results(predict, tmp_path):
     )
     assert score.returncode == 0, score.stderr
     join = json.loads(score.stdout)["join"]
+    assert "LAT" in score.stdout
     assert (join["matched"], join["patients"]) == (24, 12)
     assert len(set(read_table(done.out)["patient"])) == 12
