@@ -184,6 +184,10 @@ class Job:
         """How many items have their rows."""
         return int(self._db.execute("SELECT count(DISTINCT item) FROM rows").fetchone()[0])
 
+    def count_rows(self) -> int:
+        """How many films were looked at: those that have their row, and those left out."""
+        return int(self._db.execute("SELECT count(*) FROM rows").fetchone()[0])
+
     def pending(self, begin: int, end: int) -> list[tuple[int, Item]]:
         """The items of index `begin` to `end` (exclusive) that have no row yet, in order."""
         found = self._db.execute(

@@ -53,7 +53,7 @@ class PredictionRecord:
     seconds : dict
         ``total`` by the wall clock; ``decoding`` (summed over workers), ``classifying``.
     films_per_second : float
-        Of this run, without what was done before it went on.
+        Of this run, without what was done before it went on; with those that were left out.
     started, finished : str
         UTC, ISO 8601.
     versions : dict

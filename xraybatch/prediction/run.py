@@ -135,7 +135,7 @@ def _predict(
             for note in left_out:
                 progress.warn("Note", note)
             notes += [*going_on, *left_out]
-        before = job.count_done()
+        before = job.count_rows()
         columns = columns_of(model, options)
         seconds = _classify(job, pool, session, model, options, progress)
         predicting = time.perf_counter() - begin
@@ -151,7 +151,7 @@ def _predict(
                 "decoding": round(seconds.decoding, 3),
                 "classifying": round(seconds.classifying, 3),
             },
-            films_per_second=round((published.rows - before) / max(predicting, 1e-9), 2),
+            films_per_second=round((job.count_rows() - before) / max(predicting, 1e-9), 2),
             started=started.isoformat(timespec="seconds"),
             finished=datetime.now(UTC).isoformat(timespec="seconds"),
             notes=notes,
