@@ -148,6 +148,27 @@ def test_few_films_are_decoded_in_threads(grey_films):
         assert pool.processes == 1
 
 
+def test_few_films_get_few_processes_and_many_get_all(films):
+    with DecodingPool(RULE, workers=3, readers_from=TROUBLE) as pool:
+        pool.start(5)
+        assert pool.processes == 1
+        check(list(pool.decode(films(5))), 5, {})
+        first = processes_of(pool)
+        assert len(first) == 1
+        check(list(pool.decode(films(40))), 40, {})
+        assert (pool.processes, len(processes_of(pool))) == (3, 3)
+        check(list(pool.decode(films(20))), 20, {})
+        assert pool.processes == 3  # those that are there are kept
+    assert all_gone(first)
+
+
+def test_a_pool_that_was_started_for_nothing_ends(films, capfd):
+    for count in (1, 40):
+        with DecodingPool(RULE, workers=2, readers_from=TROUBLE) as pool:
+            pool.start(count)
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_strangers_reader_never_reads_in_this_process(films):
     with DecodingPool(RULE, workers=2, timeout=1.0, readers_from=TROUBLE) as pool:
         trouble = [(1, "crash"), (3, "hang")]

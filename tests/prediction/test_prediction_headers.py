@@ -291,6 +291,7 @@ def test_patients_and_studies_are_keyed_hashes(predict, tmp_path):
         films / "b.dcm", grey_pixels(2), PatientID="007 ", IssuerOfPatientID="St. Elsewhere"
     )
     write_dicom(films / "c.dcm", grey_pixels(3), PatientID="")
+    write_dicom(films / "e.dcm", grey_pixels(5), PatientID=["1", "2"])
     Image.fromarray(grey_pixels(4)).save(films / "d.png")
     rows = predict("films", "--dicom-ids", salt=SALT).rows
     assert [(row["patient"], row["study"]) for row in rows] == [
@@ -298,6 +299,7 @@ def test_patients_and_studies_are_keyed_hashes(predict, tmp_path):
         (hashed("007", "St. Elsewhere"), ""),
         ("", ""),
         ("", ""),
+        (hashed("1", "2"), ""),
     ]
     (tmp_path / "salt.txt").write_text(SALT + "\n")
     file = predict("films", "--dicom-ids", "--salt-file", "salt.txt", out="b.csv")

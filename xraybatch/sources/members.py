@@ -23,6 +23,7 @@ from xraybatch.sources.budget import Budget, gigabytes
 from xraybatch.sources.member_names import LOOK, quoted, refused
 
 ZIP, TAR = "zip", "tar"
+_LONGEST_DIRECTORY = 1 << 29  # bytes of a ZIP's names, which a library reads at once
 _LONGEST_HEADER = 1 << 20  # bytes of names and attributes before a tar's member
 _BLOCK = 512
 _FOREIGN = {b"7z\xbc\xaf\x27\x1c": "7z", b"Rar!\x1a\x07": "RAR", b"\x28\xb5\x2f\xfd": "Zstandard"}
@@ -180,6 +181,12 @@ def count_entries(path: Path) -> int:
         if length == 0xFFFFFFFF:  # a record before it says it, else all is an upper bound
             wide = tail[max(0, at - 76) : at - 20]
             length = int.from_bytes(wide[40:48], "little") if wide[:4] == b"PK\6\6" else end
+        if length > min(_LONGEST_DIRECTORY, size):
+            raise InputError(
+                f"The archive {quoted(path.name)} is refused: its directory would be "
+                f"{gigabytes(length)} long.",
+                LOOK,
+            )
         file.seek(max(0, end - length - 128))
         count, rest = 0, b""
         while (left := end - file.tell()) > 0 and (block := file.read(min(1 << 20, left))):

@@ -177,4 +177,7 @@ def _hashed(header: Dataset, salt: bytes) -> dict[str, str]:
 
 
 def _identifier(value: object) -> str:
-    return value.strip(" \0") if isinstance(value, str) else ""
+    parts = [value] if isinstance(value, str) else value
+    if isinstance(parts, bytes) or not isinstance(parts, Iterable):
+        return ""
+    return BETWEEN_VALUES.join(str(part) for part in parts).strip(" \0")
