@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 import time
@@ -14,7 +15,9 @@ import numpy as np
 import pytest
 
 from xraybatch.core.errors import XraybatchError
-from xraybatch.images import crew
+from xraybatch.extension.records import DisplayHints, ImageReader, Limits, StoredImage
+from xraybatch.images import crew, worker
+from xraybatch.images.asked import Asked
 from xraybatch.images.decode import decode_path
 from xraybatch.images.pool import DecodingPool, FilmSource
 from xraybatch.images.rule import DecodingRule
@@ -167,6 +170,28 @@ def test_a_pool_that_was_started_for_nothing_ends(films, capfd):
         with DecodingPool(RULE, workers=2, readers_from=TROUBLE) as pool:
             pool.start(count)
     assert capfd.readouterr() == ("", "")
+
+
+def test_an_archive_for_which_memory_is_short_costs_one_film(monkeypatch):
+    def short(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(worker, "read_member", short)
+    source = FilmSource("x.zip", "a.png", 0, "0-1-1-0-0-0")
+    pixels, outcome = worker.attempt(source, RULE, Limits(), [])
+    assert (pixels, outcome.status) == (None, "too_large")
+
+
+def test_a_strangers_reader_tells_tags_and_no_identifiers():
+    facts = {"Modality": "CR", "patient": "MUELLER", "ViewPosition": "AP"}
+    told = StoredImage(np.zeros((8, 8), np.uint8), DisplayHints(), "OWN", "own", facts=facts)
+    own = ImageReader("own", "", (".own",), lambda _: True, lambda *_: told)
+    asked = Asked(tags=("Modality",), salt=b"x" * 16)
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(b"film")
+        file.flush()
+        _, outcome = worker.attempt(FilmSource(file.name, "x"), RULE, Limits(), [own], asked)
+    assert outcome.told == {"Modality": "CR"}
 
 
 def test_a_strangers_reader_never_reads_in_this_process(films):

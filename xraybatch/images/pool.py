@@ -232,4 +232,4 @@ class DecodingPool:
 
 def _decoded(index: int, film: NDArray[np.uint8] | None, outcome: Outcome) -> Decoded:
     said = (outcome.status, outcome.sentence, outcome.notes, outcome.seconds)
-    return Decoded(index, film, *said, outcome.frames, outcome.told)
+    return Decoded(index, film, *said, frames=outcome.frames, told=outcome.told)

@@ -175,8 +175,9 @@ def attempt(
             return None, Outcome(error.status, error.sentence, (), seconds, told=told)
     seconds = time.perf_counter() - begin
     frames = 1 if facts.format in _MOVING else facts.frames
-    told |= asked.wanted(facts.tags)
-    return film.pixels, Outcome(FilmStatus.OK, "", facts.notes, seconds, frames, told)
+    # of a reader that did not ask itself; identifiers only our own reader hashes
+    told |= {tag: facts.tags[tag] for tag in asked.tags if tag in facts.tags}
+    return film.pixels, Outcome(FilmStatus.OK, "", facts.notes, seconds, frames=frames, told=told)
 
 
 def _decoded(
@@ -186,13 +187,15 @@ def _decoded(
     readers: Sequence[ImageReader] | None,
 ) -> Film:
     from xraybatch.images.decode import decode, decode_path
+    from xraybatch.images.faults import one_status
 
     name, frame = source.name, source.frame
     if not source.member:
         return decode_path(
             source.path, rule, name=name, frame=frame, limits=limits, readers=readers
         )
-    content = read_member(source.path, source.member, limits.max_bytes)
+    with one_status("The film in its archive"):
+        content = read_member(source.path, source.member, limits.max_bytes)
     return decode(content, rule, name=name, frame=frame, limits=limits, readers=readers)
 
 
