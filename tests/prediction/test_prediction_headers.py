@@ -30,7 +30,10 @@ def facts(path: Path, *tags: str, salt: bytes = b"") -> dict[str, str]:
         return dict(dicom.read(file, Limits(), 0).facts)
 
 
-pytestmark = pytest.mark.filterwarnings("ignore:Invalid value for VR:UserWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Invalid value for VR:UserWarning"),
+    pytest.mark.filterwarnings("ignore:The value length:UserWarning"),
+]
 
 
 @pytest.fixture
