@@ -60,11 +60,14 @@ class DisplayHints:
     window : Window or None
         The first of the file's windows.
     white_is_zero : bool
-        MONOCHROME1, Presentation LUT Shape INVERSE, or TIFF's photometric interpretation 0.
+        MONOCHROME1, or TIFF's photometric interpretation 0.
     padding : tuple of (int, int) or None
         Inclusive range of stored values that are no film (Pixel Padding Value and Limit).
     orientation : int
         1 to 8 as in EXIF 2.3; 1: upright.
+    stretch : bool
+        Where there is neither `voi_lut` nor `window`: show the range of the film's own values, but
+        for the darkest and brightest 0.1 % of its pixels, instead of the declared range.
     """
 
     bits_stored: int | None = None
@@ -76,6 +79,7 @@ class DisplayHints:
     white_is_zero: bool = False
     padding: tuple[int, int] | None = None
     orientation: int = 1
+    stretch: bool = False
 
 
 @dataclass(frozen=True)

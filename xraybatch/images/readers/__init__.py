@@ -46,7 +46,7 @@ def register_image_readers() -> list[ImageReader]:
         ),
         ImageReader(
             "dicom",
-            "DICOM: plain, deflated, RLE, JPEG baseline, grey JPEG 2000",
+            "DICOM; compressed ones with the extra dicom",
             (".dcm", ".dicom", ".dic"),
             magic.is_dicom,
             _first_use("dicom"),
