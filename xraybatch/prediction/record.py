@@ -12,9 +12,10 @@ from typing import Any
 from xraybatch.core.files import write_text
 from xraybatch.core.status import FilmStatus
 from xraybatch.core.versions import versions_of
+from xraybatch.images.fingerprint import LIBRARIES
 
 # the libraries that can change a pixel or a probability
-_DECIDING = ("xraybatch", "numpy", "pillow", "pydicom", "onnxruntime-gpu", "onnxruntime")
+_DECIDING = ("xraybatch", *LIBRARIES, "onnxruntime-gpu", "onnxruntime")
 
 
 @dataclass(frozen=True)
