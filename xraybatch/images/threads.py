@@ -16,6 +16,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from xraybatch.extension.records import ImageReader, Limits
+from xraybatch.images.asked import NOTHING, Asked
 from xraybatch.images.rule import DecodingRule
 from xraybatch.images.worker import FilmSource, Outcome, attempt, took_too_long
 
@@ -48,6 +49,7 @@ class Threads:
         How many threads.
     timeout : float
         Seconds that one film may take.
+    asked : Asked
     """
 
     def __init__(
@@ -58,7 +60,9 @@ class Threads:
         *,
         count: int,
         timeout: float,
+        asked: Asked = NOTHING,
     ) -> None:
+        self._asked = asked
         self._rule, self._limits, self._readers = rule, limits, readers
         self._timeout = timeout
         self._count = count
@@ -114,7 +118,9 @@ class Threads:
         while (work := self._queue.get()) is not None:
             work.begun = time.monotonic()
             try:
-                work.result = attempt(work.source, self._rule, self._limits, self._readers)
+                work.result = attempt(
+                    work.source, self._rule, self._limits, self._readers, self._asked
+                )
             except BaseException as error:
                 work.result = error
             work.done.set()

@@ -12,24 +12,30 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import import_module
 from multiprocessing.connection import wait
 from multiprocessing.process import parent_process
 from typing import TYPE_CHECKING, Any
 
 from xraybatch.core.status import FilmError, FilmStatus
+from xraybatch.core.zipped import read_member
 from xraybatch.extension.records import ImageReader, Limits
 from xraybatch.extension.registry import BLOCK_VARIABLE
+from xraybatch.images.asked import NOTHING, Asked, asking
 from xraybatch.images.rule import DecodingRule
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from xraybatch.images.film import Film
+
 NOTE = 3  # numbers a slot: process id, position in the chunk (or NOBODY), begin (monotonic)
 NOBODY = -1.0
+
+_MOVING = frozenset(("GIF", "WEBP"))  # what moves is one film, its first frame
 
 _LOCK_TIMEOUT = 5.0
 
@@ -38,21 +44,39 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLI
 
 @dataclass(frozen=True)
 class FilmSource:
-    """A film to decode: `path` in the file system, `name` it is called by, `frame` from 0."""
+    """A film to decode.
+
+    Attributes
+    ----------
+    path : str
+        In the file system: the film, or the ZIP archive that it lies in.
+    name : str
+        What it is called; a suffix that lies is noted.
+    frame : int
+        From 0.
+    member : str
+        Its place in the archive (`ZipPlace`); empty: it lies in none.
+    """
 
     path: str
     name: str
     frame: int = 0
+    member: str = ""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a film; its pixels travel otherwise."""
+    """What became of a film; its pixels travel otherwise.
+
+    Of what its header says only that is here which was asked for.
+    """
 
     status: FilmStatus
     sentence: str
     notes: tuple[str, ...]
     seconds: float
+    frames: int = 1
+    told: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -74,6 +98,8 @@ class Desk:
         Bytes of private memory a worker may have.
     blocked : str
         What `XRAYBATCH_BLOCK` said when the parent loaded its plugins: a worker loads the same.
+    asked : Asked
+        What is asked of every header.
     """
 
     films: ctypes.Array[ctypes.c_uint8]
@@ -84,6 +110,7 @@ class Desk:
     readers_from: str | None
     memory: int
     blocked: str
+    asked: Asked = NOTHING
 
 
 def start(desk: Desk) -> None:
@@ -102,6 +129,10 @@ def start(desk: Desk) -> None:
     _limit_memory(desk.memory)
 
 
+def nothing() -> None:
+    """A task that only has the processes started."""
+
+
 def run(slot: int, films: Sequence[tuple[int, FilmSource]]) -> list[Outcome]:
     """Decode films into their positions of a slot; called in a worker."""
     import numpy as np
@@ -117,7 +148,7 @@ def run(slot: int, films: Sequence[tuple[int, FilmSource]]) -> list[Outcome]:
     for position, source in films:
         desk.notes[note + 2] = time.monotonic()
         desk.notes[note + 1] = position
-        pixels, outcome = attempt(source, desk.rule, desk.limits, _readers)
+        pixels, outcome = attempt(source, desk.rule, desk.limits, _readers, desk.asked)
         if pixels is not None:
             space[slot, position] = pixels
         outcomes.append(outcome)
@@ -130,25 +161,42 @@ def attempt(
     rule: DecodingRule,
     limits: Limits,
     readers: Sequence[ImageReader] | None,
+    asked: Asked = NOTHING,
 ) -> tuple[NDArray[np.uint8] | None, Outcome]:
     """Decode one film; never raises for a film's sake."""
-    from xraybatch.images.decode import decode_path
-
     begin = time.perf_counter()
-    try:
-        film = decode_path(
-            source.path,
-            rule,
-            name=source.name,
-            frame=source.frame,
-            limits=limits,
-            readers=readers,
-        )
-    except FilmError as error:
-        seconds = time.perf_counter() - begin
-        return None, Outcome(error.status, error.sentence, (), seconds)
+    with asking(asked) as told:
+        try:
+            film = _decoded(source, rule, limits, readers)
+            facts = film.facts
+            asked.check(facts.tags, dicom=facts.format == "DICOM")
+        except FilmError as error:
+            seconds = time.perf_counter() - begin
+            return None, Outcome(error.status, error.sentence, (), seconds, told=told)
     seconds = time.perf_counter() - begin
-    return film.pixels, Outcome(FilmStatus.OK, "", film.facts.notes, seconds)
+    frames = 1 if facts.format in _MOVING else facts.frames
+    # of a reader that did not ask itself; identifiers only our own reader hashes
+    told |= {tag: facts.tags[tag] for tag in asked.tags if tag in facts.tags}
+    return film.pixels, Outcome(FilmStatus.OK, "", facts.notes, seconds, frames=frames, told=told)
+
+
+def _decoded(
+    source: FilmSource,
+    rule: DecodingRule,
+    limits: Limits,
+    readers: Sequence[ImageReader] | None,
+) -> Film:
+    from xraybatch.images.decode import decode, decode_path
+    from xraybatch.images.faults import one_status
+
+    name, frame = source.name, source.frame
+    if not source.member:
+        return decode_path(
+            source.path, rule, name=name, frame=frame, limits=limits, readers=readers
+        )
+    with one_status("The film in its archive"):
+        content = read_member(source.path, source.member, limits.max_bytes)
+    return decode(content, rule, name=name, frame=frame, limits=limits, readers=readers)
 
 
 def took_too_long(seconds: float) -> Outcome:

@@ -18,12 +18,12 @@ class Limits:
     Attributes
     ----------
     max_pixels : int
-        Height × width × samples of one frame.
+        Height × width of one frame.
     max_bytes : int
         Bytes that one decoded frame may take, and that any compressed part may unpack to.
     """
 
-    max_pixels: int = 150_000_000
+    max_pixels: int = 100_000_000
     max_bytes: int = 1 << 30
 
 

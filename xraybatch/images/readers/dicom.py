@@ -29,6 +29,7 @@ from xraybatch.images.readers.dicom_codecs import CODECS, decode_frame
 from xraybatch.images.readers.dicom_colour import SAMPLES, in_colour
 from xraybatch.images.readers.dicom_display import display_hints
 from xraybatch.images.readers.dicom_stream import Opened, find_pixels, open_header
+from xraybatch.images.readers.dicom_tags import facts_of
 from xraybatch.images.readers.raster import check_cost, check_frame
 
 _NATIVE = frozenset(
@@ -46,6 +47,7 @@ def read(file: BinaryIO, limits: Limits, frame: int) -> StoredImage:
     """Decode one frame; objects without pixels are ``no_pixels``."""
     found = open_header(file, limits)
     header = found.header
+    facts = facts_of(header)
     find_pixels(found)
     frames = _check(header, limits)
     notes = check_frame(frame, frames)
@@ -65,6 +67,7 @@ def read(file: BinaryIO, limits: Limits, frame: int) -> StoredImage:
         reader=reader,
         frames=frames,
         notes=(*notes, *remarks),
+        facts=facts,
     )
 
 
