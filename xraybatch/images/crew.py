@@ -49,6 +49,7 @@ class Crew:
     timeout : float
         Seconds that one film may take.
     readers_from : str or None
+    survey : bool
 
     Attributes
     ----------
@@ -66,6 +67,7 @@ class Crew:
         chunk: int,
         timeout: float,
         readers_from: str | None,
+        survey: bool = False,
     ) -> None:
         self._context = WorkerContext()
         self._desk = Desk(
@@ -77,6 +79,7 @@ class Crew:
             readers_from=readers_from,
             memory=max(_MEMORY, 4 * limits.max_bytes),
             blocked=" ".join(registry().blocked),
+            survey=survey,
         )
         ring = np.frombuffer(memoryview(self._desk.films), np.uint8)
         self.films: NDArray[np.uint8] = ring.reshape((slots, chunk, rule.height, rule.width))

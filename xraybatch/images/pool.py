@@ -22,6 +22,8 @@ from xraybatch.extension.records import Limits
 from xraybatch.images.chunk import Chunk
 from xraybatch.images.crew import Crew
 from xraybatch.images.decode import DEFAULT_LIMITS, strangers_read
+from xraybatch.images.film import FilmFacts
+from xraybatch.images.outside import Outside
 from xraybatch.images.rule import DecodingRule
 from xraybatch.images.threads import Threads
 from xraybatch.images.worker import FilmSource, Outcome, load_readers
@@ -49,6 +51,10 @@ class Decoded:
     notes : tuple of str
     seconds : float
         What decoding took; the time limit for ``timeout``, 0 for ``crashed``.
+    facts : FilmFacts or None
+        Of a survey, where the film was decoded.
+    outside : Outside or None
+        Of a survey, where a process lived to say it.
     """
 
     index: int
@@ -57,6 +63,8 @@ class Decoded:
     sentence: str
     notes: tuple[str, ...]
     seconds: float
+    facts: FilmFacts | None = None
+    outside: Outside | None = None
 
 
 class DecodingPool:
@@ -76,6 +84,8 @@ class DecodingPool:
         installation if None.
     isolate : bool
         Decode few films in processes too, as is always done where readers of others are installed.
+    survey : bool
+        Also say what each film and its file are: `Decoded.facts` and `Decoded.outside`.
 
     Attributes
     ----------
@@ -92,6 +102,7 @@ class DecodingPool:
         limits: Limits = DEFAULT_LIMITS,
         readers_from: str | None = None,
         isolate: bool = False,
+        survey: bool = False,
     ) -> None:
         self.rule = rule
         self.limits = limits
@@ -99,6 +110,7 @@ class DecodingPool:
         self.workers = available_cores() if workers is None else workers
         self.processes = 0
         self._readers_from = readers_from
+        self._survey = survey
         self._isolate = isolate or readers_from is not None or strangers_read()
         self._chunk = max(1, min(_CHUNK, _CHUNK_BYTES // (rule.height * rule.width)))
         self._slots = 2 * self.workers + 2
@@ -147,7 +159,12 @@ class DecodingPool:
     def _in_threads(self, sources: Iterable[FilmSource], ahead: int | None) -> Iterator[Decoded]:
         count = available_cores()
         readers = load_readers(self._readers_from)
-        threads = Threads(self.rule, self.limits, readers, count=count, timeout=self.timeout)
+        threads = Threads(
+            *(self.rule, self.limits, readers),
+            count=count,
+            timeout=self.timeout,
+            survey=self._survey,
+        )
         decoded = threads.decode(sources, max(1, ahead or 2 * count))
         for index, (film, outcome) in enumerate(decoded):
             yield _decoded(index, film, outcome)
@@ -163,6 +180,7 @@ class DecodingPool:
             chunk=self._chunk,
             timeout=self.timeout,
             readers_from=self._readers_from,
+            survey=self._survey,
         )
         free = list(range(self._slots))
         if ahead is not None:
@@ -190,4 +208,8 @@ class DecodingPool:
 
 
 def _decoded(index: int, film: NDArray[np.uint8] | None, outcome: Outcome) -> Decoded:
-    return Decoded(index, film, outcome.status, outcome.sentence, outcome.notes, outcome.seconds)
+    return Decoded(
+        *(index, film, outcome.status, outcome.sentence, outcome.notes, outcome.seconds),
+        facts=outcome.facts,
+        outside=outcome.outside,
+    )

@@ -48,6 +48,8 @@ class Threads:
         How many threads.
     timeout : float
         Seconds that one film may take.
+    survey : bool
+        Also say what each film and its file are.
     """
 
     def __init__(
@@ -58,7 +60,9 @@ class Threads:
         *,
         count: int,
         timeout: float,
+        survey: bool = False,
     ) -> None:
+        self._survey = survey
         self._rule, self._limits, self._readers = rule, limits, readers
         self._timeout = timeout
         self._count = count
@@ -114,7 +118,9 @@ class Threads:
         while (work := self._queue.get()) is not None:
             work.begun = time.monotonic()
             try:
-                work.result = attempt(work.source, self._rule, self._limits, self._readers)
+                work.result = attempt(
+                    work.source, self._rule, self._limits, self._readers, survey=self._survey
+                )
             except BaseException as error:
                 work.result = error
             work.done.set()

@@ -22,11 +22,14 @@ from typing import TYPE_CHECKING, Any
 from xraybatch.core.status import FilmError, FilmStatus
 from xraybatch.extension.records import ImageReader, Limits
 from xraybatch.extension.registry import BLOCK_VARIABLE
+from xraybatch.images.film import FilmFacts
 from xraybatch.images.rule import DecodingRule
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from xraybatch.images.outside import Outside
 
 NOTE = 3  # numbers a slot: process id, position in the chunk (or NOBODY), begin (monotonic)
 NOBODY = -1.0
@@ -47,12 +50,17 @@ class FilmSource:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a film; its pixels travel otherwise."""
+    """What became of a film; its pixels travel otherwise.
+
+    `facts` and `outside` come with a survey only: predictions of a million films do without.
+    """
 
     status: FilmStatus
     sentence: str
     notes: tuple[str, ...]
     seconds: float
+    facts: FilmFacts | None = None
+    outside: Outside | None = None
 
 
 @dataclass(frozen=True)
@@ -74,6 +82,8 @@ class Desk:
         Bytes of private memory a worker may have.
     blocked : str
         What `XRAYBATCH_BLOCK` said when the parent loaded its plugins: a worker loads the same.
+    survey : bool
+        Also say what each film and its file are, beside the pixels.
     """
 
     films: ctypes.Array[ctypes.c_uint8]
@@ -84,6 +94,7 @@ class Desk:
     readers_from: str | None
     memory: int
     blocked: str
+    survey: bool = False
 
 
 def start(desk: Desk) -> None:
@@ -117,7 +128,9 @@ def run(slot: int, films: Sequence[tuple[int, FilmSource]]) -> list[Outcome]:
     for position, source in films:
         desk.notes[note + 2] = time.monotonic()
         desk.notes[note + 1] = position
-        pixels, outcome = attempt(source, desk.rule, desk.limits, _readers)
+        pixels, outcome = attempt(
+            source, desk.rule, desk.limits, _readers, survey=desk.survey
+        )
         if pixels is not None:
             space[slot, position] = pixels
         outcomes.append(outcome)
@@ -130,11 +143,18 @@ def attempt(
     rule: DecodingRule,
     limits: Limits,
     readers: Sequence[ImageReader] | None,
+    *,
+    survey: bool = False,
 ) -> tuple[NDArray[np.uint8] | None, Outcome]:
     """Decode one film; never raises for a film's sake."""
     from xraybatch.images.decode import decode_path
 
     begin = time.perf_counter()
+    outside = None
+    if survey:
+        from xraybatch.images.outside import look_outside
+
+        outside = look_outside(source.path, source.name, readers or ())
     try:
         film = decode_path(
             source.path,
@@ -146,9 +166,10 @@ def attempt(
         )
     except FilmError as error:
         seconds = time.perf_counter() - begin
-        return None, Outcome(error.status, error.sentence, (), seconds)
+        return None, Outcome(error.status, error.sentence, (), seconds, outside=outside)
     seconds = time.perf_counter() - begin
-    return film.pixels, Outcome(FilmStatus.OK, "", film.facts.notes, seconds)
+    facts = film.facts if survey else None
+    return film.pixels, Outcome(FilmStatus.OK, "", film.facts.notes, seconds, facts, outside)
 
 
 def took_too_long(seconds: float) -> Outcome:
