@@ -1,4 +1,4 @@
-"""What a file is outside its pixels: bytes, compression, colour, and what its header says of itself.
+"""What a file is outside its pixels: bytes, compression, colour, and what its header says.
 
 Nothing here is a film. A network should not need any of it, and where it tells the classes apart, a
 network may learn it all the same. So the audit asks for it, in the pass that decodes the films.
@@ -10,7 +10,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 from xraybatch.extension.records import ImageReader
@@ -44,7 +44,7 @@ class Outside:
     suffix: str = ""
     content: str = ""
     suffix_lies: bool = False
-    header: HeaderFacts = HeaderFacts()
+    header: HeaderFacts = field(default_factory=HeaderFacts)
 
 
 def look_outside(path: str, name: str, readers: Sequence[ImageReader]) -> Outside:
@@ -66,7 +66,8 @@ def look_outside(path: str, name: str, readers: Sequence[ImageReader]) -> Outsid
             return found
         with open(path, "rb") as file:  # noqa: PTH123
             head = file.read(HEAD)
-            found = replace(found, **_whole(file))
+            size, digest = _whole(file)
+            found = replace(found, size=size, digest=digest)
             reader = _recognised(head, readers)
             if reader is None:
                 return found
@@ -81,14 +82,14 @@ def look_outside(path: str, name: str, readers: Sequence[ImageReader]) -> Outsid
         return found
 
 
-def _whole(file: BinaryIO) -> dict[str, int | bytes]:
+def _whole(file: BinaryIO) -> tuple[int, bytes]:
     digest = hashlib.sha256()
     size = 0
     file.seek(0)
     while block := file.read(_BLOCK):
         digest.update(block)
         size += len(block)
-    return {"size": size, "digest": digest.digest()}
+    return size, digest.digest()
 
 
 def _recognised(head: bytes, readers: Sequence[ImageReader]) -> ImageReader | None:

@@ -128,9 +128,7 @@ def run(slot: int, films: Sequence[tuple[int, FilmSource]]) -> list[Outcome]:
     for position, source in films:
         desk.notes[note + 2] = time.monotonic()
         desk.notes[note + 1] = position
-        pixels, outcome = attempt(
-            source, desk.rule, desk.limits, _readers, survey=desk.survey
-        )
+        pixels, outcome = attempt(source, desk.rule, desk.limits, _readers, survey=desk.survey)
         if pixels is not None:
             space[slot, position] = pixels
         outcomes.append(outcome)

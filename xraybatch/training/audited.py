@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from xraybatch.audit.known import Known, nothing_known
-from xraybatch.audit.run import Audited, AuditOptions, audit_films
+from xraybatch.auditing.known import Known, nothing_known
+from xraybatch.auditing.run import Audited, AuditOptions, audit_films
 from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.label_maps import parse_label_map
 from xraybatch.core.names import plain_name
@@ -176,7 +176,7 @@ def _of_table(
     parts = parts_of(rows[split].map(plain_name), table) if split in has else None
     _, files = find_files(rows[asked.path_column].tolist(), table, folder, progress)
     at = {_place(item.path): i for i, item in enumerate(items)}
-    said = _Said(*([""] * len(items) for _ in range(3)))
+    said = _Said([""] * len(items), [""] * len(items), [""] * len(items))
     not_there = 0
     for row, file in enumerate(files):
         i = at.get(_place(file), -1) if file else -1

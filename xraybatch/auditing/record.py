@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from xraybatch.audit.properties import Property, Quartiles
-from xraybatch.audit.shortcut import Shortcut
+from xraybatch.auditing.properties import Property, Quartiles
+from xraybatch.auditing.shortcut import Shortcut
 from xraybatch.evaluation.estimate import Estimate
 from xraybatch.evaluation.report import plain
 

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xraybatch.audit import copies as copying
-from xraybatch.audit.assemble import assemble
-from xraybatch.audit.duplicates import find_near_duplicates
-from xraybatch.audit.known import Known
-from xraybatch.audit.polarity import against_the_others
-from xraybatch.audit.properties import columns_of
-from xraybatch.audit.record import Audit
-from xraybatch.audit.said import notes, sentences
-from xraybatch.audit.shortcut import PERMUTATIONS, Shortcut, ask_shortcut
-from xraybatch.audit.survey import Survey, survey
+from xraybatch.auditing.assemble import assemble
+from xraybatch.auditing.duplicates import find_near_duplicates
+from xraybatch.auditing.known import Known
+from xraybatch.auditing.polarity import against_the_others
+from xraybatch.auditing.properties import columns_of
+from xraybatch.auditing.record import Audit
+from xraybatch.auditing.said import notes, sentences
+from xraybatch.auditing.shortcut import PERMUTATIONS, Shortcut, ask_shortcut
+from xraybatch.auditing.survey import Survey, survey
 from xraybatch.core.progress import SILENT, Progress
 from xraybatch.sources.discover import Discovery
+
 
 @dataclass(frozen=True)
 class AuditOptions:
@@ -59,13 +60,16 @@ class Audited:
         Those of `audit.copies`, with positions.
     inverted : mapping of int to float
         As `against_the_others` returns.
+    patients_across : tuple of (tuple of int)
+        Films of each patient who stands in several parts.
     """
 
     audit: Audit
     survey: Survey
     known: Known
     groups: tuple[copying.CopyGroup, ...]
-    inverted: dict[int, float]
+    inverted: Mapping[int, float]
+    patients_across: tuple[tuple[int, ...], ...]
 
 
 def audit_films(
@@ -92,12 +96,11 @@ def audit_films(
     shortcut = _shortcut(found, known, clusters, options, progress)
     audit = assemble(given, found, known, groups, inverted, shortcut)
     audit = _finished(audit, known, options, time.perf_counter() - begin)
-    return Audited(audit, found, known, groups, inverted)
+    across = tuple(copying.across_parts(known.patients, known.parts))
+    return Audited(audit, found, known, groups, inverted, across)
 
 
-def _near(
-    found: Survey, exact: Sequence[copying.Link], progress: Progress
-) -> list[copying.Link]:
+def _near(found: Survey, exact: Sequence[copying.Link], progress: Progress) -> list[copying.Link]:
     """Changed copies, of one film of each group of exact ones, without nearly constant films."""
     again = {link.second for link in exact}
     films = [

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xraybatch.audit.looks import Look, look_at
+from xraybatch.auditing.looks import Look, look_at
 from xraybatch.core.progress import Progress
 from xraybatch.core.status import FilmStatus
 from xraybatch.images.film import FilmFacts, film_digest

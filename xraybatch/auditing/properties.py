@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xraybatch.audit.survey import Surveyed
+from xraybatch.auditing.survey import Surveyed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -84,7 +84,9 @@ WORDS: dict[str, Callable[[Surveyed], str]] = {
 }
 NUMBERS: dict[str, Callable[[Surveyed], float]] = {
     "bytes": lambda f: float(f.outside.size),
-    "bytes a pixel": lambda f: f.outside.size / (f.facts.height * f.facts.width) if f.facts else 0.0,
+    "bytes a pixel": lambda f: (
+        f.outside.size / (f.facts.height * f.facts.width) if f.facts else 0.0
+    ),
     "height": lambda f: float(f.facts.height) if f.facts else 0.0,
     "width": lambda f: float(f.facts.width) if f.facts else 0.0,
     "width to height": lambda f: f.facts.width / f.facts.height if f.facts else 0.0,
@@ -106,7 +108,8 @@ def count_properties(
     found = []
     for name, of in WORDS.items():
         values = [of(film) for film in films]
-        if set(values) <= {"", NOTHING} or (name == "frames" and set(values) == {"1"}):
+        there = set(values) - {"", NOTHING}
+        if not there or (name == "frames" and there == {"1"}):
             continue
         found.append(count_words(name, values, labels, classes))
     return tuple(found)

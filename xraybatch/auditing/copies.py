@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from xraybatch.audit.duplicates import Pair
-from xraybatch.audit.known import Known
-from xraybatch.audit.survey import Survey
+from xraybatch.auditing.duplicates import Pair
+from xraybatch.auditing.known import Known
+from xraybatch.auditing.survey import Survey
 
 BYTES, PIXELS = "identical bytes", "identical pixels"
 KINDS = {

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from xraybatch.audit.copies import CopyGroup, across_parts
-from xraybatch.audit.known import Known
-from xraybatch.audit.properties import count_properties, quartiles
-from xraybatch.audit.record import (
+from xraybatch.auditing.copies import CopyGroup, across_parts
+from xraybatch.auditing.known import Known
+from xraybatch.auditing.properties import count_properties, quartiles
+from xraybatch.auditing.record import (
     SCHEMA_VERSION,
     Audit,
     CopiedFilm,
@@ -20,8 +20,8 @@ from xraybatch.audit.record import (
     Suspect,
     Unreadable,
 )
-from xraybatch.audit.shortcut import Shortcut
-from xraybatch.audit.survey import Survey
+from xraybatch.auditing.shortcut import Shortcut
+from xraybatch.auditing.survey import Survey
 from xraybatch.core.versions import versions_of
 from xraybatch.evaluation.estimate import Estimate
 from xraybatch.evaluation.proportions import proportion
@@ -124,9 +124,7 @@ def _copies(group: CopyGroup, paths: Sequence[str], known: Known) -> Copies:
     )
 
 
-def _leak(
-    known: Known, groups: Sequence[CopyGroup], patients: NDArray[np.int64]
-) -> Leak:
+def _leak(known: Known, groups: Sequence[CopyGroup], patients: NDArray[np.int64]) -> Leak:
     parts = np.array(known.parts, dtype=str)
     judged = np.flatnonzero((parts != "") & (parts != TRAIN))
     copied = np.zeros(len(parts), bool)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from xraybatch.audit.survey import Survey, inner_part
+from xraybatch.auditing.survey import Survey, inner_part
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -47,8 +47,9 @@ def _main_direction(small: NDArray[np.float32]) -> NDArray[np.float32]:
     direction = small.mean(axis=0)
     for _ in range(_STEPS):
         direction = small.T @ (small @ direction)
-        direction /= np.linalg.norm(direction) + np.float32(1e-12)
-    return direction
+        direction = direction / (np.linalg.norm(direction) + np.float32(1e-12))
+    found: NDArray[np.float32] = direction.astype(np.float32)
+    return found
 
 
 def _small(found: Survey, film: int) -> NDArray[np.float32]:

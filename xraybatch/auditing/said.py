@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xraybatch.audit.record import Audit
+from xraybatch.auditing.record import Audit
 
 _MANY_CULPRITS = 4
 
