@@ -1,8 +1,8 @@
 """Films that look like negatives of the others.
 
-Radiographs of one folder share their coarse light and dark. Their main direction (the first
-singular vector of small, standardised films) is found without knowing which films are right; those
-that lie clearly against the majority along it are perhaps inverted.
+Radiographs of one folder share their coarse light and dark. A film that goes clearly against the
+mean of the others, and whose border is brighter than its middle, is perhaps inverted. The mean is
+taken again with such films turned round, so that a third of negatives does not wash it out.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from xraybatch.auditing.survey import Survey, inner_part
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-FEWEST = 20  # films from which a direction means anything
-AGAINST = -0.3  # correlation with the main direction
+FEWEST = 20  # films from which a mean means anything
+AGAINST = -0.3  # correlation with the mean of the others
 _ALIKE = 0.3  # what half of the films must correlate by, or nothing can be told
 _SIDE = 32
-_STEPS = 30
+_RING, _MIDDLE = 2, 8  # rows and columns of 32: of the border, and around the middle
+_ROUNDS = 5
 
 
 def against_the_others(found: Survey) -> dict[int, float]:
@@ -33,22 +34,44 @@ def against_the_others(found: Survey) -> dict[int, float]:
     if len(readable) < FEWEST:
         return {}
     small = np.stack([_small(found, i) for i in readable])
-    direction = _main_direction(small)
-    along = small @ direction
-    if np.median(along) < 0:
-        along = -along
+    bright_border = _border(small) > 0
+    flat = small.reshape(len(small), -1)
+    flat = flat - flat.mean(axis=1, keepdims=True)
+    flat /= np.linalg.norm(flat, axis=1, keepdims=True) + np.float32(1e-6)
+    along = _with_the_others(flat)
     if np.median(along) < _ALIKE:
         return {}
-    return {i: float(c) for i, c in zip(readable, along, strict=True) if c < AGAINST}
+    return {
+        i: float(c)
+        for i, c, bright in zip(readable, along, bright_border, strict=True)
+        if c < AGAINST and bright
+    }
 
 
-def _main_direction(small: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The first right singular vector, by power iteration from the mean film."""
-    direction = small.mean(axis=0)
-    for _ in range(_STEPS):
-        direction = small.T @ (small @ direction)
-        direction = direction / (np.linalg.norm(direction) + np.float32(1e-12))
-    found: NDArray[np.float32] = direction.astype(np.float32)
+def _with_the_others(flat: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Correlation of each film with the mean of the others, those against it turned round."""
+    sign = np.ones(len(flat), np.float32)
+    along = sign
+    for _ in range(_ROUNDS):
+        total = sign @ flat
+        # without the film itself; all films have length 1
+        own = flat @ total - sign
+        rest = np.sqrt(np.maximum(total @ total - 2 * sign * (flat @ total) + 1, 1e-6))
+        along = own / rest
+        turned = np.where(along < AGAINST, np.float32(-1), np.float32(1))
+        if (turned == sign).all():
+            break
+        sign = turned
+    found: NDArray[np.float32] = along.astype(np.float32)
+    return found
+
+
+def _border(small: NDArray[np.float32]) -> NDArray[np.float32]:
+    """How much brighter than its middle each film's border is, in grey levels."""
+    ring = np.ones((_SIDE, _SIDE), bool)
+    ring[_RING:-_RING, _RING:-_RING] = False
+    middle = small[:, _MIDDLE:-_MIDDLE, _MIDDLE:-_MIDDLE].reshape(len(small), -1)
+    found: NDArray[np.float32] = np.median(small[:, ring], axis=1) - np.median(middle, axis=1)
     return found
 
 
@@ -57,10 +80,7 @@ def _small(found: Survey, film: int) -> NDArray[np.float32]:
     assert facts is not None
     pixels = np.ascontiguousarray(found.pixels[found.rows[film]][inner_part(facts)])
     image = Image.fromarray(pixels).resize((_SIDE, _SIDE), Image.Resampling.BILINEAR)
-    values = np.asarray(image, np.float32).reshape(-1)
-    values = values - values.mean()
-    standardised: NDArray[np.float32] = values / (np.linalg.norm(values) + np.float32(1e-6))
-    return standardised
+    return np.asarray(image, np.float32)
 
 
 def _is_constant(found: Survey, film: int) -> bool:

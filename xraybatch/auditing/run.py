@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from xraybatch.audit import copies as copying
+from xraybatch.auditing import copies as copying
 from xraybatch.auditing.assemble import assemble
 from xraybatch.auditing.duplicates import find_near_duplicates
 from xraybatch.auditing.known import Known
