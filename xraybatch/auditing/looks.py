@@ -16,6 +16,7 @@ _WIDEST = 16
 _STRONG = 60  # grey levels that a glyph stands out by
 _LINE = 4  # glyphs beside each other
 _NEAR = 2.2  # heights between the middles of neighbours
+_AROUND = 7  # pixels to each side that a glyph stands out against
 _MOST_MARKS = 400  # more are texture
 
 
@@ -59,30 +60,38 @@ def count_glyphs(film: NDArray[np.uint8]) -> int:
     A single side marker (L, R) is a mark without neighbours, so it does not count; bones and screws
     are larger or stand alone. Writing that is smaller than three rows of 256 is not seen.
     """
-    from scipy import ndimage
+    from PIL import Image, ImageChops, ImageFilter
 
     found = 0
-    # brighter than what is around, as burnt-in text is; dark text on a white band in the second
-    for sign in (1, -1):
-        around = ndimage.uniform_filter(film.astype(np.float32), 15, mode="nearest")
-        marks = sign * (film.astype(np.float32) - around) > _STRONG
-        if not marks.any():
-            continue
-        labelled, count = ndimage.label(marks, np.ones((3, 3), int))
-        if count > _MOST_MARKS:
-            continue
-        found = max(found, _in_lines(ndimage.find_objects(labelled), film.shape))
+    shown = Image.fromarray(np.ascontiguousarray(film))
+    around = shown.filter(ImageFilter.BoxBlur(_AROUND))
+    # brighter than what is around, as burnt-in text is; or darker, on a white band
+    for difference in (ImageChops.subtract(shown, around), ImageChops.subtract(around, shown)):
+        if difference.getextrema()[1] > _STRONG:
+            found = max(found, _lines_of(np.asarray(difference) > _STRONG))
     return found
 
 
-def _in_lines(boxes: list[tuple[slice, slice]], shape: tuple[int, ...]) -> int:
+def _lines_of(marks: NDArray[np.bool_]) -> int:
+    from scipy import ndimage
+
+    quarter = marks.shape[0] // 4
+    best = 0
+    for strip in (marks[:quarter], marks[-quarter:]):
+        if strip.any():
+            labelled, count = ndimage.label(strip, np.ones((3, 3), int))
+            if _LINE <= count <= _MOST_MARKS:
+                best = max(best, _in_lines(ndimage.find_objects(labelled)))
+    return best
+
+
+def _in_lines(boxes: list[tuple[slice, slice]]) -> int:
     glyphs = []
     for rows, columns in boxes:
         height, width = rows.stop - rows.start, columns.stop - columns.start
         middle = (rows.start + rows.stop) / 2, (columns.start + columns.stop) / 2
-        near = min(middle[0], shape[0] - middle[0]) < shape[0] / 4
         is_glyph = _SHORTEST <= height <= _TALLEST and 1 <= width <= _WIDEST
-        if is_glyph and near and width <= 2 * height:
+        if is_glyph and width <= 2 * height:
             glyphs.append((middle[0], middle[1], height))
     glyphs.sort(key=lambda glyph: glyph[1])
     best = 0
