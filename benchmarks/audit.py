@@ -76,11 +76,15 @@ def main() -> None:
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         make_folder(asked.folder, Path(place), asked.films, asked.least)
-        for _ in range(asked.rounds):  # what is timed second finds films in the file cache, so twice
+        for _ in range(
+            asked.rounds
+        ):  # what is timed second finds films in the file cache, so twice
             alone = decode_alone(Path(place))
             plain = audit(Path(place), near=False)
             whole = audit(Path(place), near=True)
-            print(f"rate against decoding alone: {alone / whole:.2f}; --no-near {alone / plain:.2f}")
+            print(
+                f"rate against decoding alone: {alone / whole:.2f}; --no-near {alone / plain:.2f}"
+            )
 
 
 def _is_jpeg(path: str) -> bool:

@@ -28,7 +28,7 @@ def notes(audit: Audit, *, near: bool) -> tuple[str, ...]:
     elif not audit.patients:
         said.append("Patients are not known: only copies were looked for across the split.")
     if not near:
-        said.append("Changed copies (mirrored, re-encoded, moved …) were not looked for.")
+        said.append("Changed copies (mirrored, re-encoded, moved) were not looked for.")
     if audit.inverted or audit.written:
         said.append(
             "Negatives and writing are found by rough measures; look before you leave films out."

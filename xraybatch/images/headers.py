@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
+from xraybatch.images.faults import one_status
 from xraybatch.images.readers.magic import PNG
 
 # Makers whose devices are everywhere; another one is "other", so that no hospital's own text gets
@@ -96,7 +97,8 @@ def header_facts(file: BinaryIO, reader: str) -> HeaderFacts:
         return HeaderFacts()
     file.seek(0)
     try:
-        return look(file)
+        with one_status("The header"):  # which also keeps the libraries from warning aloud
+            return look(file)
     except Exception:  # a hostile header breaks in as many ways as there are libraries
         return HeaderFacts()
 
