@@ -7,15 +7,18 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
 
 from xraybatch.auditing.known import nothing_known
+from xraybatch.auditing.record import audit_schema
 from xraybatch.auditing.run import AuditOptions, audit_films
 from xraybatch.auditing.table import COLUMNS, FINDINGS, write_table
 from xraybatch.sources.films import find_films
 from xraybatch.training.audited import LabelsAsked, audit_folders
 
+ROOT = Path(__file__).resolve().parents[2]
 QUICK = AuditOptions(near=False, permutations=0)
 
 
@@ -83,9 +86,15 @@ def test_properties_are_crossed_with_the_label(troubled: Path) -> None:
     assert height.all == (160, 160, 160)
 
 
-def test_json_has_no_nan_and_says_why(troubled: Path) -> None:
-    audit = audit_folders([troubled], LabelsAsked(), QUICK).audit
-    found = json.loads(json.dumps(audit.to_dict(), allow_nan=False))
+def test_json_fits_the_published_schema_and_has_no_nan(troubled: Path) -> None:
+    published = json.loads((ROOT / "docs" / "audit.schema.json").read_text())
+    # after a change of the dataclasses: json.dumps(audit_schema(), indent=2) into that file
+    assert published == audit_schema()
+    audit = audit_folders([troubled], LabelsAsked(), replace(QUICK, permutations=9)).audit
+    jsonschema.validate(json.loads(json.dumps(audit.to_dict(), allow_nan=False)), published)
+    without = audit_folders([troubled], LabelsAsked(), QUICK).audit
+    found = json.loads(json.dumps(without.to_dict(), allow_nan=False))
+    jsonschema.validate(found, published)
     assert found["schema"] == 1
     assert found["shortcut"]["p"] is None
 
@@ -122,3 +131,8 @@ def test_pixels_are_the_one_decoders(troubled: Path) -> None:
     for row, film in enumerate(audited.survey.readable()):
         expected = decode_path(audited.survey.items[film].path, RULE).pixels
         np.testing.assert_array_equal(audited.survey.pixels[row], expected)
+
+
+def test_every_column_and_finding_is_documented() -> None:
+    text = (ROOT / "docs" / "audit.md").read_text(encoding="utf-8")
+    assert [name for name in (*COLUMNS, *FINDINGS) if f"`{name}`" not in text] == []

@@ -10,6 +10,7 @@ from xraybatch.auditing.properties import Property, Quartiles
 from xraybatch.auditing.shortcut import Shortcut
 from xraybatch.evaluation.estimate import Estimate
 from xraybatch.evaluation.report import plain
+from xraybatch.evaluation.schema import schema_of
 
 SCHEMA_VERSION = 1
 LEAK, CONFLICT, SHORTCUT = BARS = ("leak", "conflict", "shortcut")
@@ -202,3 +203,8 @@ class Audit:
         found = plain(self)
         assert isinstance(found, dict)
         return found
+
+
+def audit_schema() -> dict[str, Any]:
+    """JSON schema of `Audit.to_dict`; published as ``docs/audit.schema.json``."""
+    return schema_of(Audit, f"xraybatch audit, version {SCHEMA_VERSION}")
