@@ -1,4 +1,4 @@
-"""What a file is outside its pixels: compared with what the libraries were told when they wrote it."""
+"""What a file is outside its pixels: compared with what libraries were told to write."""
 
 from __future__ import annotations
 

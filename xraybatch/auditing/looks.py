@@ -67,8 +67,9 @@ def count_glyphs(film: NDArray[np.uint8]) -> int:
     around = shown.filter(ImageFilter.BoxBlur(_AROUND))
     # brighter than what is around, as burnt-in text is; or darker, on a white band
     for difference in (ImageChops.subtract(shown, around), ImageChops.subtract(around, shown)):
-        if difference.getextrema()[1] > _STRONG:
-            found = max(found, _lines_of(np.asarray(difference) > _STRONG))
+        marks = np.asarray(difference) > _STRONG
+        if marks.any():
+            found = max(found, _lines_of(marks))
     return found
 
 

@@ -50,20 +50,19 @@ def against_the_others(found: Survey) -> dict[int, float]:
 
 def _with_the_others(flat: NDArray[np.float32]) -> NDArray[np.float32]:
     """Correlation of each film with the mean of the others, those against it turned round."""
-    sign = np.ones(len(flat), np.float32)
+    sign: NDArray[np.float32] = np.ones(len(flat), np.float32)
     along = sign
     for _ in range(_ROUNDS):
         total = sign @ flat
         # without the film itself; all films have length 1
         own = flat @ total - sign
         rest = np.sqrt(np.maximum(total @ total - 2 * sign * (flat @ total) + 1, 1e-6))
-        along = own / rest
-        turned = np.where(along < AGAINST, np.float32(-1), np.float32(1))
+        along = (own / rest).astype(np.float32)
+        turned = np.where(along < AGAINST, -1, 1).astype(np.float32)
         if (turned == sign).all():
             break
         sign = turned
-    found: NDArray[np.float32] = along.astype(np.float32)
-    return found
+    return along
 
 
 def _border(small: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -71,8 +70,8 @@ def _border(small: NDArray[np.float32]) -> NDArray[np.float32]:
     ring = np.ones((_SIDE, _SIDE), bool)
     ring[_RING:-_RING, _RING:-_RING] = False
     middle = small[:, _MIDDLE:-_MIDDLE, _MIDDLE:-_MIDDLE].reshape(len(small), -1)
-    found: NDArray[np.float32] = np.median(small[:, ring], axis=1) - np.median(middle, axis=1)
-    return found
+    brighter = np.median(small[:, ring], axis=1) - np.median(middle, axis=1)
+    return brighter.astype(np.float32)
 
 
 def _small(found: Survey, film: int) -> NDArray[np.float32]:
