@@ -84,7 +84,7 @@ def test_films_that_agree_or_say_nothing_are_kept(
     table["view"] = ["ap", "pa"] * 20
     table.loc[table["path"].isin(pair(table)), "view"] = "ap"
     table.loc[table["path"] == pair(table)[1], "label"] = label
-    given = gathered(table, tmp_path, said, task=("label", "view"))
+    given = gathered(table, tmp_path, said, task=("label", "view:multiclass"))
     assert not conflicting(given).any()
     assert settle_conflicts(given, "error", tmp_path, said) is given
     assert not (tmp_path / "contradictions.csv").exists()
