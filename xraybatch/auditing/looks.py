@@ -20,7 +20,7 @@ _AROUND = 7  # pixels to each side that a glyph stands out against
 _MOST_MARKS = 400  # more are texture
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Look:
     """What a film shows by itself.
 

@@ -23,41 +23,45 @@ _ALIKE = 0.3  # what half of the films must correlate by, or nothing can be told
 _SIDE = 32
 _RING, _MIDDLE = 2, 8  # rows and columns of 32: of the border, and around the middle
 _ROUNDS = 5
+_BLOCK = 4096  # films at a time
 
 
 def against_the_others(found: Survey) -> dict[int, float]:
     """Films whose light and dark are exchanged: position → correlation with the others.
 
     Empty where there are fewer than `FEWEST` films, or where they have too little in common.
+    Memory: a kilobyte a film.
     """
     readable = [i for i in found.readable() if not _is_constant(found, i)]
     if len(readable) < FEWEST:
         return {}
-    small = np.stack([_small(found, i) for i in readable])
-    bright_border = _border(small) > 0
-    flat = small.reshape(len(small), -1)
-    flat = flat - flat.mean(axis=1, keepdims=True)
-    flat /= np.linalg.norm(flat, axis=1, keepdims=True) + np.float32(1e-6)
-    along = _with_the_others(flat)
+    small: NDArray[np.uint8] = np.empty((len(readable), _SIDE, _SIDE), np.uint8)
+    for row, film in enumerate(readable):
+        small[row] = _small(found, film)
+    along = _with_the_others(small)
     if np.median(along) < _ALIKE:
         return {}
-    return {
-        i: float(c)
-        for i, c, bright in zip(readable, along, bright_border, strict=True)
-        if c < AGAINST and bright
-    }
+    against = np.flatnonzero(along < AGAINST)
+    if not len(against):
+        return {}
+    bright = _border(small[against]) > 0
+    return {readable[row]: float(along[row]) for row in against[bright]}
 
 
-def _with_the_others(flat: NDArray[np.float32]) -> NDArray[np.float32]:
+def _with_the_others(small: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Correlation of each film with the mean of the others, those against it turned round."""
-    sign: NDArray[np.float32] = np.ones(len(flat), np.float32)
+    sign: NDArray[np.float32] = np.ones(len(small), np.float32)
     along = sign
     for _ in range(_ROUNDS):
-        total = sign @ flat
-        # without the film itself; all films have length 1
-        own = flat @ total - sign
-        rest = np.sqrt(np.maximum(total @ total - 2 * sign * (flat @ total) + 1, 1e-6))
-        along = (own / rest).astype(np.float32)
+        total = np.zeros(_SIDE * _SIDE, np.float32)
+        for part in _blocks(len(small)):
+            total += sign[part] @ _standardised(small[part])
+        with_all = np.concatenate(
+            [_standardised(small[part]) @ total for part in _blocks(len(small))]
+        )
+        # without the film itself, which has length 1
+        rest = np.sqrt(np.maximum(total @ total - 2 * sign * with_all + 1, 1e-6))
+        along = ((with_all - sign) / rest).astype(np.float32)
         turned = np.where(along < AGAINST, -1, 1).astype(np.float32)
         if (turned == sign).all():
             break
@@ -65,21 +69,32 @@ def _with_the_others(flat: NDArray[np.float32]) -> NDArray[np.float32]:
     return along
 
 
-def _border(small: NDArray[np.float32]) -> NDArray[np.float32]:
+def _standardised(small: NDArray[np.uint8]) -> NDArray[np.float32]:
+    flat = small.reshape(len(small), -1).astype(np.float32)
+    flat -= flat.mean(axis=1, keepdims=True)
+    flat /= np.linalg.norm(flat, axis=1, keepdims=True) + np.float32(1e-6)
+    return flat
+
+
+def _blocks(count: int) -> list[slice]:
+    return [slice(start, start + _BLOCK) for start in range(0, count, _BLOCK)]
+
+
+def _border(small: NDArray[np.uint8]) -> NDArray[np.float64]:
     """How much brighter than its middle each film's border is, in grey levels."""
     ring = np.ones((_SIDE, _SIDE), bool)
     ring[_RING:-_RING, _RING:-_RING] = False
     middle = small[:, _MIDDLE:-_MIDDLE, _MIDDLE:-_MIDDLE].reshape(len(small), -1)
-    brighter = np.median(small[:, ring], axis=1) - np.median(middle, axis=1)
-    return brighter.astype(np.float32)
+    brighter: NDArray[np.float64] = np.median(small[:, ring], axis=1) - np.median(middle, axis=1)
+    return brighter
 
 
-def _small(found: Survey, film: int) -> NDArray[np.float32]:
+def _small(found: Survey, film: int) -> NDArray[np.uint8]:
     facts = found.films[film].facts
     assert facts is not None
     pixels = np.ascontiguousarray(found.pixels[found.rows[film]][inner_part(facts)])
     image = Image.fromarray(pixels).resize((_SIDE, _SIDE), Image.Resampling.BILINEAR)
-    return np.asarray(image, np.float32)
+    return np.asarray(image)
 
 
 def _is_constant(found: Survey, film: int) -> bool:

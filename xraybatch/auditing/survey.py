@@ -26,7 +26,7 @@ SIDE = 256
 RULE = DecodingRule(SIDE, SIDE, "pad")  # the film's own shape, so that copies can be laid over it
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Surveyed:
     """One film after the pass.
 
@@ -91,8 +91,8 @@ def survey(
 ) -> Survey:
     """Decode every film once, with everything that is to be known of it.
 
-    Memory does not grow with the films' sizes, and only by a few hundred bytes a film: pixels go to
-    a temporary file without a name.
+    Memory does not grow with the films' sizes, and only by a few kilobytes a film: pixels go to a
+    temporary file without a name.
 
     Parameters
     ----------

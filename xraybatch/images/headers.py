@@ -45,7 +45,7 @@ _LUMINANCE = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class HeaderFacts:
     """What a header says; empty or None where it says nothing.
 

@@ -20,7 +20,7 @@ from xraybatch.images.headers import HeaderFacts, header_facts
 _BLOCK = 1 << 20
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Outside:
     """A file as it is outside its pixels; what it does not say is empty or None.
 

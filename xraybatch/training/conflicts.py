@@ -1,4 +1,4 @@
-"""What must not be learned from as it is: films that contradict each other, and splits that leak."""
+"""What is not learned from as it is: films that contradict each other, and splits that leak."""
 
 from __future__ import annotations
 

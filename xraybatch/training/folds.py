@@ -25,11 +25,11 @@ from xraybatch.sources.keys import order_key
 from xraybatch.training import artefacts
 from xraybatch.training.card_of_run import scores_for_card
 from xraybatch.training.claims import for_card, mean_claims, with_claims
+from xraybatch.training.conflicts import check_folds
 from xraybatch.training.data_source import is_distributed
 from xraybatch.training.folder import STATE
 from xraybatch.training.gather import Gathered
 from xraybatch.training.held_back import score_answers, truth_of
-from xraybatch.training.conflicts import check_folds
 from xraybatch.training.labels import FOLD
 from xraybatch.training.learn import Workshop
 from xraybatch.training.one_run import check_validation, make_run, recard
