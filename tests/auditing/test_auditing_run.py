@@ -10,11 +10,13 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import pytest
+from PIL import Image
 
 from xraybatch.auditing.known import nothing_known
 from xraybatch.auditing.record import audit_schema
 from xraybatch.auditing.run import AuditOptions, audit_films
 from xraybatch.auditing.table import COLUMNS, FINDINGS, write_table
+from xraybatch.reports.audit_console import render_audit
 from xraybatch.sources.films import find_films
 from xraybatch.training.audited import LabelsAsked, audit_folders
 
@@ -136,3 +138,16 @@ def test_pixels_are_the_one_decoders(troubled: Path) -> None:
 def test_every_column_and_finding_is_documented() -> None:
     text = (ROOT / "docs" / "audit.md").read_text(encoding="utf-8")
     assert [name for name in (*COLUMNS, *FINDINGS) if f"`{name}`" not in text] == []
+
+
+def test_rare_values_are_counted_together_and_none_is_lost(tmp_path: Path) -> None:
+    for i in range(40):
+        size = 20 + i if i < 30 else 60  # 30 sizes once, one ten times
+        Image.new("L", (size, 30)).save(tmp_path / f"{i}.png")
+    audited = audit_films(find_films([tmp_path]), nothing_known(40), QUICK)
+    size = next(p for p in audited.audit.properties if p.name == "size")
+    assert (size.values[0].value, size.values[0].films) == ("60 x 30", 10)
+    assert sum(value.films for value in size.values) == 40
+    assert sum(value.stands_for for value in size.values) == 31
+    text = render_audit(audited.audit)
+    assert "27 more 27" in " ".join(text.split())

@@ -25,11 +25,23 @@ _MOST_VALUES = 12  # of a property; the rest is counted together
 
 @dataclass(frozen=True)
 class Counted:
-    """One value of a property: films in all, and of each class, in the order of the classes."""
+    """One value of a property, or the rare ones together.
+
+    Attributes
+    ----------
+    value : str
+        ``others`` for the rare ones.
+    films : int
+    by_class : tuple of int
+        Films of each class, in the order of the classes.
+    stands_for : int
+        How many values this is: 1, or the number of rare ones.
+    """
 
     value: str
     films: int
     by_class: tuple[int, ...]
+    stands_for: int = 1
 
 
 @dataclass(frozen=True)
@@ -132,9 +144,10 @@ def count_words(
     if rest:
         rows.append(
             Counted(
-                f"{len(rest):,} {OTHERS}",
+                OTHERS,
                 sum(total[value] for value in rest),
                 tuple(sum(crossed[value, label] for value in rest) for label in classes),
+                len(rest),
             )
         )
     return Property(name, tuple(rows))

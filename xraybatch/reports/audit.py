@@ -72,7 +72,7 @@ def _films(audit: Audit) -> Iterator[tuple[str, str]]:
     yield "readable", f"{share(audit.readable)}, 95 % interval"
     if audit.skipped:
         listed = ", ".join(f"{why} {count:,}" for why, count in audit.skipped.items())
-        yield "no films", listed
+        yield "skipped", listed
     if audit.source:
         yield "labels", audit.source
     if audit.classes:
@@ -117,7 +117,7 @@ def _values(one: Property, classes: bool, most: int) -> list[tuple[str, ...]]:
     rows = [
         (
             one.name if k == 0 else "",
-            value.value,
+            value.value if value.stands_for == 1 else f"{value.stands_for:,} more",
             f"{value.films:,}",
             *([f"{count:,}" for count in value.by_class] if classes else []),
         )
@@ -126,7 +126,8 @@ def _values(one: Property, classes: bool, most: int) -> list[tuple[str, ...]]:
     if rest := one.values[most:]:
         by_class = [f"{sum(column):,}" for column in zip(*(v.by_class for v in rest), strict=True)]
         count = f"{sum(value.films for value in rest):,}"
-        rows.append(("", f"{len(rest):,} more", count, *(by_class if classes else [])))
+        more = sum(value.stands_for for value in rest)
+        rows.append(("", f"{more:,} more", count, *(by_class if classes else [])))
     return rows
 
 
