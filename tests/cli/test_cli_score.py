@@ -137,6 +137,16 @@ def test_reports_are_written_and_bars_are_checked_after_them(tables):
     assert run(tables, "--positive", "fractured", "--fail-under", "auc=0.1").exit_code == 0
 
 
+def test_a_mistyped_bar_is_said_before_anything_is_scored(tables, monkeypatch):
+    def never(*_, **__):
+        raise AssertionError("it was scored")
+
+    monkeypatch.setattr("xraybatch.reports.asked.score_tables", never)
+    with pytest.raises(UsageError, match="--fail-under aux: there is no such number") as raised:
+        run(tables, "--positive", "fractured", "--fail-under", "aux=0.9")
+    assert raised.value.hint == "Did you mean 'auc'?"
+
+
 def test_a_report_is_never_overwritten_unasked(tables):
     target = tables / "labels.json"
     target.write_text("mine")

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from xraybatch.cli.predict import command as predict
 from xraybatch.cli.score import command
-from xraybatch.core.errors import InputError, UsageError
+from xraybatch.core.errors import InputError, ModelError, UsageError
 
 
 @pytest.fixture
@@ -100,3 +101,60 @@ def test_a_folder_without_the_films_says_so(tables, tmp_path):
     (tmp_path / "other").mkdir()
     with pytest.raises(InputError, match="None of the wrongly classified films"):
         run(tables, "--report", "score.html", "--images", tmp_path / "other")
+
+
+@pytest.fixture
+def predicted(make_model, grey_films, tmp_path):
+    """Results of a model with their run record beside, and labels that call most of them wrong."""
+    model = make_model(tmp_path / "own.onnx")
+    asked = [str(grey_films), "--model", str(model), "--out", str(tmp_path / "results.csv"), "-q"]
+    assert CliRunner().invoke(predict, asked, catch_exceptions=False).exit_code == 0
+    paths = sorted(str(p.relative_to(grey_films)) for p in grey_films.rglob("*.png"))
+    classes = ("normal", "osteopenia", "osteoporosis")
+    rows = [f"{path},{classes[i % 3]},p{i}" for i, path in enumerate(paths)]
+    (tmp_path / "labels.csv").write_text("\n".join(["path,label,patient", *rows]) + "\n")
+    return tmp_path
+
+
+def heated(folder, films, *arguments):
+    asked = [str(folder / "results.csv"), str(folder / "labels.csv"), "--resamples", "100"]
+    asked += ["--report", str(folder / "score.html"), "--images", str(films), "--max-images", "4"]
+    result = CliRunner().invoke(command, [*asked, "--heatmap", *map(str, arguments)])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def test_heat_maps_of_the_model_that_predicted(predicted, grey_films):
+    result = heated(predicted, grey_films)  # found beside the results
+    assert "Heat maps: 4 of 4 answers" in result.stderr
+    page = (predicted / "score.html").read_text()
+    rows = gallery_of(page)
+    assert len(rows) == 4
+    assert all(row[9].startswith("iVBOR") for row in rows)  # PNG
+    assert all(row[4] in row[10] for row in rows), "about the class that was wrongly answered"
+    assert "otherwise now" not in page
+    named = heated(predicted, grey_films, "--model", predicted / "own.onnx", "--overwrite")
+    assert named.exit_code == 0
+    assert gallery_of((predicted / "score.html").read_text()) == rows
+
+
+def test_another_model_is_refused_before_any_number(predicted, grey_films, spot_model):
+    with pytest.raises(ModelError, match="is not the model that predicted"):
+        heated(predicted, grey_films, "--model", spot_model("another"))
+    assert not (predicted / "score.html").exists()
+    (predicted / "results.csv.run.json").unlink()
+    with pytest.raises(ModelError, match="Which model predicted"):
+        heated(predicted, grey_films, "--model", predicted / "own.onnx")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--heatmap", "--report", "score.html"], "--heatmap is about the films"),
+        (["--model", "m.onnx", "--report", "score.html"], "--model is for --heatmap"),
+    ],
+)
+def test_heat_maps_need_films(tables, arguments, message):
+    with pytest.raises(UsageError, match=message):
+        run(tables, *arguments)

@@ -181,7 +181,7 @@ def test_runs_of_different_truth_or_tasks_are_refused(make_run: Callable[..., Pa
     one, other = make_run("one", 1, 1), make_run("other", 1, 2)
     split = other / "split.csv"
     split.write_text(split.read_text().replace("00.png,normal", "00.png,osteopenia"))
-    with pytest.raises(InputError, match="disagree on the truth of 1 films"):
+    with pytest.raises(InputError, match="disagree on the truth of 1 film "):
         compare_models([one, other])
     third = make_run("third", 1, 3, tasks=[TASK | {"kind": "ordinal"}])
     with pytest.raises(InputError, match="ordinal"):
@@ -336,8 +336,9 @@ def test_a_task_that_one_model_lacks_is_left_out(make_run: Callable[..., Path]) 
 
 def test_reports_overwrite_nothing(make_run: Callable[..., Path], tmp_path: Path) -> None:
     runs = [str(make_run("a|b", 0.2, 1)), str(make_run("b", 2.0, 2))]
-    report, data = tmp_path / "c.md", tmp_path / "c.json"
-    words = [*runs, "--report", str(report), "--report", str(data), "--resamples", "100"]
+    report, data, page = (tmp_path / f"c.{suffix}" for suffix in ("md", "json", "html"))
+    words = [w for path in (report, data, page) for w in ("--report", str(path))]
+    words = [*runs, *words, "--resamples", "100"]
     assert CliRunner().invoke(command, words).exit_code == 0
     text = report.read_text()
     assert "|  | a\\|b | b |" in text
@@ -346,6 +347,7 @@ def test_reports_overwrite_nothing(make_run: Callable[..., Path], tmp_path: Path
         assert f"## {heading}" in text
     found = json.loads(data.read_text())
     assert found["schema_version"] == "2.0"
+    assert "<title>Comparison of a|b, b</title>" in page.read_text()
     assert found["tasks"][0]["verdicts"][0] in text.replace("\\", "").replace("&lt;", "<")
     assert isinstance(CliRunner().invoke(command, words).exception, InputError)
     assert CliRunner().invoke(command, [*words, "--overwrite"]).exit_code == 0

@@ -200,11 +200,14 @@ def test_numbers_of_a_model_are_those_of_score_and_the_best_is_marked():
     for model, results in zip(found.models, tables, strict=True):
         alone = score(results, labels, tasks=[THREE], options=QUICK).tasks[0]
         assert model.tasks[0].estimates == alone.estimates
-        assert model.tasks[0].curves == ()
+        assert model.tasks[0].curves == alone.curves
+        assert model.tasks[0].reliability == ()
     assert found.best["label"]["accuracy"] == (1,)
     assert found.same_films
     json.dumps(found.to_dict(), allow_nan=False)
-    assert found.to_dict()["schema_version"] == "2.0"
+    plain = found.to_dict()
+    assert plain["schema_version"] == "2.0"
+    assert not any(model["tasks"][0]["curves"] for model in plain["models"])
 
 
 def test_a_model_against_itself_differs_by_nothing():

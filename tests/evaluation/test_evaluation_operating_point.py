@@ -208,3 +208,12 @@ def test_a_prevalence_is_a_share(prevalence):
     with pytest.raises(UsageError, match="prevalence"):
         at_prevalence(prevalence, np.array([True, False]), np.array([True, False]),
                       np.arange(2), "sick", QUICK)  # fmt: skip
+
+
+def test_a_ratio_rests_on_the_patients_of_the_rarer_side():
+    rng = np.random.default_rng(5)
+    positive = np.arange(200) < 24
+    called = np.where(positive, rng.random(200) < 0.8, rng.random(200) < 0.2)
+    found = likelihood_ratios(positive, called, np.arange(200), "sick", QUICK)
+    assert {one.clusters for one in found.values()} == {24}
+    assert all(one.is_unreliable for one in found.values())

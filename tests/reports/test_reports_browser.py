@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -18,52 +16,6 @@ from xraybatch.reports.page import to_page
 
 pytestmark = pytest.mark.browser
 HOSTILE = "<script>alert(1)</script>"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="playwright is not installed: pip install 'xraybatch[dev]'"
-    )
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium here: apt install chromium")
-    with playwright.sync_playwright() as driver:
-        # the sandbox of Chromium does not run as root, as whoever tests in a container is
-        flags = ["--no-sandbox"] if os.geteuid() == 0 else []
-        started = driver.chromium.launch(executable_path=CHROMIUM, args=flags)
-        yield started
-        started.close()
-
-
-@pytest.fixture
-def show(browser, tmp_path):
-    """Open a page from disk; afterwards it must have said nothing and asked for nothing."""
-    heard, contexts = [], []
-
-    def open_page(html, **settings):
-        file = tmp_path / "score.html"
-        file.write_text(html, encoding="utf-8")
-        context = browser.new_context(**settings)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: heard.append(f"console: {message.text}"))
-        page.on("pageerror", lambda error: heard.append(f"error: {error}"))
-        page.on("dialog", lambda dialog: (heard.append("dialog"), dialog.dismiss()))
-        page.on(
-            "request",
-            lambda request: (
-                request.url.startswith(("data:", file.as_uri()))
-                or heard.append(f"request: {request.url}")
-            ),
-        )
-        page.goto(file.as_uri())
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert heard == []
 
 
 def drawn(page):
@@ -347,3 +299,63 @@ def test_print_shows_everything_on_white(show, binary, tmp_path):
     assert page.locator("[data-threshold]").is_visible()
     assert page.locator("figure svg").first.is_visible()
     assert page.pdf(format="A4").startswith(b"%PDF")
+
+
+def heated(count):
+    """A gallery whose films have heat maps, but for the last."""
+    content = io.BytesIO()
+    picture = Image.new("RGBA", (8, 12), (255, 0, 0, 128))
+    picture.save(content, "PNG")
+    found = gallery(count)
+    *films, last = found.films
+    said = "covering the reddest place takes 'x' from 0.9 to 0.2"
+    films = [replace(film, heat=content.getvalue(), heat_sentence=said) for film in films]
+    return replace(found, films=(*films, last))
+
+
+def test_heat_maps_are_shown_on_request(show, binary):
+    page = show(to_page(binary, heated(60)))
+    heat = page.locator("#gallery-films .heat")
+    button = page.locator("#gallery-controls .toggle")
+    assert heat.count() == 48
+    assert not heat.first.is_visible()
+    assert button.get_attribute("aria-pressed") == "false"
+    button.click()
+    assert heat.first.is_visible()
+    assert button.get_attribute("aria-pressed") == "true"
+    film = page.locator("#gallery-films .shown img:first-child").first
+    assert heat.first.bounding_box() == film.bounding_box()
+    assert heat.first.evaluate("image => image.naturalWidth") == 8
+    page.locator("#gallery-pages button").last.click()
+    assert page.locator("#gallery-films .film").count() == 12
+    assert heat.count() == 11
+    assert heat.first.is_visible(), "the choice holds for the next page of films"
+    page.keyboard.press("h")
+    assert not heat.first.is_visible()
+    page.locator("select[name=order]").focus()
+    page.keyboard.press("h")
+    assert not heat.first.is_visible(), "a key in a list of choices chooses there"
+
+
+def test_heat_maps_by_keys_in_the_large_view(show, binary):
+    page = show(to_page(binary, heated(10)))
+    page.locator("#gallery-films .film").first.click()
+    view = page.locator("#gallery-view")
+    assert "covering the reddest place" in view.inner_text()
+    assert not view.locator(".heat").is_visible()
+    page.keyboard.press("H")
+    assert view.locator(".heat").is_visible()
+    assert view.locator(".heat").bounding_box() == view.locator("img").first.bounding_box()
+    assert view.locator(".toggle").get_attribute("aria-pressed") == "true"
+    view.locator(".toggle").click()
+    assert not view.locator(".heat").is_visible()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Escape")
+    assert not view.is_visible()
+
+
+def test_without_heat_maps_there_is_no_button(show, binary):
+    page = show(to_page(binary, gallery(5)))
+    assert page.locator(".toggle").count() == 0
+    page.keyboard.press("h")
+    assert page.locator(".heated").count() == 0

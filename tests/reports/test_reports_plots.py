@@ -73,9 +73,9 @@ def test_a_forest_keeps_the_row_of_what_is_undefined():
     rows = values_of(forest(groups, "AUC by site", "AUC", overall=0.55))
     named = {row["group"]: row for row in rows if "group" in row}
     assert list(named) == ["a", "b", "<b>"]
-    assert named["a"]["said"] == "0.500 (0.400–0.600)"
+    assert named["a"]["text0"] == "0.500 (0.400–0.600)"
     assert named["b"]["value"] is None
-    assert named["<b>"]["said"] == "0.700"
+    assert named["<b>"]["text0"] == "0.700"
     assert {"value": 0.55} in rows
 
 

@@ -46,12 +46,12 @@ class Comparison(evaluation.Comparison):
         return comparison_markdown(self)
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
-        """Write it down; the suffix decides: ``.md`` or ``.json``.
+        """Write it down; the suffix decides: ``.html``, ``.md`` or ``.json``.
 
         Raises
         ------
         UsageError
-            If the suffix says neither.
+            If the suffix says none of them.
         InputError
             If a file is there already and may not be overwritten.
         """
@@ -140,7 +140,7 @@ def compare(
     -------
     Comparison or Tries
         A tree of frozen dataclasses; shows itself in a notebook. `to_dict` makes plain values of
-        it.
+        it (``docs/comparison.schema.json``).
 
     Raises
     ------

@@ -41,12 +41,12 @@ class Report(evaluation.Report):
         return to_markdown(self)
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
-        """Write it down; the suffix decides: ``.md`` or ``.json``.
+        """Write it down; the suffix decides: ``.html``, ``.md`` or ``.json``.
 
         Raises
         ------
         UsageError
-            If the suffix says neither.
+            If the suffix says none of them.
         InputError
             If a file is there already and may not be overwritten.
         """

@@ -55,7 +55,7 @@ _A_PATH = click.Path(path_type=Path)
     shell_complete=completion.paths,
     help="Write the films that the models answered differently, and who is right, as .csv.",
 )
-@report_options("comparison")
+@report_options("comparison", ".html, .md, .json")
 @interval_options
 @log_file
 def command(
@@ -81,7 +81,7 @@ def command(
     \b
     Examples:
       xraybatch compare runs/2026-11-21-cnn-1 runs/2026-11-21-narrow-1
-      xraybatch compare runs/2026-11-21-cnn-1 runs/2026-11-21-narrow-1 --report models.md
+      xraybatch compare runs/2026-11-21-cnn-1 runs/2026-11-21-narrow-1 --report models.html
       xraybatch compare one.csv other.csv --labels labels.csv --json
       xraybatch compare one.csv other.csv --labels labels.csv --margin 0.02
       xraybatch compare runs/2026-11-21-cnn-2

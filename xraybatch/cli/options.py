@@ -112,7 +112,7 @@ def label_options(table: str, truth: str = "truth", why_patients: str = "") -> D
     )
 
 
-def report_options(report: str, forms: str = ".md, .json") -> Decorate:
+def report_options(report: str, forms: str) -> Decorate:
     """Where a report goes; `report` is what the help calls it, `forms` its suffixes."""
     return together(
         click.option("--json", "as_json", is_flag=True, help=f"Print the {report} as JSON."),

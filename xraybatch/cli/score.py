@@ -20,7 +20,7 @@ from xraybatch.cli.score_options import asked_options, capsule_options, picture_
 
 _A_PATH = click.Path(path_type=Path)
 _WITH_CAPSULES = {"results", "labels", "as_json", "reports", "plots", "overwrite", "bars",
-                  "images", "no_images", "max_images", "log_file"}  # fmt: skip
+                  "images", "no_images", "max_images", "heatmap", "model", "log_file"}  # fmt: skip
 
 
 @click.command()
@@ -62,6 +62,8 @@ def command(
     images: Path | None,
     no_images: bool,
     max_images: int,
+    heatmap: bool,
+    model: Path | None,
     plots: Path | None,
     aggregated: Path | None,
     threshold_from: Path | None,
@@ -84,6 +86,7 @@ def command(
       xraybatch score results.csv labels.csv
       xraybatch score results.csv labels.csv --report score.md --report score.json
       xraybatch score results.csv labels.csv --report score.html --images films/ --plots plots/
+      xraybatch score results.csv labels.csv --report score.html --images films/ --heatmap
       xraybatch score results.csv hospital.csv --path-column file --label-column finding \\
           --label-map 0=normal,1=abnormal --patient-column mrn
       xraybatch score results.csv labels.csv --fail-under auc:low=0.9 --fail-under recall.normal=0.8
@@ -139,6 +142,10 @@ def command(
             )
         read_key(hash_names)
     _check_images(images, no_images, reports)
+    if heatmap and images is None:
+        raise UsageError("--heatmap is about the films of --images.", "Give both.")
+    if model is not None and not heatmap:
+        raise UsageError("--model is for --heatmap.", "Give both.")
     for bar in bars:
         parse_bar(bar)
     if threshold_labels is not None and threshold_from is None:
@@ -146,6 +153,7 @@ def command(
     if threshold_from is not None and not values["thresholds"]:
         values["thresholds"] = ("youden",)
 
+    progress = ConsoleProgress(quiet=as_json)
     asked = {**values, "tasks": tasks, "positive": positive}
     differing: list[str] | None = None
     names: Mapping[str, str] | None = None
@@ -160,7 +168,7 @@ def command(
             if threshold_from is not None:
                 tables |= {CHOSEN_ON: threshold_from, CHOSEN_LABELS: threshold_labels or labels}
         try:
-            scoring = Scoring(tables, asked, ConsoleProgress(quiet=as_json), names)
+            scoring = Scoring(tables, asked, progress, names)
         except (AttributeError, KeyError, TypeError, ValueError):
             if labels is not None:
                 raise
@@ -168,6 +176,14 @@ def command(
                 f"The options in {results.name} are none that a score takes.",
                 "Was it made by a newer xraybatch?",
             ) from None
+        if bars:
+            scoring.check_bars(bars)
+        behind = None
+        if heatmap:
+            from xraybatch.reports.heat_maps import with_heat_maps
+            from xraybatch.reports.predictor import model_behind
+
+            behind = model_behind(scoring.results.record, tables[RESULTS], model)
         report = scoring.report(aggregated)
         if labels is None:
             differing = differences(opened.expected, report)
@@ -176,6 +192,8 @@ def command(
             wrong = gallery_of(
                 scoring.results, scoring.labels, root=images, most=max_images, **scoring.how
             )
+        if wrong is not None and images is not None and behind is not None:
+            wrong = with_heat_maps(wrong, images, behind, progress)
         if capsule is not None:
             scoring.pack(capsule, report, hash_names)
             click.echo(f"Capsule: {capsule}", err=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from xraybatch.cli import completion
 from xraybatch.cli.options import together
 
 _A_PATH = click.Path(path_type=Path)
@@ -112,6 +113,21 @@ picture_options = together(
         show_default=True,
         type=click.IntRange(min=1),
         help="Mistakes to show at most, shared by the tasks.",
+    ),
+    click.option(
+        "--heatmap",
+        is_flag=True,
+        help="With --images: where the model looked for each of these answers, by a button of the "
+        "page. Quick where the model gives maps; else one place after the other is covered, some "
+        "400 answers a film, which take a processor a second to a minute.",
+    ),
+    click.option(
+        "-m",
+        "--model",
+        type=_A_PATH,
+        shell_complete=completion.models,
+        help="Model file or run folder that predicted RESULTS, for --heatmap.  [default: found by "
+        "the run record's seal beside RESULTS, here, and in ./runs]",
     ),
     click.option(
         "--plots",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from xraybatch.comparison.disagreements import check_table_path, write_disagreements
 from xraybatch.comparison.given import Contender, read_contender
+from xraybatch.core.counting import counted, verb
 from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.tasks import Task, TaskKind
 from xraybatch.evaluation.candidates import Candidate, side_by_side
@@ -154,8 +155,9 @@ def _other_films(first: Contender, other: Contender) -> tuple[str, ...]:
     if not differing:
         return ()
     return (
-        f"{differing:,} of the {len(shared):,} films that it shares by name with {first.name} are "
-        "other files there: if they are other films, the two cannot be compared.",
+        f"{differing:,} of the {counted(len(shared), 'film')} that it shares by name with "
+        f"{first.name} {verb('is', differing)} other files there: if they are other films, the two "
+        "cannot be compared.",
     )
 
 
@@ -190,7 +192,7 @@ def _truth(found: Sequence[Contender], tasks: Sequence[Task]) -> pd.DataFrame:
     }
     if wrong:
         raise InputError(
-            f"The runs disagree on the truth of {len(wrong):,} films that they share.",
+            f"The runs disagree on the truth of {counted(len(wrong), 'film')} that they share.",
             "Were they trained on different labels? Say which hold with --labels.",
         )
     with_patients = next((t for t in truths if "patient" in t), truths[0])

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from xraybatch.core.errors import BarMissed, UsageError
 from xraybatch.core.names import did_you_mean
+from xraybatch.core.tasks import Task
 from xraybatch.evaluation.estimate import Estimate
 from xraybatch.evaluation.report import Report, TaskReport
 
 _LOW = ":low"
+_COVERAGE = "coverage"
+_LONG = 200  # characters of a hint
 
 
 def check_bars(report: Report, bars: Sequence[str]) -> None:
@@ -54,6 +57,38 @@ def check_bars(report: Report, bars: Sequence[str]) -> None:
         raise BarMissed("A bar was missed: " + "; ".join(missed) + ".")
 
 
+def check_names(bars: Sequence[str], tasks: Sequence[Task], numbers: Collection[str]) -> None:
+    """Say before any number is made that a bar is of none that there can be.
+
+    Parameters
+    ----------
+    bars : sequence of str
+        As for `check_bars`, which alone knows what the report has in the end.
+    tasks : sequence of Task
+    numbers : collection of str
+        Names that a number may have, of a task, a class or a finding.
+
+    Raises
+    ------
+    UsageError
+        If a bar is not written ``NAME=VALUE``, or its name cannot occur.
+    """
+    known = {_COVERAGE, *numbers}
+    for task in tasks:
+        of_task = {f"{n}.{c}" for n in numbers for c in task.classes}
+        known |= {f"{task.name}.{name}" for name in (*numbers, *of_task)}
+        if len(tasks) == 1:
+            known |= of_task
+    if len(tasks) > 1:
+        known -= set(numbers)
+    for name in (parse_bar(text)[0].partition(_LOW)[0] for text in bars):
+        if name not in known:
+            hint = did_you_mean(name.lower().replace(" ", "_"), known)
+            if len(hint) > _LONG:
+                hint = "Numbers are called as in --json: auc, recall.CLASS, TASK.auc."
+            raise UsageError(f"--fail-under {name}: there is no such number of these tasks.", hint)
+
+
 def named_estimates(report: Report) -> dict[str, Estimate]:
     """Every number of a report by name: ``[task.]number`` and ``[task.]number.class``.
 
@@ -65,7 +100,7 @@ def named_estimates(report: Report) -> dict[str, Estimate]:
         if len(report.tasks) == 1:
             found |= numbers
         found |= {f"{task.task}.{name}": estimate for name, estimate in numbers.items()}
-    found["coverage"] = report.join.coverage
+    found[_COVERAGE] = report.join.coverage
     return found
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from xraybatch.core.counting import counted
 from xraybatch.core.tasks import TaskKind
 from xraybatch.evaluation.conformal import ConformalLevel
 from xraybatch.evaluation.estimate import Estimate
@@ -152,7 +153,7 @@ def sentences_of(found: TaskCalibration) -> Iterator[str]:
         )
     if found.method == ISOTONIC and found.films < FEW_FOR_ISOTONIC:
         yield (
-            f"Isotonic calibration follows chance in {found.films:,} films; below "
+            f"Isotonic calibration follows chance in {counted(found.films, 'film')}; below "
             f"{FEW_FOR_ISOTONIC:,} the other methods are safer."
         )
     if found.method == ISOTONIC and found.kind in (TaskKind.MULTICLASS, TaskKind.ORDINAL):
@@ -174,7 +175,8 @@ def sentences_of(found: TaskCalibration) -> Iterator[str]:
         if level.level is None:
             whose = f"'{level.of_class}' has" if level.of_class else "There are"
             yield (
-                f"{whose} films of {level.patients:,} patients, too few for this coverage: "
+                f"{whose} films of {counted(level.patients, 'patient')}, too few for this "
+                "coverage: "
                 + (
                     f"'{level.of_class}' is in every set."
                     if level.of_class

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from xraybatch.core.counting import counted
 from xraybatch.core.errors import InputError
 from xraybatch.core.status import FilmStatus
 from xraybatch.core.tasks import Task
@@ -164,8 +165,9 @@ def _common(
     if not same:
         counts = ", ".join(f"{c.name} {len(k):,}" for c, k in zip(candidates, keys, strict=True))
         sentences.append(
-            f"The films are not the same: {counts}. All numbers are of the {len(everywhere):,} "
-            "films that every model was given, and differ from each model's own score."
+            f"The films are not the same: {counts}. All numbers are of the "
+            f"{counted(len(everywhere), 'film')} that every model was given, and differ from each "
+            "model's own score."
         )
     if len(answered) < len(everywhere):
         sentences.append(

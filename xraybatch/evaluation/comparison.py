@@ -6,7 +6,7 @@ A film enters where every model answered it, so that all numbers are of the same
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from xraybatch.core.tasks import Task
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = "2.0"
 _SAME = 1e-12
-_CURVES = {"curves", "precision_recall", "reliability", "decision", "explorer"}
+# drawn one over the other in a page; what one model alone is looked at by is in its own score
+_DRAWN = ("curves", "precision_recall")
+_OF_ONE = ("reliability", "decision", "explorer")
 _MANY = (
     "Whoever takes the best of several models on these films flatters it: score the chosen one on "
     "films that none of them was compared on."
@@ -38,7 +40,8 @@ class ComparedModel:
     name : str
     cost : Cost
     tasks : tuple of TaskReport
-        Without curves; on the common films.
+        On the common films; of the curves those that are drawn one over the other, which
+        `Comparison.to_dict` leaves out.
     """
 
     name: str
@@ -78,8 +81,12 @@ class Comparison:
     schema_version: str = SCHEMA_VERSION
 
     def to_dict(self) -> dict[str, Any]:
-        """The comparison as JSON's own types."""
-        found = plain(self)
+        """The comparison as JSON's own types, without curves (``docs/comparison.schema.json``)."""
+        bare = (
+            replace(model, tasks=tuple(_without(_DRAWN, task) for task in model.tasks))
+            for model in self.models
+        )
+        found = plain(replace(self, models=tuple(bare)))
         assert isinstance(found, dict)
         return found
 
@@ -124,7 +131,7 @@ def compare_joint(joint: SideBySide, wish: Wish) -> Comparison:
         ComparedModel(
             one.candidate.name,
             one.candidate.cost,
-            tuple(_without_curves(task) for task in report.tasks),
+            tuple(_without(_OF_ONE, task) for task in report.tasks),
         )
         for one, report in zip(joint.models, reports, strict=True)
     )
@@ -170,6 +177,6 @@ def _best(
     return found
 
 
-def _without_curves(task: TaskReport) -> TaskReport:
-    curves: dict[str, Any] = {f.name: () for f in fields(task) if f.name in _CURVES}
-    return replace(task, findings=tuple(_without_curves(f) for f in task.findings), **curves)
+def _without(curves: Sequence[str], task: TaskReport) -> TaskReport:
+    none: dict[str, Any] = dict.fromkeys(curves, ())
+    return replace(task, findings=tuple(_without(curves, f) for f in task.findings), **none)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from xraybatch.core.counting import counted
 from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.tasks import Task, TaskKind
 from xraybatch.evaluation import findings, single_label
@@ -75,7 +76,7 @@ def operating_points(
             if rule.kind == NUMBER:
                 origin, optimistic = "given beforehand", False
             elif chosen_on:
-                origin = f"chosen on {chosen_on.name}, {len(source.positive):,} films"
+                origin = f"chosen on {chosen_on.name}, {counted(len(source.positive), 'film')}"
                 optimistic = False
             else:
                 origin, optimistic = "chosen on these very films: optimistic", True

@@ -14,9 +14,9 @@ from xraybatch.core.status import FilmStatus
 from xraybatch.evaluation.estimate import Estimate
 from xraybatch.evaluation.film_keys import FilmKeys, distinct_cells, each_distinct
 from xraybatch.evaluation.joined import Joined
+from xraybatch.evaluation.places import PATIENT, with_places
 from xraybatch.evaluation.report import JoinReport
 from xraybatch.sources.matching import Film, match
-from xraybatch.sources.mura import mura_place
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,9 +61,12 @@ def join(
     """
     _check_columns(results, labels, path_column, patient_column)
     home = _patient_home(results, labels, patient_column, truth_columns)
-    placed = None if home else _with_places(results)
-    if placed is not None:
-        results, home = placed, _Home("results", "patient")
+    by_places = False
+    if home is None:
+        placed = with_places(results.drop(columns=PATIENT, errors="ignore"), [PATIENT])
+        by_places = PATIENT in placed
+        if by_places:
+            results, home = placed, _Home("results", PATIENT)
     if home is not None:
         table = labels if home.table == "labels" else results
         table = table.assign(**{home.column: each_distinct(table[home.column], plain_name)})
@@ -101,7 +104,7 @@ def join(
         f"No path was in both tables, so films were matched by {fallback}." if fallback else "",
         better,
         f"Rows of the labels without a path, left out: {without_path}." if without_path else "",
-        "Patients are those of MURA's places." if placed is not None else "",
+        "Patients are those of MURA's places." if by_places else "",
         "" if home else "No patients are known: films are treated as independent.",
         f"Films without a patient, each counted as a patient of its own: {alone}." if alone else "",
     ]
@@ -208,21 +211,11 @@ def _patient_home(
     if named is not None:
         return _Home("labels", named)
     for table, word in ((labels, "labels"), (results, "results")):
-        if table is labels and "patient" in truth:
+        if table is labels and PATIENT in truth:
             continue
-        if "patient" in table and any(map(plain_name, table["patient"])):
-            return _Home(word, "patient")
+        if PATIENT in table and any(map(plain_name, table[PATIENT])):
+            return _Home(word, PATIENT)
     return None
-
-
-def _with_places(results: pd.DataFrame) -> pd.DataFrame | None:
-    """The results with the patients that the places of MURA say; None if they are other films."""
-    if not len(results) or not mura_place(results["path"].iloc[0]):
-        return None
-    places = [mura_place(path) for path in results["path"]]
-    if not all(places):
-        return None
-    return results.assign(patient=[place.patient for place in places if place])
 
 
 def _names(results: pd.DataFrame, labels: pd.DataFrame, home: _Home | None) -> frozenset[str]:

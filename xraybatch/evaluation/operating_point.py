@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +26,7 @@ ESTIMATES = (
     *("sensitivity", "specificity", "ppv", "npv", "accuracy"),
     *("f1", "net_benefit", "lr_positive", "lr_negative"),
 )
+_OF_ALL = frozenset({"f1", "net_benefit"})  # numbers that are not made of the two sides
 
 
 @dataclass(frozen=True)
@@ -248,9 +249,16 @@ class _Calls:
     ) -> dict[str, Estimate]:
         found = patterns(self.positive * np.int64(2) + self.called, self.patients, _CELLS)
         samples = count_samples(found, statistics, sampling.resamples, sampling.seed)
-        return {
+        estimates = {
             key: sample.estimate(reason, len(self.positive), sampling.confidence)
             for (key, reason), sample in zip(reasons.items(), samples, strict=True)
+        }
+        # what compares the two sides rests on the patients of the rarer one
+        sides = (self.patients[self.positive], self.patients[~self.positive])
+        fewest = min(len(np.unique(side)) for side in sides)
+        return {
+            key: estimate if key in _OF_ALL else replace(estimate, clusters=fewest)
+            for key, estimate in estimates.items()
         }
 
 

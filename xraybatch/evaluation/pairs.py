@@ -9,6 +9,7 @@ from math import isfinite
 
 import numpy as np
 
+from xraybatch.core.counting import counted, verb
 from xraybatch.core.errors import UsageError
 from xraybatch.core.names import did_you_mean
 from xraybatch.core.tasks import Task, TaskKind
@@ -154,8 +155,8 @@ def compare_sides(sides: Sequence[Side], options: ScoreOptions, wish: Wish) -> T
     patients = len(np.unique(sides[0].answers.patients))
     if patients < FEW:
         sentences.append(
-            f"There are {patients:,} patients: intervals and tests of fewer than {FEW} are "
-            "unreliable."
+            f"There {verb('is', patients)} {counted(patients, 'patient')}: intervals and tests of "
+            f"fewer than {FEW} are unreliable."
         )
     smaller = primary in lower_is_better(options)
     spoken = verdict.Spoken(primary, smaller, options.confidence, len(both))

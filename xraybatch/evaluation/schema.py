@@ -1,4 +1,4 @@
-"""The JSON schema of a report, read off its dataclasses, so that the two cannot part."""
+"""JSON schemas, read off the dataclasses, so that the two cannot part."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ import types
 from collections.abc import Mapping
 from typing import Any, get_args, get_origin, get_type_hints
 
+from xraybatch.evaluation import comparison
+from xraybatch.evaluation.comparison import Comparison
 from xraybatch.evaluation.report import SCHEMA_VERSION, Report
+from xraybatch.evaluation.tries import Tries
+
+_DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 _PLAIN = {bool: "boolean", str: "string", int: "integer", float: "number", type(None): "null"}
 
@@ -22,9 +27,24 @@ def schema_of(record: type, title: str) -> dict[str, Any]:
     definitions: dict[str, Any] = {}
     root = _schema(record, definitions)
     return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$schema": _DRAFT,
         "title": title,
         **root,
+        "$defs": dict(sorted(definitions.items())),
+    }
+
+
+def comparison_schema() -> dict[str, Any]:
+    """JSON schema of what ``compare --json`` prints: a `Comparison`, or of one run its `Tries`.
+
+    Published as ``docs/comparison.schema.json``.
+    """
+    definitions: dict[str, Any] = {}
+    either = [_schema(record, definitions) for record in (Comparison, Tries)]
+    return {
+        "$schema": _DRAFT,
+        "title": f"xraybatch comparison, version {comparison.SCHEMA_VERSION}",
+        "anyOf": either,
         "$defs": dict(sorted(definitions.items())),
     }
 

@@ -19,6 +19,7 @@ from xraybatch.evaluation.estimate import with_clusters
 from xraybatch.evaluation.join import INDEPENDENT, join
 from xraybatch.evaluation.joined import Joined
 from xraybatch.evaluation.options import ScoreOptions
+from xraybatch.evaluation.places import with_places
 from xraybatch.evaluation.report import JoinReport, Report, Settings, TaskReport
 from xraybatch.evaluation.studies import FILM, group
 
@@ -30,7 +31,7 @@ FAILED_LEFT_OUT = (
     "Films without an answer are left out of every number but those that say so, which count them "
     "as wrong and as right."
 )
-_PACKAGES = ("xraybatch", "numpy", "pandas", "scipy")
+PACKAGES = ("xraybatch", "numpy", "pandas", "scipy")
 
 
 def score(
@@ -77,7 +78,7 @@ def join_for(
         raise UsageError("--prevalence needs a task with a positive class.", "Leave it out.")
     homes = label_columns(labels.columns, tasks, options.label_column)
     joined, told = join(
-        results,
+        with_places(results, options.slices, labels.columns),
         labels,
         [column for columns in homes.values() for column in columns],
         also=[c for c in (*options.readers, *options.slices) if c in labels],
@@ -123,7 +124,7 @@ def evaluate(
             unit=options.grouping.unit,
             prevalence=options.prevalence,
         ),
-        versions=versions_of(_PACKAGES),
+        versions=versions_of(PACKAGES),
     )
 
 

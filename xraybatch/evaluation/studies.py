@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xraybatch.core.counting import counted, verb
 from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.names import did_you_mean, plain_name
 from xraybatch.core.status import FilmStatus
@@ -25,14 +26,15 @@ from xraybatch.evaluation.aggregation import (
 from xraybatch.evaluation.answers import answer_codes, answer_probabilities
 from xraybatch.evaluation.columns import answer_column
 from xraybatch.evaluation.joined import SEEN, Joined, seen_films
-from xraybatch.sources.mura import mura_place
+from xraybatch.evaluation.places import PATIENT, STUDY, with_places
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
 SEVERAL = "(several)"
-FILM, STUDY, PATIENT = UNITS = ("film", "study", "patient")
+FILM = "film"
+UNITS = (FILM, STUDY, PATIENT)
 
 
 @dataclass(frozen=True)
@@ -124,12 +126,12 @@ def group(
     results = pd.DataFrame(columns, dtype=object)
     patients = np.arange(len(known))  # where patients are not known, each unit is one
     if joined.patients_known:
-        patients = _one_patient(joined.patients, unit, known)
+        patients = _one_patient(joined, unit, len(known), grouping.unit)
     rows = _first(unit, len(known))
     labels = joined.labels.iloc[rows].reset_index(drop=True)
     told = {column for columns in truth_columns.values() for column in columns}
     for column in (*sorted(told), *(name for name in readers if name in labels)):
-        labels[column] = _one_truth(joined.labels[column], unit, known, column, grouping.unit)
+        labels[column] = _one_truth(joined, column, unit, len(known), grouping.unit)
     for column in slices:
         for of_films, of_units in ((joined.labels, labels), (joined.results, results)):
             if column in of_films and column not in told:
@@ -167,10 +169,9 @@ def _names(joined: Joined, grouping: Grouping) -> tuple[NDArray[np.str_], str]:
             more = f"; films without one, each counted alone: {alone:,}" if alone else ""
             return np.array(own), f"column '{column}' of the {word}{more}"
     if grouping.column is None and grouping.unit in (STUDY, PATIENT):
-        places = [mura_place(path) for path in joined.results["path"]]
-        found = [p.study if grouping.unit == STUDY else p.patient for p in places if p]
-        if found and len(found) == len(places):
-            return np.array(found), "the places of MURA"
+        placed = with_places(joined.results, [grouping.unit])
+        if grouping.unit in placed:
+            return placed[grouping.unit].to_numpy(dtype=str), "the places of MURA"
     has = ", ".join(str(c) for c in joined.labels.columns[:20])
     raise InputError(
         f"Neither table has a column '{column}'; the labels have: {has}.",
@@ -245,28 +246,30 @@ def _first(unit: NDArray[np.intp], units: int) -> NDArray[np.intp]:
 
 
 def _one_patient(
-    patients: NDArray[np.int64], unit: NDArray[np.intp], known: NDArray[np.str_]
+    joined: Joined, unit: NDArray[np.intp], units: int, word: str
 ) -> NDArray[np.int64]:
-    first = patients[_first(unit, len(known))]
-    wrong = np.flatnonzero(first[unit] != patients)
+    first = joined.patients[_first(unit, units)]
+    wrong = np.flatnonzero(first[unit] != joined.patients)
     if len(wrong):
         raise InputError(
-            f"'{known[unit[wrong[0]]]}' has films of more than one patient.",
+            f"The {word} of film '{joined.results['path'].iloc[wrong[0]]}' has films of more than "
+            "one patient.",
             "Names of studies must differ between patients: put the patient into them.",
         )
     return first
 
 
 def _one_truth(
-    column: pd.Series[str], unit: NDArray[np.intp], known: NDArray[np.str_], name: str, word: str
+    joined: Joined, column: str, unit: NDArray[np.intp], units: int, word: str
 ) -> list[str]:
     """The truth of each unit: of its films that have one, which must agree."""
-    truth = [""] * len(known)
-    for u, cell in zip(unit.tolist(), column.str.strip().tolist(), strict=True):
+    truth = [""] * units
+    cells = joined.labels[column].str.strip()
+    for row, (u, cell) in enumerate(zip(unit.tolist(), cells.tolist(), strict=True)):
         if cell and truth[u] and truth[u] != cell:
             raise InputError(
-                f"The {word} '{known[u]}' has films with '{truth[u]}' and '{cell}' in column "
-                f"'{name}'.",
+                f"The {word} of film '{joined.results['path'].iloc[row]}' has films with "
+                f"'{truth[u]}' and '{cell}' in column '{column}'.",
                 f"Give one truth for each {word}, or score films: leave --by out.",
             )
         truth[u] = truth[u] or cell
@@ -294,8 +297,9 @@ def _sentences(
     all_films = np.bincount(unit, minlength=len(films))
     units = {STUDY: "studies", PATIENT: "patients"}[grouping.unit]
     found = [
-        f"{len(unit):,} films were put together to {len(films):,} {units} of {all_films.min():,} "
-        f"to {all_films.max():,} films, by {words[grouping.rule]}; {units} from {origin}."
+        f"{counted(len(unit), 'film')} {verb('was', len(unit))} put together to "
+        f"{counted(len(films), grouping.unit)} of {_from_to(all_films)}, by "
+        f"{words[grouping.rule]}; {units} from {origin}."
     ]
     some = int(((films > 0) & (films < all_films)).sum())
     if some:
@@ -306,3 +310,8 @@ def _sentences(
             f"({listed}): {some:,}."
         )
     return found
+
+
+def _from_to(films: NDArray[np.intp]) -> str:
+    few, most = int(films.min()), int(films.max())
+    return counted(most, "film") if few == most else f"{few:,} to {counted(most, 'film')}"

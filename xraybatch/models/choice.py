@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import as_file
 from pathlib import Path
+from typing import Any
 
 from xraybatch.core.errors import ModelError
-from xraybatch.models.model import Model, load_model
+from xraybatch.models.model import Model, as_sealed, load_model
 from xraybatch.models.runs import MODEL_FILE, RUNS, newest_run, without_model
 
 MODEL_VARIABLE = "XRAYBATCH_MODEL"
@@ -68,6 +70,43 @@ def choose_model(
             why = "No --model and no run in ./runs: the bundled demonstration model is used."
             return ChosenModel(load(bundled), why)
     raise ModelError("There is no model here.", "Train one, or name one with --model.")
+
+
+def model_of_seal(
+    seal: str, card: Mapping[str, Any], near: Path, file: str, *, runs: Path = Path(RUNS)
+) -> Model | None:
+    """The model that has a seal; None where it is in none of the places that it may be in.
+
+    Parameters
+    ----------
+    seal : str
+    card : mapping
+        What it had then, as `as_sealed` takes it.
+    near : Path
+        A folder that is looked into first, and then this one, the runs, what ``XRAYBATCH_MODEL``
+        names, and the bundled model.
+    file : str
+        What the model file was called, without folders.
+    runs : Path
+    """
+    from xraybatch_samples import model_file
+
+    names = dict.fromkeys(filter(None, (file, MODEL_FILE)))
+    places = [folder / name for folder in (near, Path()) for name in names]
+    places += sorted(runs.glob(f"*/{MODEL_FILE}"))
+    if variable := os.environ.get(MODEL_VARIABLE):
+        places.append(Path(variable))
+    with as_file(model_file()) as bundled:
+        for place in (*places, bundled):
+            if not place.exists():
+                continue
+            try:
+                found = load_model(named_model(place))
+            except ModelError:  # not the one that is looked for, then
+                continue
+            if same := as_sealed(found, seal, card):
+                return same
+    return None
 
 
 def named_model(path: Path) -> Path:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from xraybatch.core.errors import ModelError
 from xraybatch.models.card import Card, card_from_json
-from xraybatch.models.seal import read_sealed, write_sealed
+from xraybatch.models.seal import read_sealed, seal_of, write_sealed
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,37 @@ def load_model(path: Path | str, *, allow_broken_seal: bool = False) -> Model:
             "Copy it again from its run folder; --allow-broken-seal runs it all the same.",
         )
     return Model(path, card_from_json(file.card), file.seal, file.broken, file.content)
+
+
+def as_sealed(model: Model, seal: str, card: Mapping[str, Any]) -> Model | None:
+    """The model under the card that it had when its seal was `seal`; None if it never had it.
+
+    A model gets another card, and with it another seal, when it is calibrated and when training
+    adds its scores. That its graph and a recorded card have the seal of the record together shows
+    that it is the model of that record.
+
+    Parameters
+    ----------
+    model : Model
+    seal : str
+        64 hexadecimal digits.
+    card : mapping
+        As a run record has it: without the hashes of training films, which no new card changes.
+    """
+    if model.seal == seal:
+        return model
+    try:
+        text = json.dumps(
+            {**card, "hashes": model.card.hashes},
+            sort_keys=True,
+            separators=(",", ":"),
+            allow_nan=False,
+        )
+        if seal_of(model.content, text) != seal:
+            return None
+        return replace(model, card=card_from_json(text), seal=seal)
+    except (ModelError, TypeError, ValueError):  # what is no card
+        return None
 
 
 def doubts(model: Model) -> list[str]:

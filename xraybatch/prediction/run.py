@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from xraybatch.core.counting import films
 from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.log import logged
 from xraybatch.core.progress import SILENT, Progress
@@ -186,7 +187,7 @@ def _predict(
         write_record(record, out)
         job.mark_published()
     if record.failed == record.films:
-        progress.warn("No answer", f"Not one of the {record.films:,} films could be classified.")
+        progress.warn("No answer", f"Not one of {films(record.films)} could be classified.")
     if options.discard_job:
         job_path.unlink()
     return record

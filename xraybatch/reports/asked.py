@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,8 +10,10 @@ from typing import Any
 
 from xraybatch.core.progress import SILENT, Progress
 from xraybatch.core.tasks import parse_task_request
+from xraybatch.evaluation.bars import check_names
 from xraybatch.evaluation.report import Report
 from xraybatch.reports.capsule import CHOSEN_LABELS, CHOSEN_ON, LABELS, RESULTS, write_capsule
+from xraybatch.reports.families import all_numbers
 from xraybatch.reports.given import Given, read_labels, read_results
 from xraybatch.reports.keyed_names import read_key, without_names
 from xraybatch.reports.scoring import score_options, score_tables, tasks_of
@@ -60,6 +62,12 @@ class Scoring:
             same = tables[CHOSEN_LABELS] == tables[LABELS]
             labels = self.labels if same else self._read(CHOSEN_LABELS, read_labels)
             self._chosen_on = self._read(CHOSEN_ON, read_results), labels
+
+    def check_bars(self, bars: Sequence[str]) -> None:
+        """Say before anything is scored that a bar names no number; see `bars.check_names`."""
+        tasks = tasks_of(self.results, self.how["requests"], self.how["positive"])
+        metrics = (metric.name for metric in self.how["options"].metrics)
+        check_names(bars, tasks, all_numbers(metrics))
 
     def report(self, aggregated: Path | None = None) -> Report:
         """Score."""

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
 
+from xraybatch.core.counting import films
 from xraybatch.evaluation.calibration_report import CalibrationReport, TaskCalibration
 from xraybatch.evaluation.conformal import ConformalLevel
 from xraybatch.evaluation.estimate import Estimate
@@ -49,7 +50,7 @@ def print_calibration(report: CalibrationReport, console: Console) -> None:
 
 
 def _fitted(task: TaskCalibration) -> Iterator[str]:
-    yield f"Fitted on {words.films(task.films)} of {task.patients:,} patients."
+    yield f"Fitted on {films(task.films)} of {task.patients:,} patients."
     if task.method == TEMPERATURE:
         yield f"Temperature {_each(task, task.temperature)} (above 1: the model was too sure)."
     elif task.method == PLATT:

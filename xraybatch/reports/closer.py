@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from xraybatch.core.counting import counted, many
 from xraybatch.evaluation.estimate import Estimate
 from xraybatch.evaluation.operating_point import OperatingPoint
 from xraybatch.evaluation.planning import Planning
@@ -12,6 +13,7 @@ from xraybatch.evaluation.readers import MODEL, TRUTH, ReaderReport, mean_kappa
 from xraybatch.evaluation.report import TaskReport
 from xraybatch.evaluation.sets import SetReport
 from xraybatch.evaluation.slices import Slice, SliceReport
+from xraybatch.evaluation.studies import FILM
 from xraybatch.reports import words
 
 Cell = Estimate | str
@@ -47,7 +49,7 @@ class Look:
         ]
 
 
-def looks(task: TaskReport, *, narrow: bool) -> Iterator[Look]:
+def looks(task: TaskReport, *, narrow: bool, unit: str = FILM) -> Iterator[Look]:
     """What there is of a closer look at a task.
 
     Parameters
@@ -55,29 +57,31 @@ def looks(task: TaskReport, *, narrow: bool) -> Iterator[Look]:
     task : TaskReport
     narrow : bool
         Whether slices show only the number that they are compared by, and agreement.
+    unit : str
+        What is scored.
     """
     if task.without_seen:
-        yield _unseen(task)
+        yield _unseen(task, unit)
     if task.operating_points:
         yield _operating_points(task.operating_points, narrow)
     for column in task.slices:
-        yield _slices(column, narrow)
+        yield _slices(column, narrow, unit)
     if task.readers is not None:
-        yield _readers(task.readers)
+        yield _readers(task.readers, unit)
     if task.sets is not None:
         yield _sets(task.sets)
     if not narrow and any(found.wanted for found in task.planning):
         yield _planning(task.planning)
 
 
-def _unseen(task: TaskReport) -> Look:
+def _unseen(task: TaskReport, unit: str) -> Look:
     rows = tuple(
         (words.title(name), task.estimates.get(name, "–"), estimate)
         for name, estimate in task.without_seen.items()
     )
     return Look(
-        f"Without the {task.seen:,} films that the model was trained on",
-        ("", "all films", "films not seen"),
+        f"Without the {counted(task.seen, unit)} that the model was trained on",
+        ("", f"all {many(unit)}", f"{many(unit)} not seen"),
         rows,
     )
 
@@ -97,7 +101,7 @@ def _operating_points(found: Sequence[OperatingPoint], narrow: bool) -> Look:
     return Look("At other thresholds", head, tuple(rows), tuple(origins))
 
 
-def _slices(found: SliceReport, narrow: bool) -> Look:
+def _slices(found: SliceReport, narrow: bool, unit: str) -> Look:
     names = list(found.slices[0].estimates) if found.slices else []
     if narrow:
         names = [name for name in names if name == found.compared or name.endswith("kappa")]
@@ -105,16 +109,16 @@ def _slices(found: SliceReport, narrow: bool) -> Look:
     said = list(found.sentences)
     if found.too_small:
         listed = ", ".join(f"{value} ({films:,})" for value, films in found.too_small.items())
-        said.append(f"Too few films to be shown: {listed}.")
+        said.append(f"Too few {many(unit)} to be shown: {listed}.")
     tests = sum(one.p_value is not None for one in found.slices)
     if tests:
         said.append(
-            f"Difference: {words.title(found.compared)} of a slice less that of all other films. "
-            f"p after Holm's correction for {tests} tests."
+            f"Difference: {words.title(found.compared)} of a slice less that of all other "
+            f"{many(unit)}. p after Holm's correction for {counted(tests, 'test')}."
         )
     if not found.slices:
-        said.append("No slice has films enough.")
-    head = (found.column, "films", *map(words.title, names), "difference", "p (Holm)")
+        said.append(f"No slice has {many(unit)} enough.")
+    head = (found.column, many(unit), *map(words.title, names), "difference", "p (Holm)")
     return Look(f"By {found.column}, worst first", head, tuple(rows), tuple(said))
 
 
@@ -160,7 +164,7 @@ def _planning(found: Sequence[Planning]) -> Look:
     return Look("Sample size", head, rows, (said,))
 
 
-def _readers(found: ReaderReport) -> Look:
+def _readers(found: ReaderReport, unit: str) -> Look:
     kind = "quadratic kappa" if found.weights == "quadratic" else "kappa"
     rows = tuple(
         (f"{pair.one} – {pair.other}", f"{pair.films:,}", pair.kappa, pair.agreement)
@@ -171,4 +175,4 @@ def _readers(found: ReaderReport) -> Look:
     listed = ", ".join(f"{name} {mean:.3f}" for name, mean in means if mean is not None)
     said = (f"Mean {kind} with all others but the truth: {listed}.",) if listed else ()
     title = "The model among the readers" if MODEL in people else "Readers"
-    return Look(title, ("", "films", kind, "alike"), rows, said)
+    return Look(title, ("", many(unit), kind, "alike"), rows, said)

@@ -10,8 +10,9 @@ from xraybatch.evaluation.candidates import Cost
 from xraybatch.evaluation.comparison import ComparedModel, Comparison
 from xraybatch.evaluation.estimate import FEW, Estimate
 from xraybatch.reports import words
+from xraybatch.reports.comparison_methods import comparison_methods, comparison_references
 from xraybatch.reports.pairs import numbers, pair_sections
-from xraybatch.reports.sections import Block, Bullets, Section, Table, Warned
+from xraybatch.reports.sections import Bullets, Section, Table, Warned
 
 BEST = "*"
 _FEW = 500  # films: fewer do not outweigh the start of decoding processes
@@ -25,26 +26,45 @@ FEW_BEHIND = (
 def comparison_sections(found: Comparison) -> Iterator[Section]:
     """A comparison from top to bottom."""
     yield Section("", tuple(Warned(sentence) for sentence in found.sentences))
-    films = Table(("", ""), tuple(words.join_rows(found.join)))
-    yield Section("Films", (films, *_bullets(found.join.sentences)))
-    head = ("", *(model.name for model in found.models))
+    yield films_section(found)
     for t, task in enumerate(found.models[0].tasks):
-        compared = found.tasks[t]
-        names = numbers(found, compared, terminal=False)
-        rows = tuple(
-            (words.title(name), *(_cell(found, t, name, i) for i in range(len(found.models))))
-            for name in names
-        )
-        blocks: tuple[Block, ...] = (
-            *_bullets((*compared.verdicts, *compared.sentences)),
-            Table(head, rows),
-            *_bullets(task_notes(found, t, names)),
-        )
+        said = (*found.tasks[t].verdicts, *found.tasks[t].sentences)
+        side_by_side = numbers_section(found, t)
+        blocks = (*_bullets(said), *side_by_side.blocks)
         yield Section(words.task_title(task), blocks)
-        yield from pair_sections(found, compared)
-    if costs := tuple(cost_rows(found)):
-        yield Section("What they cost", (Table(head, costs), *_bullets(cost_notes(found))))
+        yield from pair_sections(found, found.tasks[t])
+    yield from cost_sections(found)
     yield Section("How it was made", (Bullets(tuple(closing(found))),))
+    yield methods_section(found)
+
+
+def films_section(found: Comparison) -> Section:
+    """How the common films found their labels."""
+    films = Table(("", ""), tuple(words.join_rows(found.join)))
+    return Section("Films", (films, *_bullets(found.join.sentences)))
+
+
+def numbers_section(found: Comparison, t: int) -> Section:
+    """Every number of a task, a column a model, and how to read them."""
+    names = numbers(found, found.tasks[t], terminal=False)
+    rows = tuple(
+        (words.title(name), *(_cell(found, t, name, i) for i in range(len(found.models))))
+        for name in names
+    )
+    notes = _bullets(task_notes(found, t, names))
+    return Section("Side by side", (Table(_head(found), rows), *notes))
+
+
+def cost_sections(found: Comparison) -> Iterator[Section]:
+    """What the models cost, where anything is known of it."""
+    if costs := tuple(cost_rows(found)):
+        yield Section("What they cost", (Table(_head(found), costs), *_bullets(cost_notes(found))))
+
+
+def methods_section(found: Comparison) -> Section:
+    """What was done, ready to paste, and what it rests on."""
+    paragraph = comparison_methods(found)
+    return Section("Methods, to paste", (paragraph, *_bullets(tuple(comparison_references(found)))))
 
 
 def cost_rows(found: Comparison) -> Iterator[tuple[str, ...]]:
@@ -117,6 +137,10 @@ def closing(found: Comparison) -> list[str]:
     """What the numbers depend on besides the tables."""
     s = found.settings
     return [f"Intervals: {s.clustering}; {s.resamples:,} resamples, seed {s.seed}."]
+
+
+def _head(found: Comparison) -> tuple[str, ...]:
+    return ("", *(model.name for model in found.models))
 
 
 def _cell(found: Comparison, t: int, name: str, model: int) -> str:

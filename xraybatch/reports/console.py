@@ -12,6 +12,7 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
+from xraybatch.core.counting import many
 from xraybatch.evaluation.estimate import Estimate
 from xraybatch.evaluation.report import ConfusionMatrix, JoinReport, ModelFacts, Report, TaskReport
 from xraybatch.reports import words
@@ -47,11 +48,11 @@ def _print_task(task: TaskReport, report: Report, console: Console) -> None:
         console.print(text(sentence, "yellow"))
     shown_families = families(task, terminal=True)
     console.print(_numbers(shown_families, report, wide=console.width >= _WIDE))
-    if table := words.by_class(task):
+    if table := words.by_class(task, unit=report.settings.unit):
         console.print(*_by_class(table, console.width), sep="")
     if task.confusion:
-        console.print(_confusion(task.confusion, console.width))
-    shown = list(looks(task, narrow=True))
+        console.print(_confusion(task.confusion, console.width, report.settings.unit))
+    shown = list(looks(task, narrow=True, unit=report.settings.unit))
     for look in shown:
         console.print(text(look.title, "bold"))
         console.print(_look(look))
@@ -137,13 +138,13 @@ def _cell(estimate: Estimate) -> Text:
     return cell
 
 
-def _confusion(matrix: ConfusionMatrix, width: int) -> Table | Group:
+def _confusion(matrix: ConfusionMatrix, width: int, unit: str) -> Table | Group:
     size = len(matrix.classes)
     names = [words.printable(name) for name in matrix.classes]
     longest = max(len(name) for name in names)
     room = width - min(longest, _NAME) - 4
     if size * _COUNT + 10 > room:
-        return _most_confused(matrix)
+        return _most_confused(matrix, unit)
     # names above the columns where they fit, else the numbers that stand before the names
     numbered = size * (max(longest, _COUNT - 2) + 2) + 10 > room
     if numbered:
@@ -153,7 +154,7 @@ def _confusion(matrix: ConfusionMatrix, width: int) -> Table | Group:
     table.add_column("", max_width=_NAME, overflow="fold", style="bold")
     for i, name in enumerate(names, start=1):
         table.add_column(text(str(i) if numbered else name), justify="right", no_wrap=True)
-    table.add_column("films", justify="right", style="dim", no_wrap=True)
+    table.add_column(many(unit), justify="right", style="dim", no_wrap=True)
     for name, row in zip(names, matrix.counts, strict=True):
         films = sum(row)
         cells = [_shaded(count, films) for count in row]
@@ -171,7 +172,7 @@ def _shaded(count: int, films: int) -> Text:
     return Text(f"{count:,}\n{words.percent(count, films)}", style=style, justify="right")
 
 
-def _most_confused(matrix: ConfusionMatrix) -> Group:
+def _most_confused(matrix: ConfusionMatrix, unit: str) -> Group:
     found = sorted(
         (
             (-count, truth, guess)
@@ -183,7 +184,7 @@ def _most_confused(matrix: ConfusionMatrix) -> Group:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("truth", "predicted"):
         table.add_column(heading, overflow="fold")
-    table.add_column("films", justify="right", no_wrap=True)
+    table.add_column(many(unit), justify="right", no_wrap=True)
     for count, truth, guess in found:
         table.add_row(text(matrix.classes[truth]), text(matrix.classes[guess]), f"{-count:,}")
     sentence = (

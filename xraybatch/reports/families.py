@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from xraybatch.evaluation.estimate import Estimate
@@ -36,6 +36,7 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 FURTHER = "Of plugins"
+_OF_CLASSES = ("prevalence", "precision", "recall")  # beside those that tasks have too
 # said by another number, or of interest to few: the files have them
 NOT_ON_TERMINALS = frozenset(
     {"weighted_recall", "weighted_precision", "youden_j", "observed_expected",
@@ -74,6 +75,19 @@ def families(task: TaskReport, *, terminal: bool = False) -> list[Family]:
     known = {name for names in FAMILIES.values() for name in names}
     found.append(Family(FURTHER, {n: e for n, e in shown.items() if n not in known}))
     return [family for family in found if family.estimates]
+
+
+def all_numbers(metrics: Iterable[str]) -> frozenset[str]:
+    """Names of every number that a report may have of a task, a class or a finding.
+
+    Parameters
+    ----------
+    metrics : iterable of str
+        Names of the metrics of plugins.
+    """
+    of_plugins = {name for metric in metrics for name in (metric, f"plugin.{metric}")}
+    ours = {name for names in FAMILIES.values() for name in names}
+    return frozenset(ours | set(_OF_CLASSES) | of_plugins)
 
 
 def left_out(task: TaskReport) -> int:

@@ -27,6 +27,7 @@ FORMS: dict[str, Callable[[Report], str]] = {
     ".json": to_json,
 }
 FORMS_OF_COMPARISON: dict[str, Callable[[Comparison | Tries], str]] = {
+    ".html": lambda found: comparison_page(found),
     ".md": lambda found: comparison_markdown(found),
     ".json": to_json,
 }
@@ -62,6 +63,13 @@ def page(report: Report, wrong: Gallery | None = None) -> str:
     from xraybatch.reports.page import to_page  # pictures are heavy, and most reports have none
 
     return to_page(report, wrong)
+
+
+def comparison_page(found: Comparison | Tries) -> str:
+    """A comparison of models, or of the settings of one, as a page."""
+    from xraybatch.reports.page import to_comparison_page
+
+    return to_comparison_page(found)
 
 
 def comparison_markdown(found: Comparison | Tries) -> str:

@@ -35,15 +35,28 @@ def with_heat(view: View) -> NDArray[np.uint8]:
     """The film in colour, ``(rows, columns, 3)``, its heat map over it where there is one."""
     import numpy as np
 
-    film = np.repeat(view.pixels[..., None].astype(np.float32), 3, axis=2)
+    film = np.repeat(view.pixels[..., None].astype(np.float64), 3, axis=2)
     if view.heat_pixels is not None:
         unseen = np.isnan(view.heat_pixels)
-        heat = np.where(unseen, 0, view.heat_pixels).clip(0, 1)[..., None]
-        colour = np.array(_WEAK) * (1 - heat) + np.array(_STRONG) * heat
-        cover = _OPAQUE * np.sqrt(heat)
-        film = film * (1 - cover) + colour * cover
+        colour, cover = heat_colours(np.where(unseen, 0, view.heat_pixels).clip(0, 1))
+        film = film * (1 - cover[..., None]) + colour * cover[..., None]
         film[unseen] *= _UNSEEN
     return film.round().astype(np.uint8)
+
+
+def heat_colours(heat: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What lies over a film: colours of 0–255 ``(…, 3)``, and how much they cover, 0 to 1.
+
+    Parameters
+    ----------
+    heat : ndarray of float32, any shape
+        0 to 1.
+    """
+    import numpy as np
+
+    share = heat.astype(np.float64)[..., None]
+    colours: NDArray[np.float64] = np.array(_WEAK) * (1 - share) + np.array(_STRONG) * share
+    return colours, _OPAQUE * np.sqrt(share[..., 0])
 
 
 def answer_rows(answer: Answer) -> list[tuple[str, float, bool]]:

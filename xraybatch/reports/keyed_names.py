@@ -23,14 +23,13 @@ from xraybatch.core.tasks import Task, TaskKind
 from xraybatch.evaluation.columns import answer_column, label_columns
 from xraybatch.evaluation.join import join
 from xraybatch.evaluation.joined import SEEN
+from xraybatch.evaluation.places import PATIENT, STUDY, with_places
 from xraybatch.prediction.record import record_path
-from xraybatch.sources.mura import mura_place
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _KEY_BYTES, _SHOWN = 32, 16
-_PATIENT, _STUDY = "patient", "study"
 # of a run record: what a score reads; the rest has folders and file names of a machine
 _OF_RECORD = ("schema", "tasks", "card", "rule", "versions", "device", "processor")
 Pair = tuple[Path, Path]
@@ -91,7 +90,9 @@ def without_names(
     """
     read = {path: read_table(path) for path in dict.fromkeys(p for pair in pairs for p in pair)}
     for results, labels in pairs:
-        read[results] = _with_places(read[results], read[labels])
+        read[results] = with_places(
+            read[results], (PATIENT, STUDY, *asked["slices"]), read[labels].columns
+        )
     path_column = str(asked["path_column"])
     homes = label_columns(read[pairs[0][1]].columns, tasks, asked["label_column"])
     truth = [column for columns in homes.values() for column in columns]
@@ -103,8 +104,8 @@ def without_names(
         )  # fmt: skip
         alike |= dict(zip(joined.labels[path_column], joined.results["path"], strict=True))
     paths = _Names(key, "f", (p for r, _ in pairs for p in read[r]["path"]))
-    people = {str(asked["patient_column"] or _PATIENT), _PATIENT}
-    groups = {str(asked["by_column"] or _STUDY), _STUDY} - people
+    people = {str(asked["patient_column"] or PATIENT), PATIENT}
+    groups = {str(asked["by_column"] or STUDY), STUDY} - people
     names = {column: _Names(key, column[0], _cells(read.values(), [column])) for column in groups}
     names |= dict.fromkeys(people, _Names(key, "p", _cells(read.values(), people)))
     of_options = {*asked["slices"], *asked["readers"], *names}
@@ -130,21 +131,6 @@ def _cells(tables: Iterable[pd.DataFrame], columns: Iterable[str]) -> Iterator[s
         for column in wanted:
             if column in table:
                 yield from map(plain_name, table[column])
-
-
-def _with_places(results: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
-    """The results with what MURA's places say of patients and studies, if nobody else does."""
-    if not len(results) or mura_place(results["path"].iloc[0]) is None:
-        return results
-    places = [mura_place(path) for path in results["path"]]
-    if not all(places):
-        return results
-    said = {
-        _PATIENT: [place.patient for place in places if place],
-        _STUDY: [place.study for place in places if place],
-    }
-    known = {*results.columns, *labels.columns}
-    return results.assign(**{name: cells for name, cells in said.items() if name not in known})
 
 
 class _Names:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from xraybatch.core.counting import films
 from xraybatch.evaluation.report import Report, TaskReport
 from xraybatch.evaluation.studies import FILM
 from xraybatch.reports import words
@@ -111,7 +112,7 @@ def _sentences(report: Report) -> Iterator[str]:
         yield next((s for s in report.join.sentences if "put together" in s), "")
     if sum(report.join.failed.values()):
         yield settings.failed_films
-    yield from _intervals(report)
+    yield from intervals(report)
     for task in report.tasks:
         for point in task.operating_points:
             yield f"Threshold by the rule {point.rule}: {point.origin}."
@@ -134,14 +135,15 @@ def _sentences(report: Report) -> Iterator[str]:
             )
         if task.without_seen:
             yield (
-                f"On {words.films(task.seen)} of these the model had been trained; the main "
-                "numbers were also computed without."
+                f"On {films(task.seen)} of these the model had been trained; the main numbers were "
+                "also computed without."
             )
     versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
     yield f"Software: {versions}."
 
 
-def _intervals(report: Report) -> Iterator[str]:
+def intervals(report: Report) -> Iterator[str]:
+    """How the intervals of a report were made: a sentence for each way that was taken."""
     settings = report.settings
     level = f"{100 * settings.confidence:g} %"
     if report.join.patients is None:

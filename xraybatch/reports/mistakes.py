@@ -47,12 +47,18 @@ class WrongFilm:
         ``ok``, or why there is no film; empty if it was not asked for.
     sentence : str
         The same in words.
+    heat : bytes
+        Where the model looked, a PNG to be laid over the film; empty if it was not asked for.
+    heat_sentence : str
+        What that rests on.
     """
 
     mistake: Mistake
     jpeg: bytes = b""
     status: str = ""
     sentence: str = ""
+    heat: bytes = b""
+    heat_sentence: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,7 @@ class Gallery:
     pictured : bool
         Whether films were asked for.
     sentences : tuple of str
-        How the films were decoded.
+        How the films were decoded, and what heat maps show.
     """
 
     films: tuple[WrongFilm, ...]

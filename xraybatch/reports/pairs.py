@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from xraybatch.core.counting import counted
 from xraybatch.evaluation.comparison import Comparison
 from xraybatch.evaluation.difference import Difference
 from xraybatch.evaluation.disagreement import RightAndWrong
@@ -158,7 +159,7 @@ def _who_is_right(found: Comparison, task: TaskComparison) -> PairTable:
         otherwise = pair.disagreement[0].answered_otherwise
         films = pair.disagreement[0].films
         note = (
-            f"They answered {words.films(otherwise)} of {films:,} differently "
+            f"They answered {counted(otherwise, 'film')} of {films:,} differently "
             f"({words.percent(otherwise, films)}).",
         )
     else:

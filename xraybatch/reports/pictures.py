@@ -5,10 +5,10 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import repeat
 from pathlib import Path
 from typing import Any
 
+from xraybatch.core.counting import many
 from xraybatch.core.errors import InputError
 from xraybatch.core.files import atomic_path
 from xraybatch.evaluation.curves import (
@@ -21,6 +21,7 @@ from xraybatch.evaluation.curves import (
 from xraybatch.evaluation.estimate import Estimate
 from xraybatch.evaluation.report import Report, TaskReport
 from xraybatch.evaluation.slices import SliceReport
+from xraybatch.evaluation.studies import FILM
 from xraybatch.reports import plots, probability_plots, words
 from xraybatch.reports.forest_plot import forest
 from xraybatch.reports.sections import Table
@@ -48,6 +49,8 @@ class Picture:
         What it shows, as text.
     left_out : int
         Corners of the curves that the table leaves out.
+    in_json : bool
+        Whether the JSON of the report has them.
     """
 
     kind: str
@@ -57,6 +60,7 @@ class Picture:
     chart: Any
     table: Table
     left_out: int = 0
+    in_json: bool = True
 
 
 @dataclass(frozen=True)
@@ -86,21 +90,26 @@ def curves_of(task: TaskReport) -> Curves:
     )
 
 
-def pictures(task: TaskReport) -> Iterator[Picture]:
-    """The pictures of one task, in the order they should be seen; none of what is not there."""
+def pictures(task: TaskReport, unit: str = FILM) -> Iterator[Picture]:
+    """The pictures of one task, in the order they should be seen; none of what is not there.
+
+    `unit` is what is scored.
+    """
+    these = many(unit)
     found, name = curves_of(task), task.task
     if task.confusion:
         yield Picture(
             "confusion",
             "",
             "Confusion matrix",
-            "Films by truth (rows) and prediction (columns); shade is the share of the row.",
-            plots.confusion(task),
+            f"{these.capitalize()} by truth (rows) and prediction (columns); shade is the share of "
+            "the row.",
+            plots.confusion(task, unit),
             _confusion_table(task),
         )
     if found.roc:
         points = [(c.name, c.false_positive_rate, c.true_positive_rate) for c in found.roc]
-        table, left = _curve_table(("class", "1 – specificity", "sensitivity"), points)
+        table, left = curve_table(("class", "1 – specificity", "sensitivity"), points)
         yield Picture(
             "roc",
             "",
@@ -112,15 +121,15 @@ def pictures(task: TaskReport) -> Iterator[Picture]:
         )
     if found.precision_recall:
         steps = [(c.name, c.recall, c.precision) for c in found.precision_recall]
-        table, left = _curve_table(("class", "recall", "precision"), steps)
+        table, left = curve_table(("class", "recall", "precision"), steps)
         yield Picture(
             "precision-recall",
             "",
             "Precision and recall",
             "Precision against recall of every threshold"
             + (
-                "; the dashed line is the prevalence, which is the precision of calling every film "
-                "positive."
+                "; the dashed line is the prevalence, which is the precision of calling every "
+                f"{unit} positive."
                 if len(found.precision_recall) <= plots.FEW
                 else "."
             ),
@@ -129,13 +138,28 @@ def pictures(task: TaskReport) -> Iterator[Picture]:
             left,
         )
     yield from _of_classes(task)
-    yield from map(_slices, (s for s in task.slices if s.slices), repeat(task))
+    for one in task.slices:
+        if one.slices:
+            yield _slices(one, task, unit)
     for reliability in found.reliability:
-        yield _reliability(reliability)
+        yield _reliability(reliability, these)
     for decision in found.decision:
-        yield _decision(decision)
+        yield _decision(decision, unit)
     for counts in found.explorer:
-        yield _scores(counts)
+        yield _scores(counts, these)
+
+
+def curve_table(
+    head: tuple[str, ...], lines: Sequence[tuple[str, Sequence[float], Sequence[float]]]
+) -> tuple[Table, int]:
+    """Points of lines, each with its name, and how many are left out of long ones."""
+    rows, left = [], 0
+    for name, xs, ys in lines:
+        last = len(xs) - 1
+        kept = sorted({round(i * last / (_SHOWN - 1)) for i in range(_SHOWN)}) if last > 0 else [0]
+        left += len(xs) - len(kept)
+        rows += [(name, f"{xs[i]:.3f}", f"{ys[i]:.3f}") for i in kept]
+    return Table(head, tuple(rows)), left
 
 
 def save_plots(report: Report, folder: Path, *, overwrite: bool = False) -> tuple[Path, ...]:
@@ -152,7 +176,7 @@ def save_plots(report: Report, folder: Path, *, overwrite: bool = False) -> tupl
         If one of the files is there and may not be overwritten, or the folder cannot be made;
         nothing is written then.
     """
-    named = [(folder / n, p) for task in report.tasks for n, p in _named(task)]
+    named = [(folder / n, p) for task in report.tasks for n, p in _named(task, report)]
     files = [path.with_name(f"{path.name}{s}") for path, _ in named for s in (".png", ".svg")]
     if taken := [path for path in files if path.exists() and not overwrite]:
         raise InputError(
@@ -170,9 +194,9 @@ def save_plots(report: Report, folder: Path, *, overwrite: bool = False) -> tupl
     return tuple(files)
 
 
-def _named(task: TaskReport) -> Iterator[tuple[str, Picture]]:
+def _named(task: TaskReport, report: Report) -> Iterator[tuple[str, Picture]]:
     numbers: dict[str, int] = {}
-    for picture in pictures(task):
+    for picture in pictures(task, report.settings.unit):
         name = f"{task.task}-{picture.kind}"
         if picture.of:
             # numbered, since two classes may differ only in what a file's name cannot hold
@@ -205,7 +229,7 @@ def _of_classes(task: TaskReport) -> Iterator[Picture]:
     )
 
 
-def _slices(found: SliceReport, task: TaskReport) -> Picture:
+def _slices(found: SliceReport, task: TaskReport, unit: str) -> Picture:
     number = words.title(found.compared)
     undefined = Estimate.undefined("not made for this part")
     of_all = task.estimates.get(found.compared, undefined)
@@ -223,19 +247,19 @@ def _slices(found: SliceReport, task: TaskReport) -> Picture:
         )
         for one, (_, e) in zip(found.slices, groups, strict=True)
     )
-    head = (found.column, "films", "patients", number, "interval")
+    head = (found.column, many(unit), "patients", number, "interval")
     return Picture(
         "slices",
         found.column,
         f"{number} by {words.printable(found.column)}",
-        f"{number} of each part of the films with its interval, the worst first; the dashed line "
-        "is all of them.",
+        f"{number} of each part of the {many(unit)} with its interval, the worst first; the dashed "
+        "line is all of them.",
         forest(groups, f"{number} by {found.column}", number, overall=of_all.value),
         Table((*head, "less the others", "interval", "p (Holm)"), rows),
     )
 
 
-def _reliability(curve: ReliabilityCurve) -> Picture:
+def _reliability(curve: ReliabilityCurve, these: str) -> Picture:
     rows = tuple(
         (
             f"{b.low:.1f}–{b.high:.1f}",
@@ -250,14 +274,14 @@ def _reliability(curve: ReliabilityCurve) -> Picture:
         "reliability",
         curve.name,
         "Reliability",
-        f"Share of films that are {words.printable(curve.name)} among films with about the same "
-        "probability of it; on the diagonal they agree. Below, how many films there are.",
-        probability_plots.reliability_of(curve, f"{curve.name}: reliability"),
-        Table(("probability", "films", "mean predicted", "observed", "interval"), rows),
+        f"Share of {these} that are {words.printable(curve.name)} among {these} with about the "
+        f"same probability of it; on the diagonal they agree. Below, how many {these} there are.",
+        probability_plots.reliability_of(curve, f"{curve.name}: reliability", these),
+        Table(("probability", these, "mean predicted", "observed", "interval"), rows),
     )
 
 
-def _decision(curve: DecisionCurve) -> Picture:
+def _decision(curve: DecisionCurve, unit: str) -> Picture:
     rows = tuple(
         (f"{at:.2f}", words.value(e), words.interval(e), f"{everyone:.3f}")
         for at, e, everyone in zip(curve.thresholds, curve.model, curve.everyone, strict=True)
@@ -266,14 +290,14 @@ def _decision(curve: DecisionCurve) -> Picture:
         "decision",
         curve.name,
         "Decision curve",
-        "Net benefit of acting on the model, on every film and on none, by the probability from "
+        f"Net benefit of acting on the model, on every {unit} and on none, by the probability from "
         "which one would act; the shade is the interval.",
-        probability_plots.decision_of(curve, f"{curve.name}: decision curve"),
-        Table(("threshold", "on the model", "interval", "on every film"), rows),
+        probability_plots.decision_of(curve, f"{curve.name}: decision curve", unit),
+        Table(("threshold", "on the model", "interval", f"on every {unit}"), rows),
     )
 
 
-def _scores(counts: ThresholdCounts) -> Picture:
+def _scores(counts: ThresholdCounts, these: str) -> Picture:
     rows = tuple(
         (f"{r['from']:.2f}–{r['to']:.2f}", f"{r['positives']:,}", f"{r['negatives']:,}")
         for r in probability_plots.score_rows(counts)
@@ -282,10 +306,10 @@ def _scores(counts: ThresholdCounts) -> Picture:
         "scores",
         counts.name,
         "Scores by truth",
-        f"Films by their probability of {words.printable(counts.name)}: up, films that are; "
-        "down, films that are not.",
-        probability_plots.scores_of(counts, f"{counts.name}: scores by truth"),
-        Table(("probability", "films of the class", "films of others"), rows),
+        f"{these.capitalize()} by their probability of {words.printable(counts.name)}: up, {these} "
+        f"that are; down, {these} that are not.",
+        probability_plots.scores_of(counts, f"{counts.name}: scores by truth", these),
+        Table(("probability", f"{these} of the class", f"{these} of others"), rows),
     )
 
 
@@ -296,15 +320,3 @@ def _confusion_table(task: TaskReport) -> Table:
         ("truth", *names),
         tuple((n, *(f"{c:,}" for c in row)) for n, row in zip(names, counts, strict=True)),
     )
-
-
-def _curve_table(
-    head: tuple[str, ...], lines: Sequence[tuple[str, Sequence[float], Sequence[float]]]
-) -> tuple[Table, int]:
-    rows, left = [], 0
-    for name, xs, ys in lines:
-        last = len(xs) - 1
-        kept = sorted({round(i * last / (_SHOWN - 1)) for i in range(_SHOWN)}) if last > 0 else [0]
-        left += len(xs) - len(kept)
-        rows += [(name, f"{xs[i]:.3f}", f"{ys[i]:.3f}") for i in kept]
-    return Table(head, tuple(rows)), left

@@ -12,10 +12,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from xraybatch.core.counting import many
 from xraybatch.core.files import atomic_path
 from xraybatch.evaluation.curves import PrecisionRecallCurve, RocCurve
 from xraybatch.evaluation.ranking import roc_curves
 from xraybatch.evaluation.report import TaskReport
+from xraybatch.evaluation.studies import FILM
 from xraybatch.reports.words import percent, printable
 
 if TYPE_CHECKING:
@@ -78,7 +80,7 @@ def curves(history: pd.DataFrame) -> alt.HConcatChart:
     return chart
 
 
-def confusion(task: TaskReport) -> alt.LayerChart:
+def confusion(task: TaskReport, unit: str = FILM) -> alt.LayerChart:
     """Confusion matrix of a single-label task: shares of each row as shade, counts as text.
 
     Raises
@@ -99,7 +101,9 @@ def confusion(task: TaskReport) -> alt.LayerChart:
             text = f"{count:,} ({percent(count, films)})"
             cells.append({"truth": truth, "guess": guess, "share": share, "text": text})
     side = max(SQUARE, 62 * len(names))
-    base = alt.Chart(data_of(cells), title=f"{heading(task.task)}: films", width=side, height=side)
+    base = alt.Chart(
+        data_of(cells), title=f"{heading(task.task)}: {many(unit)}", width=side, height=side
+    )
     axis = alt.Axis(labelAngle=0 if len(names) <= 6 else -40, labelLimit=140)
     placed = base.encode(
         x=alt.X("guess:N", sort=names, title="predicted", axis=axis),

@@ -16,12 +16,14 @@ from xraybatch.reports.plots import COLOURS, FAINT, SQUARE, data_of, heading, st
 if TYPE_CHECKING:
     import altair as alt
 
-ALL_FILMS, NO_FILM, MODEL = "act on every film", "act on none", "act on the model"
+NO_FILM, MODEL = "act on none", "act on the model"
 _BINS = 25
 _LOW, _MIDDLE, _TALL = 60, 264, 330  # heights, so that the three stand well side by side
 
 
-def reliability_of(curve: ReliabilityCurve, title: str = "Reliability") -> alt.VConcatChart:
+def reliability_of(
+    curve: ReliabilityCurve, title: str = "Reliability", these: str = "films"
+) -> alt.VConcatChart:
     """Observed against predicted share with intervals, and below how many films each rests on."""
     import altair as alt
 
@@ -50,15 +52,17 @@ def reliability_of(curve: ReliabilityCurve, title: str = "Reliability") -> alt.V
     )
     line = base.mark_line(color=COLOURS[0], strokeWidth=1.5).encode(x=x, y=y)
     points = base.mark_point(color=COLOURS[0], filled=True, size=46, opacity=1).encode(
-        x=x, y=y, tooltip=[_said("predicted"), _said("observed"), alt.Tooltip("films:Q")]
+        x=x,
+        y=y,
+        tooltip=[_said("predicted"), _said("observed"), alt.Tooltip("films:Q", title=these)],
     )
     bars = (
         base.mark_bar(color=COLOURS[0], opacity=0.45, binSpacing=1)
         .encode(
             x=alt.X("from:Q", bin="binned", title="probability", scale=_share(), axis=_fifths()),
             x2="to:Q",
-            y=alt.Y("films:Q", title="films", axis=_few(rows, "films")),
-            tooltip=[alt.Tooltip("films:Q")],
+            y=alt.Y("films:Q", title=these, axis=_few(rows, "films")),
+            tooltip=[alt.Tooltip("films:Q", title=these)],
         )
         .properties(width=SQUARE, height=_LOW)
     )
@@ -67,11 +71,13 @@ def reliability_of(curve: ReliabilityCurve, title: str = "Reliability") -> alt.V
     return chart
 
 
-def decision_of(curve: DecisionCurve, title: str = "Decision curve") -> alt.LayerChart:
+def decision_of(
+    curve: DecisionCurve, title: str = "Decision curve", unit: str = "film"
+) -> alt.LayerChart:
     """Net benefit of acting on the model (with its interval), on every film, and on none."""
     import altair as alt
 
-    names = [MODEL, ALL_FILMS, NO_FILM]
+    names = [MODEL, f"act on every {unit}", NO_FILM]
     rows = []
     for at, of_model, of_all in zip(curve.thresholds, curve.model, curve.everyone, strict=True):
         values = (of_model.value, of_all, 0.0)
@@ -111,7 +117,9 @@ def decision_of(curve: DecisionCurve, title: str = "Decision curve") -> alt.Laye
     return chart
 
 
-def scores_of(counts: ThresholdCounts, title: str = "Scores by truth") -> alt.VConcatChart:
+def scores_of(
+    counts: ThresholdCounts, title: str = "Scores by truth", these: str = "films"
+) -> alt.VConcatChart:
     """How the probability of a class is spread, over films of the class and over the others."""
     import altair as alt
 
@@ -136,11 +144,11 @@ def scores_of(counts: ThresholdCounts, title: str = "Scores by truth") -> alt.VC
                 x2="to:Q",
                 y=alt.Y(
                     f"{side}:Q",
-                    title=["films", name],
+                    title=[these, name],
                     axis=_few(rows, side),
                     scale=alt.Scale(reverse=last),
                 ),
-                tooltip=[_said("from"), _said("to"), alt.Tooltip(f"{side}:Q", title="films")],
+                tooltip=[_said("from"), _said("to"), alt.Tooltip(f"{side}:Q", title=these)],
             )
             .properties(width=SQUARE, height=_TALL // 2 - 1)
         )

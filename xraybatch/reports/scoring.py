@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from xraybatch.core.counting import counted, verb
 from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.files import write_text
 from xraybatch.core.label_maps import parse_label_map
@@ -44,6 +45,8 @@ def score_options(
     by_column: str | None = None,
     aggregate: str = MEAN,
     thresholds: Sequence[str] = (),
+    slices: Sequence[str] = (),
+    readers: Sequence[str] = (),
     **values: Any,
 ) -> ScoreOptions:
     """Options as a person gives them, with the metrics of every plugin.
@@ -56,6 +59,8 @@ def score_options(
         Unit, rule and column of a `Grouping`.
     thresholds : sequence of str
         Rules, as `xraybatch.evaluation.thresholds.parse_rule` reads them.
+    slices, readers : sequence of str
+        Columns. One that is named twice, as a rule, counts once.
     **values
         The other fields of `ScoreOptions`.
 
@@ -75,7 +80,9 @@ def score_options(
         label_map=classes,
         metrics=registry().metrics(),
         grouping=Grouping(by, aggregate, by_column),
-        rules=tuple(parse_rule(text) for text in thresholds),
+        rules=tuple(dict.fromkeys(parse_rule(text) for text in thresholds)),
+        slices=tuple(dict.fromkeys(slices)),
+        readers=tuple(dict.fromkeys(readers)),
         **values,
     )
 
@@ -166,13 +173,13 @@ def _films_to_choose_on(
     seen = int(seen_films(joined.results).sum())
     if seen:
         said.append(
-            f"{seen:,} of the films that thresholds were chosen on were seen in training: the "
-            "thresholds flatter the model and may be wrong for others."
+            f"{seen:,} of the films that thresholds were chosen on {verb('was', seen)} seen in "
+            "training: the thresholds flatter the model and may be wrong for others."
         )
     if told.only_in_results:
         said.append(
-            f"{told.only_in_results:,} films of {results.name} have no row of labels and chose "
-            "no threshold."
+            f"{counted(told.only_in_results, 'film')} of {results.name} "
+            f"{verb('has', told.only_in_results)} no row of labels and chose no threshold."
         )
     seals = [_seal(given) for given in (scored_by, results)]
     if all(seals) and seals[0] != seals[1]:
@@ -182,13 +189,13 @@ def _films_to_choose_on(
         )
     if shared:
         said.append(
-            f"{shared:,} of the scored films were also used to choose thresholds: the operating "
-            "points are optimistic."
+            f"{shared:,} of the scored films {verb('was', shared)} also used to choose thresholds: "
+            "the operating points are optimistic."
         )
     elif people:
         said.append(
-            f"{people:,} patients have films here and among those that thresholds were chosen on: "
-            "the operating points are optimistic."
+            f"{counted(people, 'patient')} {verb('has', people)} films here and among those that "
+            "thresholds were chosen on: the operating points are optimistic."
         )
     elif not (joined.names and scored.names):
         said.append(
@@ -247,9 +254,10 @@ def _seen(results: pd.DataFrame) -> tuple[str, ...]:
     if not seen:
         return ()
     return (
-        f"{seen:,} of {len(results):,} films were seen in training: these numbers flatter the "
-        "model. Score films that it has not seen; those that training held back are in its run "
-        "folder, predictions-test.csv, and their score is on its card (xraybatch inspect).",
+        f"{seen:,} of {counted(len(results), 'film')} {verb('was', seen)} seen in training: these "
+        "numbers flatter the model. Score films that it has not seen; those that training held "
+        "back are in its run folder, predictions-test.csv, and their score is on its card "
+        "(xraybatch inspect).",
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from xraybatch.core.counting import many
 from xraybatch.evaluation.estimate import Estimate
 from xraybatch.evaluation.report import ConfusionMatrix, Report, TaskReport
 from xraybatch.reports import words
@@ -76,6 +77,7 @@ def sections(report: Report) -> Iterator[Section]:
 
 
 def _task(task: TaskReport, report: Report) -> Iterator[Block]:
+    unit = report.settings.unit
     yield f"{words.result(task, report)} {words.task_films(task, report)}"
     yield from _bullets(task.sentences)
     for family in families(task):
@@ -84,7 +86,7 @@ def _task(task: TaskReport, report: Report) -> Iterator[Block]:
             tuple(_number(words.title(name), e) for name, e in family.estimates.items()),
         )
     for further in (False, True):
-        if found := words.by_class(task, further=further):
+        if found := words.by_class(task, further=further, unit=unit):
             yield Table(
                 (found.heading, found.counted, *map(words.title, found.columns)),
                 tuple(
@@ -94,8 +96,8 @@ def _task(task: TaskReport, report: Report) -> Iterator[Block]:
             )
     if task.confusion:
         yield "Rows are the truth, columns the prediction."
-        yield _confusion(task.confusion)
-    shown = list(looks(task, narrow=False))
+        yield _confusion(task.confusion, unit)
+    shown = list(looks(task, narrow=False, unit=unit))
     for look in shown:
         yield look.title + "."
         cells = (tuple(c if isinstance(c, str) else _cell(c) for c in row) for row in look.rows)
@@ -111,9 +113,9 @@ def _number(title: str, estimate: Estimate) -> tuple[str, ...]:
     return title, words.value(estimate), words.interval(estimate), f"{estimate.n:,}", method
 
 
-def _confusion(matrix: ConfusionMatrix) -> Table:
+def _confusion(matrix: ConfusionMatrix, unit: str) -> Table:
     return Table(
-        ("", *matrix.classes, "films"),
+        ("", *matrix.classes, many(unit)),
         tuple(
             (name, *(f"{c:,} ({words.percent(c, sum(row))})" for c in row), f"{sum(row):,}")
             for name, row in zip(matrix.classes, matrix.counts, strict=True)

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from xraybatch.core.counting import counted, films, many
 from xraybatch.evaluation.estimate import FEW, Estimate
 from xraybatch.evaluation.report import JoinReport, ModelFacts, Report, TaskReport
+from xraybatch.evaluation.studies import FILM
 
 NO_VALUE = "–"
 _TITLES = {
@@ -151,7 +153,11 @@ def model_rows(model: ModelFacts | None) -> Iterator[tuple[str, str]]:
     seal = f", seal {model.seal[:12]}" if model.seal else ""
     yield "model", f"{model.name or 'without a name'}{made}{seal}"
     if model.films:
-        people = f" of {model.patients:,} patients" if model.patients else ", patients not known"
+        people = (
+            f" of {counted(model.patients, 'patient')}"
+            if model.patients
+            else ", patients not known"
+        )
         yield "made from", f"{films(model.films)}{people}"
     if model.folds:
         yield (
@@ -186,7 +192,7 @@ def task_films(task: TaskReport, report: Report) -> str:
     return f"{counted(task.films, unit)}{patients}{column}{tail}."
 
 
-def by_class(task: TaskReport, *, further: bool = False) -> ByClass | None:
+def by_class(task: TaskReport, *, further: bool = False, unit: str = FILM) -> ByClass | None:
     """The table of classes, or for multilabel of findings; None where there is neither.
 
     A binary task has none: sensitivity and specificity are the recalls of its two classes.
@@ -196,13 +202,15 @@ def by_class(task: TaskReport, *, further: bool = False) -> ByClass | None:
     task : TaskReport
     further : bool
         The columns that stand in a table of their own, where there is room.
+    unit : str
+        What is scored.
     """
     if task.findings:
         rows = tuple((f.task, f.by_class[1].support, f.estimates) for f in task.findings)
         heading, of, columns = "finding", "present", FINDING_COLUMNS
     elif task.by_class and task.positive is None:
         rows = tuple((c.name, c.support, c.estimates) for c in task.by_class)
-        heading, of, columns = "class", "films", CLASS_COLUMNS
+        heading, of, columns = "class", many(unit), CLASS_COLUMNS
     else:
         return None
     if further:
@@ -284,17 +292,6 @@ def closing(report: Report) -> list[str]:
         *([s.failed_films] if report.join.failed else []),
         *([f"Made with {versions}."] if versions else []),
     ]
-
-
-def films(count: int) -> str:
-    """``1 film``, ``1,203 films``."""
-    return counted(count, "film")
-
-
-def counted(count: int, unit: str) -> str:
-    """``1 film``, ``1,203 studies``."""
-    many = {"study": "studies"}.get(unit, f"{unit}s")
-    return f"{count:,} {unit if count == 1 else many}"
 
 
 def printable(text: str) -> str:

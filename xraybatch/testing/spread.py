@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 LEAST_SPREAD = 0.5  # of a probability over the films, in every task
 _LEAST_DIFFERENCE = 1e-4  # of embeddings between films, relative to their size
 _CLEAR = 1e3  # by which embeddings of different films differ more than those of one
-_WEAK = 0.2  # of the largest deviation of embeddings: what is smaller is not made as large as it
+_WEAK = 0.5  # of the largest deviation of embeddings: what is smaller is not made as large as it
 _LOGITS = 2.5  # standard deviation that logits are given
 
 

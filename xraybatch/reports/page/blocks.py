@@ -18,7 +18,8 @@ _OTHER_SCALES = {
     "lr_positive", "lr_negative", "log_loss", "observed_expected", "calibration_slope",
     "calibration_intercept", "brier_multiclass", "mean_grade_error",
 }  # fmt: skip
-_WITH_INTERVAL = re.compile(r"(\S+) (\([^()]+\))")  # or with its share
+# a number, perhaps marked as the best, with its interval or share, perhaps with its p
+_WITH_INTERVAL = re.compile(r"((?:\* )?\S+) (\([^()]+\)(?:, p \S+)?)")
 
 
 def blocks_html(blocks: tuple[Block, ...], task: TaskReport | None = None) -> Iterator[str]:
@@ -37,7 +38,8 @@ def blocks_html(blocks: tuple[Block, ...], task: TaskReport | None = None) -> It
             before = blocks[i - 1] if i else ""
             after = blocks[i + 1] if i + 1 < len(blocks) else ""
             if _is_matrix(block, task):
-                yield _matrix(task, before if isinstance(before, str) else "")
+                assert isinstance(block, Table)
+                yield _matrix(task, before if isinstance(before, str) else "", block.head[-1])
             elif isinstance(block, str) and _is_matrix(after, task):
                 pass  # the caption of the matrix
             elif isinstance(block, str) and isinstance(after, Table) and _is_title(block):
@@ -136,7 +138,7 @@ def _whisker(estimate: Estimate) -> str:
     return f'<div>{line}<b style="left:{100 * estimate.value:.1f}%"></b></div>'
 
 
-def _matrix(task: TaskReport | None, caption: str) -> str:
+def _matrix(task: TaskReport | None, caption: str, counted: str) -> str:
     assert task is not None
     assert task.confusion is not None
     matrix = task.confusion
@@ -153,7 +155,8 @@ def _matrix(task: TaskReport | None, caption: str) -> str:
     return (
         f'<div class="wide square"><table class="matrix"><caption>{text(caption)}</caption>'
         f'<thead><tr><td></td><th colspan="{len(names)}" scope="colgroup">predicted</th><td></td>'
-        f'</tr><tr><th scope="col">truth</th>{columns}<th scope="col">films</th></tr></thead>'
+        f'</tr><tr><th scope="col">truth</th>{columns}<th '
+        f'scope="col">{text(counted)}</th></tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
 

@@ -1,9 +1,8 @@
-"""The page as a whole: what stands where, and the shell around it."""
+"""The page of a score: what stands where."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from xraybatch.evaluation.report import Report, TaskReport
 from xraybatch.reports import words
@@ -11,15 +10,14 @@ from xraybatch.reports.html_text import text
 from xraybatch.reports.mistakes import Gallery
 from xraybatch.reports.page import explorer, gallery, summary
 from xraybatch.reports.page.blocks import blocks_html
-from xraybatch.reports.page.figures import MOVING, figure, specification
-from xraybatch.reports.page.inline import chart_library, json_data, policy, resource, script
-from xraybatch.reports.pictures import Picture, curves_of, pictures
+from xraybatch.reports.page.figures import MOVING
+from xraybatch.reports.page.shell import Page
+from xraybatch.reports.pictures import curves_of, pictures
 from xraybatch.reports.sections import Section, sections
 
 _RANKING = ("roc", "precision-recall")
 _OF_CLASS = ("reliability", "decision", "scores")
 _OPEN = 4  # of more classes, the pictures of each are folded
-_NO_SCRIPT = "Pictures need this page's script; the tables below them do not."
 _FILMS, _MADE = "Films", "How it was made"
 
 
@@ -38,75 +36,28 @@ def to_page(report: Report, wrong: Gallery | None = None) -> str:
         HTML. All text of tables is shown as text; a content policy forbids every connection, and
         every script but the page's own.
     """
-    parts = _parts(report, wrong)
-    codes = [chart_library(), resource("charts.js"), resource("gallery.js")]
-    if not parts.charts:
-        codes = codes[2:]
-    if wrong is None or not wrong.films:
-        codes = codes[:-1]
     title = f"Score of {report.sources[0].name}" if report.sources else "Score"
-    return "\n".join(
-        [
-            '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
-            f'<meta http-equiv="Content-Security-Policy" content="{policy(codes)}">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            '<meta name="referrer" content="no-referrer">',
-            '<meta name="color-scheme" content="light dark">',
-            f"<title>{text(title)}</title>",
-            f"<style>\n{resource('style.css')}</style>\n</head>\n<body>",
-            f"<header><h1>{text(title)}</h1>",
-            f"<nav>{parts.contents()}</nav></header>\n<main>",
-            *parts.html,
-            "</main>",
-            f"<noscript><p>{_NO_SCRIPT}</p></noscript>",
-            *parts.data,
-            *map(script, codes),
-            "</body>\n</html>\n",
-        ]
-    )
+    return _page(report, wrong).render(title)
 
 
-class _Page:
-    """What is collected from top to bottom."""
-
-    def __init__(self) -> None:
-        self.html: list[str] = []
-        self.titles: list[tuple[str, str]] = []
-        self.charts: dict[str, Any] = {}
-        self.explorers: dict[str, Any] = {}
-        self.data: list[str] = []
-
-    def section(self, anchor: str, title: str, html: Iterator[str]) -> None:
-        self.titles.append((anchor, title))
-        inner = "\n".join(html)
-        self.html.append(f'<section id="{anchor}">\n<h2>{text(title)}</h2>\n{inner}\n</section>')
-
-    def contents(self) -> str:
-        return "".join(f'<a href="#{anchor}">{text(title)}</a>' for anchor, title in self.titles)
-
-    def chart(self, name: str, picture: Picture) -> str:
-        self.charts[name] = {"kind": picture.kind, "spec": specification(picture)}
-        return figure(picture, name)
-
-
-def _parts(report: Report, wrong: Gallery | None) -> _Page:
-    page = _Page()
+def _page(report: Report, wrong: Gallery | None) -> Page:
+    page = Page()
     found = _sorted(report)
-    top = [f'<div class="top">{"".join(_inner(found[""]))}']
+    top = [*_inner(found[""])]
     if wrong is not None and wrong.films:
         top.append(f'<p class="warned">{text(gallery.warning(wrong))}</p>')
-    page.html += [*top, summary.result_html(report), "</div>"]
+    page.top([*top, summary.result_html(report)])
     page.section("films", _FILMS, iter([summary.flow_html(report)]))
     for i, task in enumerate(report.tasks):
         title = words.task_title(task)
-        page.section(f"t{i}", title, _task(page, f"t{i}", task, found[title]))
+        inner = _task(page, f"t{i}", task, found[title], report.settings.unit)
+        page.section(f"t{i}", title, inner)
     if wrong is not None:
         page.section("gallery", "Worst mistakes", iter([gallery.gallery_html(wrong)]))
-        page.data.append(json_data("gallery-data", gallery.gallery_data(wrong)))
+        if wrong.films:
+            page.add_script("gallery.js", "gallery-data", gallery.gallery_data(wrong))
     page.section("join", "Join report", _inner(found[_FILMS]))
     page.section("made", _MADE, _inner(found[_MADE]))
-    page.data.append(json_data("charts-data", page.charts))
-    page.data.append(json_data("explorers-data", page.explorers))
     return page
 
 
@@ -134,10 +85,12 @@ def _inner(found: list[Section], task: TaskReport | None = None) -> Iterator[str
         yield from blocks_html(section.blocks, task)
 
 
-def _task(page: _Page, name: str, task: TaskReport, found: list[Section]) -> Iterator[str]:
+def _task(
+    page: Page, name: str, task: TaskReport, found: list[Section], unit: str
+) -> Iterator[str]:
     yield f'<div class="headline">{"".join(_inner(found, task))}</div>'
     # the matrix stands among the tables, with its shares
-    shown = (picture for picture in pictures(task) if picture.kind != "confusion")
+    shown = (picture for picture in pictures(task, unit) if picture.kind != "confusion")
     drawn = {f"{name}-{i}": picture for i, picture in enumerate(shown)}
 
     def figures(*kinds: str, of: str | None = None) -> str:

@@ -44,7 +44,8 @@ def figure(picture: Picture, name: str) -> str:
     shown = f"Table ({len(picture.table.rows):,} rows)"
     if picture.left_out:
         total = len(picture.table.rows) + picture.left_out
-        shown = f"Table ({len(picture.table.rows):,} of {total:,} corners; all: --json)"
+        rest = "; all: --json" if picture.in_json else ""
+        shown = f"Table ({len(picture.table.rows):,} of {total:,} corners{rest})"
     about = f"<span>{text(picture.of)}</span>" if picture.of else ""
     return (
         f'<figure class="{picture.kind}"><figcaption><h4>{text(picture.title)}{about}</h4>'

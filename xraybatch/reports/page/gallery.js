@@ -1,18 +1,19 @@
 // The gallery: filters, sorts and shows a page of wrong answers at a time, and one film large.
 const rows = JSON.parse(document.getElementById("gallery-data").textContent).map(
-  ([task, path, frame, truth, predicted, p, pTruth, film, problem], number) => (
-    { task, path, frame, truth, predicted, p, pTruth, film, problem, number }
+  ([task, path, frame, truth, predicted, p, pTruth, film, problem, heat, heatSaid], number) => (
+    { task, path, frame, truth, predicted, p, pTruth, film, problem, heat, heatSaid, number }
   ),
 );
 const list = document.getElementById("gallery-films");
 const controls = document.getElementById("gallery-controls");
 const pages = document.getElementById("gallery-pages");
 const view = document.getElementById("gallery-view");
+const toggles = [...document.querySelectorAll("#gallery .toggle")];
 const field = (name) => controls.elements.namedItem(name);
 const PICTURES = list.classList.contains("pictures");
 const SIZE = PICTURES ? 48 : 100;
 const ANY = "\u0000";
-let shown = rows, page = 0, open = 0;
+let shown = rows, page = 0, open = 0, heated = false;
 
 const three = (value) => (value === null ? "–" : value.toFixed(3));
 const whole = (row) => row.path + (row.frame ? `, frame ${row.frame}` : "");
@@ -22,6 +23,27 @@ function make(tag, text, cls) {
   if (text !== undefined) element.textContent = text;
   if (cls) element.className = cls;
   return element;
+}
+
+// a film, with its heat map over it where it has one; style shows or hides that
+function films(row, frame) {
+  const image = make("img");
+  image.alt = "";
+  image.src = `data:image/jpeg;base64,${row.film}`;
+  frame.replaceChildren(image);
+  if (row.heat) {
+    const over = make("img", undefined, "heat");
+    over.alt = "";
+    over.src = `data:image/png;base64,${row.heat}`;
+    frame.append(over);
+  }
+  return frame;
+}
+
+function heat(on) {
+  heated = on;
+  document.getElementById("gallery").classList.toggle("heated", on);
+  for (const button of toggles) button.setAttribute("aria-pressed", String(on));
 }
 
 function options(name, values, any) {
@@ -74,10 +96,7 @@ function card(row, place) {
   button.title = whole(row);
   if (PICTURES) {
     if (row.film) {
-      const image = make("img");
-      image.alt = "";
-      image.src = `data:image/jpeg;base64,${row.film}`;
-      button.append(image);
+      button.append(films(row, make("span", undefined, "shown")));
     } else {
       button.append(make("span", row.problem, "none"));
     }
@@ -128,14 +147,16 @@ function look(place) {
   if (place < 0 || place >= shown.length) return;
   open = place;
   const row = shown[place];
-  const image = view.querySelector("img");
-  image.hidden = !row.film;
-  if (row.film) image.src = `data:image/jpeg;base64,${row.film}`;
+  const frame = view.querySelector(".shown");
+  frame.hidden = !row.film;
+  frame.replaceChildren();
+  if (row.film) films(row, frame);
   view.querySelector(".none").textContent = row.problem;
   const said = [
     ["predicted", `${row.predicted} (${three(row.p)})`],
     ["truth", `${row.truth} (${three(row.pTruth)})`],
     ["film", whole(row)],
+    ...(row.heatSaid ? [["heat map", row.heatSaid]] : []),
     ["", `${(place + 1).toLocaleString("en")} of ${shown.length.toLocaleString("en")}`],
   ];
   view.querySelector("dl").replaceChildren(...said.flatMap(([k, v]) => [make("dt", k), make("dd", v)]));
@@ -179,6 +200,12 @@ pages.addEventListener("click", (event) => {
   page += step;
   draw();
   list.scrollIntoView({ block: "nearest" });
+});
+for (const button of toggles) button.addEventListener("click", () => heat(!heated));
+document.addEventListener("keydown", (event) => {
+  const typed = event.ctrlKey || event.metaKey || event.altKey;
+  if (!toggles.length || typed || event.target.closest("select, input")) return;
+  if (event.key.toLowerCase() === "h") heat(!heated);
 });
 controls.addEventListener("submit", (event) => event.preventDefault());
 controls.addEventListener("change", (event) => (event.target.name === "task" ? choose() : filter()));

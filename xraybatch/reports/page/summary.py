@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from xraybatch.core.counting import counted
 from xraybatch.evaluation.report import Report, TaskReport
 from xraybatch.reports import words
 from xraybatch.reports.html_text import text
@@ -34,7 +35,7 @@ def flow_html(report: Report) -> str:
         scored += f"<p><b>{task.films:,}</b> {text(f'scored{whose}{of}')}</p>"
     steps.append(f"<li><div>{scored}</div></li>")
     labels = (
-        f'<p class="aside">The labels have {words.counted(join.labels_films, "row")}'
+        f'<p class="aside">The labels have {counted(join.labels_films, "row")}'
         + (
             f", {join.only_in_labels:,} of them not in the results"
             if join.only_in_labels
@@ -51,7 +52,7 @@ def _result(task: TaskReport, report: Report) -> str:
     about = f" for {task.positive}" if task.positive else ""
     whose = f"{task.task}: " if len(report.tasks) > 1 else ""
     of = f" of {_patients(task.patients)}" if report.join.patients is not None else ""
-    where = f" on {words.counted(task.films, report.settings.unit)}{of}."
+    where = f" on {counted(task.films, report.settings.unit)}{of}."
     if estimate is None:
         return f"{text(whose)}No number{text(where)}"
     if estimate.value is None:
@@ -80,4 +81,4 @@ def _left_out(count: int, why: str) -> str:
 
 
 def _patients(count: int) -> str:
-    return words.counted(count, "patient")
+    return counted(count, "patient")
