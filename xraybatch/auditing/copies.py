@@ -120,7 +120,7 @@ def near_links(pairs: Iterable[Pair], positions: Sequence[int]) -> list[Link]:
     links = []
     for pair in pairs:
         first, second = sorted((positions[pair.first], positions[pair.second]))
-        links.append(Link(first, second, KINDS[pair.kind], float(pair.similarity)))
+        links.append(Link(first, second, KINDS.get(pair.kind, pair.kind), float(pair.similarity)))
     return links
 
 

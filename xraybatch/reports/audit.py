@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from xraybatch.auditing.properties import Property, Quartiles
 from xraybatch.auditing.record import Audit, Copies, Suspect
 from xraybatch.auditing.shortcut import LEAST_EFFECT, LEVEL, Shortcut
+from xraybatch.core.counting import counted
 from xraybatch.evaluation.estimate import Estimate
 from xraybatch.reports import words
 from xraybatch.reports.sections import Block, Bullets, Section, Table, Warned
@@ -256,7 +257,7 @@ def _leak(audit: Audit) -> Iterator[Block]:
 
 
 def _suspects(suspects: Sequence[Suspect], most: int) -> Iterator[Block]:
-    films = words.counted(len(suspects), "film")
+    films = counted(len(suspects), "film")
     yield f"{films}."
     lines = [f"{one.path}: {one.sentence}" for one in suspects[:most]]
     if more := len(suspects) - len(lines):

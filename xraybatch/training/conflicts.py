@@ -46,7 +46,7 @@ def settle_conflicts(
     films = np.flatnonzero(numbers)
     if not len(films):
         return given
-    count = f"{len(films):,} films have the pixels of another film with another label"
+    count = f"Films with the pixels of another film, but another label: {len(films):,}"
     if on_conflict != DROP:
         raise InputError(
             f"{count}; one of each pair must be wrong.",
@@ -99,8 +99,8 @@ def check_leak(split: Split, on_leak: str, whole: str) -> None:
     """
     if split.left_out and on_leak != DROP:
         raise _leak(
-            f"The split leaks: {split.left_out:,} films have the {_shared(whole)} of a film in a "
-            "part that judges.",
+            f"The split leaks. Films with the {_shared(whole)} of a film in a part that judges: "
+            f"{split.left_out:,}.",
             whole,
         )
 
@@ -127,7 +127,7 @@ def check_folds(
     films = int(np.isin(groups, names[folds > 1]).sum())
     if films and on_leak != DROP:
         raise _leak(
-            f"The folds leak: {films:,} films have the {_shared(whole)} of a film in another fold.",
+            f"The folds leak. Films with the {_shared(whole)} of a film in another fold: {films:,}.",
             whole,
         )
 

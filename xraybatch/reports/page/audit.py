@@ -15,10 +15,9 @@ from xraybatch.reports.audit import audit_sections
 from xraybatch.reports.html_text import text
 from xraybatch.reports.page.blocks import blocks_html
 from xraybatch.reports.page.gallery import WITH_FILMS, WITH_PATHS
-from xraybatch.reports.page.inline import policy, resource
+from xraybatch.reports.page.shell import Page
 
 _QUALITY = 80
-_TITLE = "Audit"
 _OF_GROUP = 6  # films of one group that are shown
 
 
@@ -38,37 +37,15 @@ def audit_page(audited: Audited, thumbnails: int) -> str:
     """
     films = _Films(audited, thumbnails)
     shown = list(films.sections())
-    body, contents = [], []
-    for n, section in enumerate(audit_sections(audited.audit)):
-        inner = "\n".join(blocks_html(section.blocks))
-        if not section.title:
-            body.append(f'<div class="top">{inner}</div>')
-            continue
-        contents.append(f'<a href="#s{n}">{text(section.title)}</a>')
-        body.append(f'<section id="s{n}">\n<h2>{text(section.title)}</h2>\n{inner}\n</section>')
-        if section.title == "Films" and shown:
-            contents.append('<a href="#side-by-side">Side by side</a>')
-            body.append(
-                '<section id="side-by-side">\n<h2>Side by side</h2>\n'
-                + "\n".join([*films.said(), *shown])
-                + "\n</section>"
-            )
+    page = Page()
+    top, *found = audit_sections(audited.audit)
     warning = WITH_FILMS if films.used else WITH_PATHS
-    return "\n".join(
-        [
-            '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
-            f'<meta http-equiv="Content-Security-Policy" content="{policy([])}">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            '<meta name="referrer" content="no-referrer">',
-            '<meta name="color-scheme" content="light dark">',
-            f"<title>{_TITLE}</title>",
-            f"<style>\n{resource('style.css')}{resource('audit.css')}</style>\n</head>\n<body>",
-            f"<header><h1>{_TITLE}</h1><nav>{''.join(contents)}</nav></header>\n<main>",
-            f'<p class="warned">{text(warning)}</p>',
-            *body,
-            "</main>\n</body>\n</html>\n",
-        ]
-    )
+    page.top([f'<p class="warned">{text(warning)}</p>', *blocks_html(top.blocks)])
+    for n, section in enumerate(found):
+        page.section(f"s{n}", section.title, blocks_html(section.blocks))
+        if n == 0 and shown:
+            page.section("side-by-side", "Side by side", [*films.said(), *shown])
+    return page.render("Audit")
 
 
 class _Films:
