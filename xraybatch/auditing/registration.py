@@ -20,9 +20,11 @@ from xraybatch.auditing.spectra import SIDE, Manner, even, rotated, small
 
 FINE = 128  # pixels of the film on which details are compared
 _TILE = 16
-_SPREAD = 3.0  # pixels over which fine contrast is made even
-_TEXTURED = 0.5  # root mean square of even contrast in a tile that shows anything
-_STEPS = (10, 6)  # at most, coarse and fine
+_SPREADS = (4.0, 3.0)  # pixels over which contrast is made even to lay films, coarse and fine
+_DETAIL = 1.5  # the same, to compare details
+_FAINT = 1.0  # grey levels: weaker details are not raised
+_TEXTURED = 0.3  # root mean square of even contrast in a tile that shows anything
+_STEPS = (20, 8)  # at most, coarse and fine
 _SMALL_STEP = 0.05  # pixels at a corner: nothing more to gain
 _LEAST = 0.2  # correlation after the coarse steps that makes the fine ones worth their time
 
@@ -46,11 +48,13 @@ class Laid:
     negative : bool
         Whether white and black are exchanged.
     agreement : float
-        Median correlation of details over the tiles, −1 to 1.
+        Mean correlation of details over the tiles, −1 to 1.
     tiles : int
         How many tiles showed anything in both.
     covered : float
         Share of the tiles that show anything in either film which they are; 0 to 1.
+    difference : float
+        Mean difference of grey values where the films lie over each other, in grey levels.
     """
 
     matrix: NDArray[np.float64]
@@ -60,6 +64,7 @@ class Laid:
     agreement: float
     tiles: int
     covered: float
+    difference: float
 
     @property
     def moved(self) -> float:
@@ -101,12 +106,17 @@ class Sizes:
     @cached_property
     def coarse(self) -> Level:
         """At 64 pixels a side."""
-        return Level(self._film, SIDE, 4.0)
+        return Level(self._film, SIDE, _SPREADS[0])
 
     @cached_property
     def fine(self) -> Level:
         """At 128 pixels a side."""
-        return Level(self._film, FINE, _SPREAD)
+        return Level(self._film, FINE, _SPREADS[1])
+
+    @cached_property
+    def detail(self) -> Floats:
+        """The finest that the fine film shows, of even contrast."""
+        return even(self.fine.grey, _DETAIL, _FAINT)
 
     @cached_property
     def spectrum(self) -> NDArray[np.complex64]:
@@ -180,8 +190,12 @@ def _followed(
         matrix, correlation = _steps(level, other, matrix, steps)
         if not correlation > _LEAST:
             return None
-    agreement, tiles, covered = _tiles(level.even, other, matrix)
-    return Laid(matrix, quarters % 4, manner.mirrored, negative, agreement, tiles, covered)
+    other = _seen(second.detail * np.float32(sign), manner.mirrored, quarters)
+    agreement, tiles, covered = _tiles(first.detail, other, matrix)
+    grey = _seen(second.fine.grey, manner.mirrored, quarters)
+    difference = _difference(first.fine.grey, grey, matrix)
+    how = matrix, quarters % 4, manner.mirrored, negative
+    return Laid(*how, agreement, tiles, covered, difference)
 
 
 def _steps(
@@ -229,7 +243,7 @@ def _correlation(a: Floats, b: Floats) -> float:
 
 
 def _tiles(first: Floats, second: Floats, matrix: NDArray[np.float64]) -> tuple[float, int, float]:
-    """Median correlation over tiles that show anything in both, their number and share."""
+    """Mean correlation over tiles that show anything in both, their number and share."""
     laid = _warped(Image.fromarray(second), matrix)
     there = _warped(Image.fromarray(np.ones_like(second)), matrix)
     a, b, inside = (_in_tiles(part) for part in (first, laid, there))
@@ -241,9 +255,15 @@ def _tiles(first: Floats, second: Floats, matrix: NDArray[np.float64]) -> tuple[
         return 0.0, 0, 0.0
     a, b = (part[both] - part[both].mean(1, keepdims=True) for part in (a, b))
     lengths = np.sqrt((a * a).sum(1) * (b * b).sum(1))
-    agreement = float(np.median((a * b).sum(1) / np.maximum(lengths, 1e-6)))
+    agreement = float(((a * b).sum(1) / np.maximum(lengths, 1e-6)).mean())
     either = int((shows[0] | shows[1]).sum())
     return agreement, count, count / either
+
+
+def _difference(first: Floats, second: Floats, matrix: NDArray[np.float64]) -> float:
+    laid = _warped(Image.fromarray(second), matrix)
+    inside = _warped(Image.fromarray(np.ones_like(second)), matrix) > 0.99
+    return float(np.abs(first - laid)[inside].mean()) if inside.any() else 255.0
 
 
 def _in_tiles(film: Floats) -> Floats:

@@ -8,7 +8,7 @@ alike.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,7 @@ from xraybatch.core.cores import in_threads
 
 SIDE = 64  # pixels of the small film that is described
 NEIGHBOURS = 3  # films that each film is compared with, in every manner
+LEAST = 0.5  # likeness below which no copy was seen, and most films of one kind lie
 _HALF = 16  # frequencies kept, in cycles a film
 _SPREAD = 4.0  # pixels over which contrast is made even
 _FAINT = 3.0  # grey levels: contrast below is noise, and is not raised
@@ -78,11 +79,21 @@ def small(films: NDArray[np.uint8], side: int = SIDE) -> Floats:
     return resized
 
 
-def even(film: Floats, spread: float = _SPREAD) -> Floats:
-    """Local contrast: what a film ``(H, W)`` differs from its surroundings, in units of its spread."""
+def even(film: Floats, spread: float = _SPREAD, faint: float = _FAINT) -> Floats:
+    """How a film ``(H, W)`` differs from its surroundings, in units of what they vary.
+
+    Parameters
+    ----------
+    film : ndarray of float32
+        Grey levels.
+    spread : float
+        How far the surroundings reach, in pixels.
+    faint : float
+        Grey levels; what varies less is not raised.
+    """
     difference = film - gaussian_filter(film, spread, truncate=2.5)
     local = np.sqrt(gaussian_filter(difference * difference, spread, truncate=2.5))
-    return np.asarray(difference / (local + _FAINT), np.float32)
+    return np.asarray(difference / (local + np.float32(faint)), np.float32)
 
 
 def rotated(film: Floats, degrees: float) -> Floats:
@@ -92,12 +103,16 @@ def rotated(film: Floats, degrees: float) -> Floats:
     return np.asarray(Image.fromarray(film).rotate(degrees, Image.Resampling.BILINEAR))
 
 
-def suspicions(films: NDArray[np.uint8], *, threads: int | None = None) -> Iterator[Suspicion]:
+def suspicions(
+    films: NDArray[np.uint8], chosen: NDArray[np.intp], *, threads: int | None = None
+) -> Iterator[Suspicion]:
     """The nearest neighbours of every film, each pair in its likeliest manner.
 
     Parameters
     ----------
     films : ndarray of uint8, shape (N, H, W)
+    chosen : ndarray of intp
+        Which of them are compared, by number, rising.
     threads : int, optional
 
     Yields
@@ -105,19 +120,22 @@ def suspicions(films: NDArray[np.uint8], *, threads: int | None = None) -> Itera
     Suspicion
         Each pair once, in the order of their numbers; `second` is the one that was laid down.
     """
-    count = len(films)
-    starts = range(0, count, _BLOCK)
+    if len(chosen) < 2:
+        return
+    blocks = [slice(start, start + _BLOCK) for start in range(0, len(chosen), _BLOCK)]
 
-    def described(start: int) -> Floats:
-        return np.stack([_described(even(one)) for one in small(films[start : start + _BLOCK])])
+    def described(block: slice) -> Floats:
+        return _vectors(
+            np.stack([_described(even(one)) for one in small(films[chosen[block]])])
+        )
 
-    known = np.concatenate(in_threads(_vectors_of(described), starts, threads))
+    known = np.concatenate(in_threads(described, blocks, threads))
 
-    def of_block(start: int) -> list[Suspicion]:
-        return _neighbours(known, films[start : start + _BLOCK], start)
+    def of_block(block: slice) -> list[Suspicion]:
+        return _neighbours(known, films, chosen, block)
 
     best: dict[tuple[int, int], Suspicion] = {}
-    for found in in_threads(of_block, starts, threads):
+    for found in in_threads(of_block, blocks, threads):
         for one in found:
             key = min(one.first, one.second), max(one.first, one.second)
             if key not in best or one.likeness > best[key].likeness:
@@ -125,17 +143,15 @@ def suspicions(films: NDArray[np.uint8], *, threads: int | None = None) -> Itera
     yield from (best[key] for key in sorted(best))
 
 
-def _vectors_of(described: Callable[[int], Floats]) -> Callable[[int], Floats]:
-    return lambda start: _vectors(described(start))
-
-
-def _neighbours(known: Floats, films: NDArray[np.uint8], start: int) -> list[Suspicion]:
-    level = [even(one) for one in small(films)]
+def _neighbours(
+    known: Floats, films: NDArray[np.uint8], chosen: NDArray[np.intp], block: slice
+) -> list[Suspicion]:
+    level = [even(one) for one in small(films[chosen[block]])]
     turned = {
         degrees: np.stack([_described(rotated(one, degrees)) for one in level])
         for degrees in SMALL_ROTATIONS
     }
-    likeness = np.full((len(films), len(known)), -1, np.float32)
+    likeness = np.full((len(level), len(known)), -1, np.float32)
     which = np.zeros(likeness.shape, np.uint8)
     for number, manner in enumerate(MANNERS):
         spectra = turned[manner.degrees]
@@ -145,14 +161,15 @@ def _neighbours(known: Floats, films: NDArray[np.uint8], start: int) -> list[Sus
         better = these > likeness
         np.copyto(likeness, these, where=better)
         which[better] = number
-    own = np.arange(len(films))
-    likeness[own, start + own] = -1
+    own = np.arange(len(level))
+    likeness[own, block.start + own] = -1
     kept = min(NEIGHBOURS, len(known) - 1)
     nearest = np.argpartition(-likeness, kept - 1, axis=1)[:, :kept]
     return [
-        Suspicion(int(j), start + i, MANNERS[which[i, j]], float(likeness[i, j]))
+        Suspicion(int(chosen[j]), int(chosen[block.start + i]), MANNERS[which[i, j]], float(likeness[i, j]))
         for i, row in enumerate(nearest)
         for j in row
+        if likeness[i, j] > LEAST
     ]
 
 
