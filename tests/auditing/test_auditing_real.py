@@ -96,3 +96,18 @@ def test_grades_of_knees_are_not_given_away(numbered) -> None:
     assert audit.leak.patients == 0
     negatives = {names[one.path].split("/")[-1][:7] for one in audit.inverted}
     assert negatives == {"9732525", "9602703", "9558684", "9790812"}  # looked at: both knees each
+
+
+def test_equalised_copies_are_found_by_their_pixels_alone(numbered) -> None:
+    folder, names = numbered("knee_kl")
+    options = AuditOptions(permutations=0)
+    audit = audit_folders([folder], LabelsAsked(), options).audit
+    found = groups(audit, names)
+    copies = {
+        frozenset((path, path.replace("clahe/", "test/")))
+        for path in names.values()
+        if path.startswith("clahe/")
+    }
+    assert len(copies) == 50
+    assert len(found & copies) >= 40
+    assert len(found - copies) <= 5  # two a hundred films

@@ -39,6 +39,8 @@ def test_each_trouble_is_found(troubled: Path) -> None:
     groups = [([f.path for f in g.films], g.conflict, g.leak) for g in audit.copies]
     assert groups == [(["00.png", "same.png"], True, False), (["01.png", "again.tif"], False, True)]
     assert audit.copies[1].kinds == ("identical pixels",)
+    kinds = {k.kind: (k.pairs, k.films, k.conflicts, k.leaks) for k in audit.copy_kinds}
+    assert kinds == {"identical bytes": (1, 2, 1, 0), "identical pixels": (1, 2, 0, 1)}
     assert audit.leak.patients == 1
     assert audit.leak.patient_films == 2  # 01.png of train and patient.png
     assert paths(audit.constant) == ["black.png", "other black.png"]
@@ -151,3 +153,16 @@ def test_rare_values_are_counted_together_and_none_is_lost(tmp_path: Path) -> No
     assert sum(value.stands_for for value in size.values) == 31
     text = render_audit(audited.audit)
     assert "27 more 27" in " ".join(text.split())
+
+
+def test_changed_copies_are_found_beside_exact_ones(troubled: Path) -> None:
+    mirrored = Image.open(troubled / "05.png").transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    mirrored.save(troubled / "mirrored.png")
+    with (troubled / "labels.csv").open("a") as file:
+        file.write("mirrored.png,abnormal,q9,test\n")
+    audit = audit_folders([troubled], LabelsAsked(), replace(QUICK, near=True)).audit
+    groups = {tuple(f.path for f in g.films): g for g in audit.copies}
+    assert groups["05.png", "mirrored.png"].kinds == ("mirrored",)
+    assert groups["05.png", "mirrored.png"].conflict
+    assert groups["05.png", "mirrored.png"].leak
+    assert groups["00.png", "same.png"].kinds == ("identical bytes",)

@@ -66,7 +66,7 @@ def test_films_stand_side_by_side_and_nothing_runs(audited, tmp_path: Path) -> N
     assert heard == []
     assert groups == 10
     assert len(sizes) == 20
-    assert set(map(tuple, sizes)) == {(171, 256)}  # the film, without its black borders
+    assert set(map(tuple, sizes)) == {(171, 256)}  # in the film's own shape
     assert any(HOSTILE in name for name in names)
     assert width <= 700
 

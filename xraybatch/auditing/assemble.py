@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from xraybatch.auditing.copies import CopyGroup, across_parts
+from xraybatch.auditing.copies import ORDER, CopyGroup, across_parts
 from xraybatch.auditing.known import Known
 from xraybatch.auditing.properties import count_properties, quartiles
 from xraybatch.auditing.record import (
@@ -16,6 +16,7 @@ from xraybatch.auditing.record import (
     Audit,
     CopiedFilm,
     Copies,
+    KindOfCopies,
     Leak,
     Suspect,
     Unreadable,
@@ -79,6 +80,7 @@ def assemble(
         numbers=quartiles(films, labels, classes),
         shortcut=shortcut,
         copies=tuple(_copies(group, paths, known) for group in groups),
+        copy_kinds=_kinds(groups, known),
         copied_films=proportion(copied[ok], _again(patients[ok]), "no film can be read"),
         conflicts=sum(group.is_conflict for group in groups) + len(known.labelled_twice),
         labelled_twice=tuple(paths[i] for i in known.labelled_twice),
@@ -122,6 +124,29 @@ def _copies(group: CopyGroup, paths: Sequence[str], known: Known) -> Copies:
         group.is_leak,
         group.patients,
     )
+
+
+def _kinds(groups: Sequence[CopyGroup], known: Known) -> tuple[KindOfCopies, ...]:
+    links = [link for group in groups for link in group.links]
+    found = []
+    for kind in ORDER:
+        pairs = [(link.first, link.second) for link in links if link.kind == kind]
+        if pairs:
+            found.append(
+                KindOfCopies(
+                    kind,
+                    len(pairs),
+                    len({film for pair in pairs for film in pair}),
+                    sum(_differ(known.labels, pair) for pair in pairs),
+                    sum(_differ(known.parts, pair) for pair in pairs),
+                )
+            )
+    return tuple(found)
+
+
+def _differ(values: Sequence[str], pair: tuple[int, int]) -> bool:
+    one, other = (values[film] for film in pair)
+    return bool(one and other and one != other)
 
 
 def _leak(known: Known, groups: Sequence[CopyGroup], patients: NDArray[np.int64]) -> Leak:

@@ -27,6 +27,7 @@ KINDS = {
     "moved": "moved or cropped",
 }
 EXACT = (BYTES, PIXELS)
+ORDER = (BYTES, *KINDS.values())  # the surest first
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class CopyGroup:
     def kinds(self) -> tuple[str, ...]:
         """How its films differ, the surest first."""
         there = {link.kind for link in self.links}
-        return tuple(kind for kind in (BYTES, *KINDS.values()) if kind in there)
+        return tuple(kind for kind in ORDER if kind in there)
 
     @property
     def is_conflict(self) -> bool:
@@ -120,7 +121,7 @@ def near_links(pairs: Iterable[Pair], positions: Sequence[int]) -> list[Link]:
     links = []
     for pair in pairs:
         first, second = sorted((positions[pair.first], positions[pair.second]))
-        links.append(Link(first, second, KINDS.get(pair.kind, pair.kind), float(pair.similarity)))
+        links.append(Link(first, second, KINDS[pair.kind], float(pair.similarity)))
     return links
 
 

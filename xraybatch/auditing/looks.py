@@ -42,12 +42,11 @@ class Look:
 
 
 def look_at(film: NDArray[np.uint8]) -> Look:
-    """Look at a film without its black borders.
+    """Look at a film.
 
     Parameters
     ----------
-    film : ndarray of uint8, shape (rows, columns)
-        At most 256 of either.
+    film : ndarray of uint8, shape (256, 256)
     """
     low, high = _percentiles(film, 0.01, 0.99)
     spread = high - low

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from xraybatch.auditing.survey import Survey, inner_part
+from xraybatch.auditing.survey import Survey
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -90,9 +90,7 @@ def _border(small: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 def _small(found: Survey, film: int) -> NDArray[np.uint8]:
-    facts = found.films[film].facts
-    assert facts is not None
-    pixels = np.ascontiguousarray(found.pixels[found.rows[film]][inner_part(facts)])
+    pixels = np.ascontiguousarray(found.pixels[found.rows[film]])
     image = Image.fromarray(pixels).resize((_SIDE, _SIDE), Image.Resampling.BILINEAR)
     return np.asarray(image)
 

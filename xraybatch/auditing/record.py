@@ -75,6 +75,29 @@ class Copies:
 
 
 @dataclass(frozen=True)
+class KindOfCopies:
+    """Pairs of films that are one, of one kind.
+
+    Attributes
+    ----------
+    kind : str
+        As in `Copies.kinds`.
+    pairs : int
+        Of identical films each is paired with the first.
+    films : int
+        Films in these pairs.
+    conflicts, leaks : int
+        Pairs with different classes; pairs in different parts of the split.
+    """
+
+    kind: str
+    pairs: int
+    films: int
+    conflicts: int
+    leaks: int
+
+
+@dataclass(frozen=True)
 class Suspect:
     """A film that looks odd: its path, a number that says how much, and a sentence."""
 
@@ -146,6 +169,8 @@ class Audit:
     shortcut : Shortcut
     copies : tuple of Copies
         The films that are one film, in the order of their first.
+    copy_kinds : tuple of KindOfCopies
+        The same as pairs, the surest kind first.
     copied_films : Estimate
         Share of the readable films that has an exact or changed copy.
     conflicts : int
@@ -178,6 +203,7 @@ class Audit:
     numbers: tuple[Quartiles, ...]
     shortcut: Shortcut
     copies: tuple[Copies, ...]
+    copy_kinds: tuple[KindOfCopies, ...]
     copied_films: Estimate
     conflicts: int
     labelled_twice: tuple[str, ...]

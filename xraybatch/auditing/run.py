@@ -113,9 +113,7 @@ def _near(found: Survey, exact: Sequence[copying.Link], progress: Progress) -> l
     rows = found.rows[films]
     contiguous = len(rows) == len(found.pixels) and bool((np.diff(rows) == 1).all())
     pixels = found.pixels if contiguous else found.pixels[rows]
-    with progress.stage("comparing", None):
-        pairs = find_near_duplicates(pixels)
-    return copying.near_links(pairs, films)
+    return copying.near_links(find_near_duplicates(pixels, progress=progress), films)
 
 
 def _shortcut(

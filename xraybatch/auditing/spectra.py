@@ -125,9 +125,7 @@ def suspicions(
     blocks = [slice(start, start + _BLOCK) for start in range(0, len(chosen), _BLOCK)]
 
     def described(block: slice) -> Floats:
-        return _vectors(
-            np.stack([_described(even(one)) for one in small(films[chosen[block]])])
-        )
+        return _vectors(np.stack([_described(even(one)) for one in small(films[chosen[block]])]))
 
     known = np.concatenate(in_threads(described, blocks, threads))
 
@@ -166,7 +164,12 @@ def _neighbours(
     kept = min(NEIGHBOURS, len(known) - 1)
     nearest = np.argpartition(-likeness, kept - 1, axis=1)[:, :kept]
     return [
-        Suspicion(int(chosen[j]), int(chosen[block.start + i]), MANNERS[which[i, j]], float(likeness[i, j]))
+        Suspicion(
+            int(chosen[j]),
+            int(chosen[block.start + i]),
+            MANNERS[which[i, j]],
+            float(likeness[i, j]),
+        )
         for i, row in enumerate(nearest)
         for j in row
         if likeness[i, j] > LEAST

@@ -15,7 +15,6 @@ from xraybatch.core.status import FilmStatus
 from xraybatch.images.film import FilmFacts, film_digest
 from xraybatch.images.outside import Outside
 from xraybatch.images.pool import Decoded, DecodingPool, FilmSource
-from xraybatch.images.resize import framed_part
 from xraybatch.images.rule import DecodingRule
 from xraybatch.sources.discover import Item
 
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SIDE = 256
-RULE = DecodingRule(SIDE, SIDE, "pad")  # the film's own shape, so that copies can be laid over it
+RULE = DecodingRule(SIDE, SIDE)  # stretched, so that a copy of another aspect lies on its original
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +125,6 @@ def survey(
     return Survey(tuple(items), tuple(films), rows, pixels)
 
 
-def inner_part(facts: FilmFacts) -> tuple[slice, slice]:
-    """Rows and columns of a surveyed film that are film, not border."""
-    return framed_part(*facts.upright, SIDE, SIDE)
-
-
 def _surveyed(decoded: Decoded, item: Item) -> Surveyed:
     outside = decoded.outside or Outside(size=item.size)
     if decoded.film is None or decoded.facts is None:
@@ -141,5 +135,5 @@ def _surveyed(decoded: Decoded, item: Item) -> Surveyed:
         outside,
         decoded.facts,
         film_digest(decoded.film),
-        look_at(decoded.film[inner_part(decoded.facts)]),
+        look_at(decoded.film),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from xraybatch.auditing.properties import Property, Quartiles
@@ -189,22 +188,12 @@ def _shortcut(asked: Shortcut, most: int) -> Iterator[Block]:
 
 def _copies(audit: Audit, most: int) -> Iterator[Block]:
     yield f"Films with a copy: {share(audit.copied_films)} of those that can be read."
-    groups: Counter[str] = Counter()
-    films: Counter[str] = Counter()
-    conflicts: Counter[str] = Counter()
-    leaks: Counter[str] = Counter()
-    for group in audit.copies:
-        kind = ", ".join(group.kinds)
-        groups[kind] += 1
-        films[kind] += len(group.films)
-        conflicts[kind] += group.conflict
-        leaks[kind] += group.leak
     rows = [
-        (kind, f"{groups[kind]:,}", f"{films[kind]:,}", f"{conflicts[kind]:,}", f"{leaks[kind]:,}")
-        for kind in sorted(groups, key=lambda kind: -groups[kind])
+        (one.kind, f"{one.pairs:,}", f"{one.films:,}", f"{one.conflicts:,}", f"{one.leaks:,}")
+        for one in audit.copy_kinds
     ]
     if rows:
-        head = ("how they are alike", "groups", "films", "labels differ", "across parts")
+        head = ("how they are alike", "pairs", "films", "labels differ", "across parts")
         yield Table(head, tuple(rows))
     wrong = [group for group in audit.copies if group.conflict]
     if wrong:

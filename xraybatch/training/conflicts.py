@@ -127,7 +127,8 @@ def check_folds(
     films = int(np.isin(groups, names[folds > 1]).sum())
     if films and on_leak != DROP:
         raise _leak(
-            f"The folds leak. Films with the {_shared(whole)} of a film in another fold: {films:,}.",
+            f"The folds leak. Films with the {_shared(whole)} of a film in another fold: "
+            f"{films:,}.",
             whole,
         )
 

@@ -6,11 +6,12 @@ import base64
 import io
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from xraybatch.auditing.copies import CopyGroup
 from xraybatch.auditing.run import Audited
-from xraybatch.auditing.survey import inner_part
 from xraybatch.reports.audit import audit_sections
 from xraybatch.reports.html_text import text
 from xraybatch.reports.page.blocks import blocks_html
@@ -18,6 +19,7 @@ from xraybatch.reports.page.gallery import WITH_FILMS, WITH_PATHS
 from xraybatch.reports.page.shell import Page
 
 _QUALITY = 80
+_SIDE = 256  # pixels of a film's longer side
 _OF_GROUP = 6  # films of one group that are shown
 
 
@@ -111,18 +113,20 @@ class _Films:
         known, survey = self._audited.known, self._audited.survey
         facts = survey.films[film].facts
         assert facts is not None
-        pixels = survey.pixels[survey.rows[film]][inner_part(facts)]
+        rows, columns = facts.upright
+        scale = _SIDE / max(rows, columns)
+        size = max(1, round(columns * scale)), max(1, round(rows * scale))
         path = text(survey.items[film].key)
         said = ", ".join(filter(None, (known.parts[film], known.labels[film])))
         return (
-            f'<figure><img alt="" src="{_source(pixels)}">'
+            f'<figure><img alt="" src="{_source(survey.pixels[survey.rows[film]], size)}">'
             f"<figcaption><b>{text(said)}</b><span>{path}</span></figcaption></figure>"
         )
 
 
-def _source(pixels: object) -> str:
-    import numpy as np
-
+def _source(pixels: NDArray[np.uint8], size: tuple[int, int]) -> str:
+    """A film in its own shape: columns and rows."""
     content = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels)).save(content, "JPEG", quality=_QUALITY)
+    image = Image.fromarray(np.ascontiguousarray(pixels)).resize(size, Image.Resampling.BILINEAR)
+    image.save(content, "JPEG", quality=_QUALITY)
     return "data:image/jpeg;base64," + base64.b64encode(content.getvalue()).decode("ascii")
