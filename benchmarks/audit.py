@@ -1,10 +1,11 @@
 """The rate of an audit against that of decoding alone, on the same films, in one run.
 
-    python benchmarks/audit.py FOLDER [--films 2000] [--rounds 2]
+    python benchmarks/audit.py LARGE CONTENT [--films 2000] [--rounds 2]
 
-FOLDER holds large JPEGs. As many films as are asked for are mixed from them, two by two, so that no
-two are copies and the search for copies has all of them to compare; numbers are their names, and
-their labels are drawn at random. The permutation test is left out.
+LARGE holds large JPEGs, such as knee_osteoporosis; only their sizes are taken. CONTENT holds films
+that are different from each other, such as chest_pneumonia; each is brought to one of these sizes
+and saved as JPEG under a number. So no two are copies, and the search for copies has all of them to
+compare. Labels are drawn at random, and the permutation test is left out.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from PIL import Image, ImageChops, ImageOps
+from PIL import Image
 
 from xraybatch.auditing.run import AuditOptions
 from xraybatch.auditing.survey import RULE
@@ -25,25 +26,25 @@ from xraybatch.sources.films import find_films
 from xraybatch.training.audited import LabelsAsked, audit_folders
 
 
-def make_folder(source: Path, target: Path, films: int, least: int) -> None:
-    """Films of the sizes of large JPEGs, each another mixture of two, and their labels."""
-    found = [
-        Path(i.path) for i in find_films([source]).items if i.size >= least and _is_jpeg(i.path)
+def make_folder(large: Path, content: Path, target: Path, films: int, least: int) -> None:
+    """Films of the sizes of large JPEGs, and their labels."""
+    sizes = [
+        Image.open(item.path).size
+        for item in find_films([large]).items
+        if item.size >= least and _is_jpeg(item.path)
     ]
     draw = random.Random(7)
-    pictures = [Image.open(path).convert("L") for path in found]
-    rows, size = [], 0
-    for number in range(films):
-        one, other = draw.sample(pictures, 2)
-        turned = ImageOps.mirror(other) if draw.random() < 0.5 else other
-        moved = ImageChops.offset(turned.resize(one.size), *(draw.randrange(9, 90) for _ in "xy"))
+    sources = draw.sample(find_films([content]).items, films)
+    rows, written = [], 0
+    for number, item in enumerate(sources):
         name = f"{number:05}.jpg"
-        Image.blend(one, moved, draw.uniform(0.25, 0.75)).save(target / name, quality=95)
-        size += (target / name).stat().st_size
+        film = Image.open(item.path).convert("L").resize(draw.choice(sizes))
+        film.save(target / name, quality=95)
+        written += (target / name).stat().st_size
         rows.append([name, draw.choice(("a", "b"))])
     with (target / "labels.csv").open("w", newline="") as file:
         csv.writer(file).writerows([["path", "label"], *rows])
-    print(f"{films:,} films mixed from {len(found)}, {size / films / 1000:,.0f} kB on average")
+    print(f"{films:,} films of {len(sizes)} sizes, {written / films / 1000:,.0f} kB on average")
 
 
 def decode_alone(folder: Path) -> float:
@@ -69,13 +70,14 @@ def audit(folder: Path, *, near: bool) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("large", type=Path)
+    parser.add_argument("content", type=Path)
     parser.add_argument("--films", type=int, default=2000)
     parser.add_argument("--least", type=int, default=200_000, help="bytes of a film that is used")
     parser.add_argument("--rounds", type=int, default=2)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
-        make_folder(asked.folder, Path(place), asked.films, asked.least)
+        make_folder(asked.large, asked.content, Path(place), asked.films, asked.least)
         for _ in range(
             asked.rounds
         ):  # what is timed second finds films in the file cache, so twice
