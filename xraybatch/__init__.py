@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
+    from xraybatch.api.auditing import Audit as Audit
+    from xraybatch.api.auditing import audit as audit
     from xraybatch.api.calibrating import Calibration as Calibration
     from xraybatch.api.calibrating import calibrate as calibrate
     from xraybatch.api.classifier import Classifier as Classifier
@@ -73,6 +75,8 @@ _HOMES = {
     "compare": "xraybatch.api.comparing",
     "calibrate": "xraybatch.api.calibrating",
     "show": "xraybatch.api.showing",
+    "audit": "xraybatch.api.auditing",
+    "Audit": "xraybatch.api.auditing",
     "load_model": "xraybatch.api.classifier",
     "Classifier": "xraybatch.api.classifier",
     "Run": "xraybatch.api.training",

@@ -259,7 +259,7 @@ def test_a_split_as_distributed_that_leaks_is_judged_on_the_same_films(
 
     monkeypatch.setattr(leak, "learn", seen)
     data = distributed(known_by_sight, tmp_path / "distributed", last=last)
-    run = train(asked(data, tmp_path / "run", val_split=0.0), said)
+    run = train(asked(data, tmp_path / "run", val_split=0.0, on_leak="drop"), said)
     (((leaking, answers),), split) = dealt, pd.read_csv(run.folder / "split.csv", dtype=str)
     test = leaking.split.where("test")
     assert set(leaking.table["path"][test]) == set(split["path"][split["split"] == "test"])
@@ -320,6 +320,7 @@ def test_films_left_out_for_their_pixels_are_enough(
     ]
     pd.concat([table, copied]).to_csv(tmp_path / "labels.csv", index=False)
     options = {"labels": tmp_path / "labels.csv", "group_by": "film", "epochs": 1}
+    options["on_leak"] = "drop"
     sentence = claim_of(train(asked(tmp_path, tmp_path / "run", **options), said))
     assert "having trained on the pixels of 3 of its 20 test films" in sentence
 

@@ -49,6 +49,8 @@ def test_sizes_are_height_then_width(text: Any, size: tuple[int, int]) -> None:
         {"learning_rate": 0.0},
         {"learning_rate": float("nan")},
         {"group_by": "hospital"},
+        {"on_leak": "ignore"},
+        {"on_conflict": "keep"},
         {"seed": -1},
         {"seed": 2**32},
         {"weight_decay": -1e-4},

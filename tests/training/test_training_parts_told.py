@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ import pytest
 
 from xraybatch.extension.records import Architecture
 from xraybatch.extension.registry import registry
-from xraybatch.training.artefacts import write_contradictions
 from xraybatch.training.folds import deal, divide_fold
 from xraybatch.training.gather import find, gather
 from xraybatch.training.options import TrainOptions
@@ -85,31 +83,7 @@ def test_films_that_a_fold_leaves_out_are_counted(
 ) -> None:
     table["fold"] = [str(i % 2) for i in range(40)]  # both films of a patient, one in each
     table["fold"] = table["fold"].where(table.index < 8, [str(i // 2 % 2) for i in range(40)])
-    given, options, settings = gathered(table, tmp_path, said, folds=2)
+    given, options, settings = gathered(table, tmp_path, said, folds=2, on_leak="drop")
     prepared = divide_fold(given, settings, deal(given, options, said), 0, options)
     say_parts(prepared, said)
     assert "the same patient or the same pixels stand in a part that judges: 4 films" in said.text
-
-
-def test_films_whose_labels_contradict_each_other_are_listed(
-    table: pd.DataFrame, tmp_path: Path, said: Any
-) -> None:
-    normal, abnormal = (
-        table[table["label"] == name]["path"].iloc[0] for name in ("normal", "abnormal")
-    )
-    shutil.copy(tmp_path / "films" / normal, tmp_path / "films" / abnormal)
-    given, *_ = gathered(table, tmp_path, said)
-    write_contradictions(tmp_path, given, said)
-    listed = pd.read_csv(tmp_path / "contradictions.csv")
-    assert dict(zip(listed["path"], listed["label"], strict=True)) == {
-        normal: "normal",
-        abnormal: "abnormal",
-    }
-    assert set(listed["same_pixels"]) == {1}
-    assert "contradictions.csv in the run folder lists them" in said.warnings[-1][1]
-
-
-def test_films_that_agree_leave_no_list(table: pd.DataFrame, tmp_path: Path, said: Any) -> None:
-    given, *_ = gathered(table, tmp_path, said)
-    write_contradictions(tmp_path, given, said)
-    assert not (tmp_path / "contradictions.csv").exists()

@@ -431,13 +431,19 @@ def test_real_films_as_they_are_distributed(
 ) -> None:
     run = train(
         TrainOptions(
-            "tiny", data=shared_data / "fracture", out=tmp_path / "run", epochs=1, weights="none"
+            "tiny",
+            data=shared_data / "fracture",
+            out=tmp_path / "run",
+            epochs=1,
+            weights="none",
+            on_leak="drop",
         ),
         said,
     )
     assert "parts as distributed" in run.card.data["split"]
     assert run.card.tasks[0].task.positive == "fractured"
     left_out = read_table(run.folder / "left-out.csv")
+    assert (left_out["reason"] == "overlap").any()
     assert len(left_out[left_out["reason"] != "overlap"]) == 30
     assert run.card.parity["changed_classes"] == 0
     assert not run.card.demonstration

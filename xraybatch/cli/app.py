@@ -38,6 +38,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     },
     "Around it": {
         "prepare": "Make data as they are distributed ready for train.",
+        "audit": "Look for what spoils a folder of films before anyone trains on it.",
         "sample": "Write the synthetic sample films into a folder.",
         "show": "Show one film with the model's answer, and where it is sensitive.",
         "export": "Write a run's model in another format.",

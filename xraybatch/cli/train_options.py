@@ -139,6 +139,23 @@ train_options = together(
         help="What never stands on two sides of a split.",
     ),
     click.option(
+        "--on-leak",
+        default="error",
+        show_default=True,
+        metavar="error|drop",
+        shell_complete=completion.words("error", "drop"),
+        help="A split that came with the films and shares patients or films between its parts: "
+        "stop, or leave them out of training.",
+    ),
+    click.option(
+        "--on-conflict",
+        default="error",
+        show_default=True,
+        metavar="error|drop",
+        shell_complete=completion.words("error", "drop"),
+        help="Identical films with different labels: stop, or leave all of them out.",
+    ),
+    click.option(
         "--seed", type=int, default=0, show_default=True, help="Seed of split and training."
     ),
     click.option(

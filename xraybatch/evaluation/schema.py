@@ -19,11 +19,16 @@ _PLAIN = {bool: "boolean", str: "string", int: "integer", float: "number", type(
 
 def report_schema() -> dict[str, Any]:
     """JSON schema (draft 2020-12) of `Report.to_dict`; published as ``docs/report.schema.json``."""
+    return schema_of(Report, f"xraybatch report, version {SCHEMA_VERSION}")
+
+
+def schema_of(record: type, title: str) -> dict[str, Any]:
+    """JSON schema (draft 2020-12) of a tree of records as `report.plain` makes it JSON."""
     definitions: dict[str, Any] = {}
-    root = _schema(Report, definitions)
+    root = _schema(record, definitions)
     return {
         "$schema": _DRAFT,
-        "title": f"xraybatch report, version {SCHEMA_VERSION}",
+        "title": title,
         **root,
         "$defs": dict(sorted(definitions.items())),
     }

@@ -45,11 +45,14 @@ class Asked:
         Keywords whose values are wanted.
     salt : bytes
         With which patients and studies are hashed; empty: they are not asked for.
+    survey : bool
+        Whether everything about the film and its file is wanted, as an audit wants it.
     """
 
     where: Where = ()
     tags: tuple[str, ...] = ()
     salt: bytes = field(default=b"", repr=False)
+    survey: bool = False
 
     @property
     def columns(self) -> tuple[str, ...]:

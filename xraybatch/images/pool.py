@@ -24,6 +24,8 @@ from xraybatch.images.asked import NOTHING, Asked
 from xraybatch.images.chunk import Chunk
 from xraybatch.images.crew import Crew
 from xraybatch.images.decode import DEFAULT_LIMITS, strangers_read
+from xraybatch.images.film import FilmFacts
+from xraybatch.images.outside import Outside
 from xraybatch.images.rule import DecodingRule
 from xraybatch.images.threads import Threads
 from xraybatch.images.worker import FilmSource, Outcome, load_readers
@@ -56,6 +58,10 @@ class Decoded:
         How many films the file holds, where it was decoded.
     told : mapping of str to str
         What its header says of that which was asked.
+    facts : FilmFacts or None
+        Of a survey, where the film was decoded.
+    outside : Outside or None
+        Of a survey, where a process lived to say it.
     """
 
     index: int
@@ -66,6 +72,8 @@ class Decoded:
     seconds: float
     frames: int = 1
     told: Mapping[str, str] = field(default_factory=dict)
+    facts: FilmFacts | None = None
+    outside: Outside | None = None
 
 
 class DecodingPool:
@@ -232,4 +240,10 @@ class DecodingPool:
 
 def _decoded(index: int, film: NDArray[np.uint8] | None, outcome: Outcome) -> Decoded:
     said = (outcome.status, outcome.sentence, outcome.notes, outcome.seconds)
-    return Decoded(index, film, *said, frames=outcome.frames, told=outcome.told)
+    return Decoded(
+        *(index, film, *said),
+        frames=outcome.frames,
+        told=outcome.told,
+        facts=outcome.facts,
+        outside=outcome.outside,
+    )

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from xraybatch.images.film import Film
+    from xraybatch.images.film import Film, FilmFacts
+    from xraybatch.images.outside import Outside
 
 NOTE = 3  # numbers a slot: process id, position in the chunk (or NOBODY), begin (monotonic)
 NOBODY = -1.0
@@ -68,7 +69,8 @@ class FilmSource:
 class Outcome:
     """What became of a film; its pixels travel otherwise.
 
-    Of what its header says only that is here which was asked for.
+    Of what its header says only that is here which was asked for; `facts` and `outside` come with a
+    survey only: predictions of a million films do without.
     """
 
     status: FilmStatus
@@ -77,6 +79,8 @@ class Outcome:
     seconds: float
     frames: int = 1
     told: Mapping[str, str] = field(default_factory=dict)
+    facts: FilmFacts | None = None
+    outside: Outside | None = None
 
 
 @dataclass(frozen=True)
@@ -165,6 +169,11 @@ def attempt(
 ) -> tuple[NDArray[np.uint8] | None, Outcome]:
     """Decode one film; never raises for a film's sake."""
     begin = time.perf_counter()
+    outside = None
+    if asked.survey and not source.member:
+        from xraybatch.images.outside import look_outside
+
+        outside = look_outside(source.path, source.name, readers or ())
     with asking(asked) as told:
         try:
             film = _decoded(source, rule, limits, readers)
@@ -172,12 +181,19 @@ def attempt(
             asked.check(facts.tags, dicom=facts.format == "DICOM")
         except FilmError as error:
             seconds = time.perf_counter() - begin
-            return None, Outcome(error.status, error.sentence, (), seconds, told=told)
+            said = (error.status, error.sentence, (), seconds)
+            return None, Outcome(*said, told=told, outside=outside)
     seconds = time.perf_counter() - begin
     frames = 1 if facts.format in _MOVING else facts.frames
     # of a reader that did not ask itself; identifiers only our own reader hashes
     told |= {tag: facts.tags[tag] for tag in asked.tags if tag in facts.tags}
-    return film.pixels, Outcome(FilmStatus.OK, "", facts.notes, seconds, frames=frames, told=told)
+    return film.pixels, Outcome(
+        *(FilmStatus.OK, "", facts.notes, seconds),
+        frames=frames,
+        told=told,
+        facts=facts if asked.survey else None,
+        outside=outside,
+    )
 
 
 def _decoded(

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xraybatch.core.files import write_text
-from xraybatch.core.progress import Progress
 from xraybatch.evaluation.report import Report, TaskReport
 from xraybatch.models.card import Card
 from xraybatch.models.runs import FILE_HASH
@@ -47,27 +46,22 @@ def write_split(folder: Path, prepared: Prepared) -> None:
         write_text(folder / "left-out.csv", text)
 
 
-def write_contradictions(folder: Path, given: Gathered, progress: Progress) -> None:
-    """``contradictions.csv``: films with the same pixels and other labels, if there are any."""
-    truths: dict[bytes, set[tuple[bytes, ...]]] = {}
-    for i, digest in enumerate(given.digests):
-        truth = tuple(codes[i].tobytes() for codes in given.codes.values())
-        truths.setdefault(digest, set()).add(truth)
-    numbers = {digest: n for n, digest in enumerate((d for d in truths if len(truths[d]) > 1), 1)}
-    films = [i for i, digest in enumerate(given.digests) if digest in numbers]
-    if not films:
-        return
+def write_contradictions(folder: Path, given: Gathered, numbers: NDArray[np.int64]) -> None:
+    """``contradictions.csv``: films with the same pixels and other labels.
+
+    Parameters
+    ----------
+    folder : Path
+    given : Gathered
+    numbers : ndarray of int64, shape (n,)
+        Of the group of such films that each film is in, from 1; 0: in none.
+    """
+    films = np.flatnonzero(numbers)
     columns = [column for task in given.tasks for column in columns_of_task(task)]
     table = given.table[["path", *dict.fromkeys(columns)]].iloc[films]
-    table = table.assign(same_pixels=[numbers[given.digests[i]] for i in films])
+    table = table.assign(same_pixels=numbers[films])
     table = table.sort_values(["same_pixels", "path"])
     write_text(folder / CONTRADICTIONS, table.to_csv(index=False, lineterminator="\n"))
-    progress.warn(
-        "Labels that contradict each other",
-        f"{len(films):,} films have the pixels of another film with another label. They stay in, "
-        "on one side of the split; one of each pair must be wrong. "
-        f"{CONTRADICTIONS} in the run folder lists them.",
-    )
 
 
 def short_hashes(films: DecodedFilms) -> list[str]:

@@ -25,6 +25,7 @@ from xraybatch.sources.keys import order_key
 from xraybatch.training import artefacts
 from xraybatch.training.card_of_run import scores_for_card
 from xraybatch.training.claims import for_card, mean_claims, with_claims
+from xraybatch.training.conflicts import check_folds
 from xraybatch.training.data_source import is_distributed
 from xraybatch.training.folder import STATE
 from xraybatch.training.gather import Gathered
@@ -116,6 +117,7 @@ def deal(given: Gathered, options: TrainOptions, progress: Progress) -> Dealt:
     told = given.table[FOLD]
     if (told != "").any():
         fold, how = _as_told(list(told), count), "folds as the labels have them"
+        check_folds(fold, given.groups, options.on_leak, given.whole)
         return Dealt(fold, how, is_distributed(options))
     fold = deal_folds(given.strata, given.groups, folds=count, seed=options.seed)
     how = f"dealt by {UNITS[given.whole]} and stratified by class, seed {options.seed}"

@@ -10,6 +10,7 @@ from xraybatch.core.errors import UsageError
 
 WEIGHTS = ("auto", "imagenet", "none")
 GROUPINGS = ("patient", "study", "film")
+ERROR, DROP = SETTLEMENTS = ("error", "drop")
 TOLERANCE = 2e-4
 LARGEST_SEED = 2**32 - 1  # of numpy's and TensorFlow's generators
 
@@ -72,6 +73,11 @@ class TrainOptions:
         Also find what a random split of films would have claimed; None: where it is cheap.
     group_by : str
         ``patient``, ``study`` or ``film``: what never stands on two sides of a split.
+    on_leak : str
+        ``error`` or ``drop``: what becomes of films whose patient or pixels stand in a part that
+        judges, in a split that came with the films.
+    on_conflict : str
+        ``error`` or ``drop``: what becomes of films with the same pixels and other labels.
     seed : int
         0 to `LARGEST_SEED`.
     image_size : str, int or None
@@ -130,6 +136,8 @@ class TrainOptions:
     tries: tuple[str, ...] = ()
     leak_check: bool | None = None
     group_by: str = "patient"
+    on_leak: str = ERROR
+    on_conflict: str = ERROR
     seed: int = 0
     image_size: str | int | None = None
     resize: str = "stretch"
@@ -180,6 +188,11 @@ class TrainOptions:
             raise UsageError(
                 f"--group-by {self.group_by} is not known.", f"Use {', '.join(GROUPINGS)}."
             )
+        for name, word in (("on-leak", self.on_leak), ("on-conflict", self.on_conflict)):
+            if word not in SETTLEMENTS:
+                raise UsageError(
+                    f"--{name} {word} is not known.", f"Use {' or '.join(SETTLEMENTS)}."
+                )
 
 
 class TrainKeywords(TypedDict, total=False):
@@ -213,6 +226,8 @@ class TrainKeywords(TypedDict, total=False):
     tries: tuple[str, ...]
     leak_check: bool | None
     group_by: str
+    on_leak: str
+    on_conflict: str
     seed: int
     image_size: str | int | None
     resize: str

@@ -20,9 +20,9 @@ from xraybatch.extension.registry import Owned, registry
 from xraybatch.models.card import Card
 from xraybatch.models.runs import MODEL_FILE
 from xraybatch.reports.cross_validation import FoldLine
-from xraybatch.training.artefacts import write_contradictions
 from xraybatch.training.backend import Device, be_deterministic, check_installed, choose_device
 from xraybatch.training.config import check_names
+from xraybatch.training.conflicts import check_leak, settle_conflicts
 from xraybatch.training.data_source import how_prepared, is_distributed, with_folder
 from xraybatch.training.features import Bank
 from xraybatch.training.folder import LOG, STATE, reopened, run_folder
@@ -205,7 +205,7 @@ def _train(
         cache = scratch if options.no_cache else None
         given = gather(found, options, settings, cache=cache, progress=told)
         check_films(building, given, settings)
-        write_contradictions(building, given, told)
+        given = settle_conflicts(given, options.on_conflict, building, told)
         for task in given.tasks:
             told.note(f"Task '{task.name}', {task.kind}: {', '.join(task.classes)}.")
         bank = Bank(scratch, given.films.rows)
@@ -235,6 +235,7 @@ def _divided(given: Gathered, options: TrainOptions, settings: Settings) -> Prep
         told=how_prepared(options) or AS_DISTRIBUTED,
         distributed=is_distributed(options),
     )
+    check_leak(split, options.on_leak, given.whole)
     return divide(given, split, parts)
 
 

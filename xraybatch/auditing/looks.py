@@ -1,0 +1,111 @@
+"""What one small film shows by itself: hardly any grey at all, or marks that may be writing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+NEARLY_CONSTANT = 8  # grey levels between the 1st and the 99th percentile
+_TALLEST, _SHORTEST = 14, 3  # rows of a glyph, of 256
+_WIDEST = 16
+_STRONG = 60  # grey levels that a glyph stands out by
+_LINE = 4  # glyphs beside each other
+_NEAR = 2.2  # heights between the middles of neighbours
+_AROUND = 7  # pixels to each side that a glyph stands out against
+_MOST_MARKS = 400  # more are texture
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a film shows by itself.
+
+    Attributes
+    ----------
+    spread : int
+        Grey levels between the 1st and the 99th percentile.
+    glyphs : int
+        Glyph-like marks in lines of four and more near the borders: perhaps writing.
+    """
+
+    spread: int
+    glyphs: int
+
+    @property
+    def nearly_constant(self) -> bool:
+        """Whether there is hardly any picture."""
+        return self.spread < NEARLY_CONSTANT
+
+
+def look_at(film: NDArray[np.uint8]) -> Look:
+    """Look at a film.
+
+    Parameters
+    ----------
+    film : ndarray of uint8, shape (256, 256)
+    """
+    low, high = _percentiles(film, 0.01, 0.99)
+    spread = high - low
+    return Look(spread, 0 if spread < NEARLY_CONSTANT else count_glyphs(film))
+
+
+def count_glyphs(film: NDArray[np.uint8]) -> int:
+    """Count small, strong, upright marks that stand in lines near the borders.
+
+    A single side marker (L, R) is a mark without neighbours, so it does not count; bones and screws
+    are larger or stand alone. Writing that is smaller than three rows of 256 is not seen.
+    """
+    from PIL import Image, ImageChops, ImageFilter
+
+    found = 0
+    shown = Image.fromarray(np.ascontiguousarray(film))
+    around = shown.filter(ImageFilter.BoxBlur(_AROUND))
+    # brighter than what is around, as burnt-in text is; or darker, on a white band
+    for difference in (ImageChops.subtract(shown, around), ImageChops.subtract(around, shown)):
+        marks = np.asarray(difference) > _STRONG
+        if marks.any():
+            found = max(found, _lines_of(marks))
+    return found
+
+
+def _lines_of(marks: NDArray[np.bool_]) -> int:
+    from scipy import ndimage
+
+    quarter = marks.shape[0] // 4
+    best = 0
+    for strip in (marks[:quarter], marks[-quarter:]):
+        if strip.any():
+            labelled, count = ndimage.label(strip, np.ones((3, 3), int))
+            if _LINE <= count <= _MOST_MARKS:
+                best = max(best, _in_lines(ndimage.find_objects(labelled)))
+    return best
+
+
+def _in_lines(boxes: list[tuple[slice, slice]]) -> int:
+    glyphs = []
+    for rows, columns in boxes:
+        height, width = rows.stop - rows.start, columns.stop - columns.start
+        middle = (rows.start + rows.stop) / 2, (columns.start + columns.stop) / 2
+        is_glyph = _SHORTEST <= height <= _TALLEST and 1 <= width <= _WIDEST
+        if is_glyph and width <= 2 * height:
+            glyphs.append((middle[0], middle[1], height))
+    glyphs.sort(key=lambda glyph: glyph[1])
+    best = 0
+    for start, (row, column, height) in enumerate(glyphs):
+        length, last = 1, column
+        for other_row, other_column, other_height in glyphs[start + 1 :]:
+            if other_column - last > _NEAR * height:
+                break
+            if abs(other_row - row) <= 0.35 * height and abs(other_height - height) <= 0.4 * height:
+                length, last = length + 1, other_column
+        best = max(best, length)
+    return best if best >= _LINE else 0
+
+
+def _percentiles(film: NDArray[np.uint8], *shares: float) -> tuple[int, ...]:
+    counted = np.cumsum(np.bincount(film.reshape(-1), minlength=256))
+    return tuple(int(np.searchsorted(counted, share * counted[-1])) for share in shares)

@@ -1,0 +1,192 @@
+"""Which films might be one film: descriptors that a shift does not change, and their neighbours.
+
+A film's local contrast is made even, so that exposure and equalisation hardly matter; the magnitude
+of its spectrum does not know where in the frame the bone lies. Mirrored and turned films mirror and
+turn the spectrum; small rotations are tried. What is found here is a suspicion, no more: knees look
+alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import fft
+from scipy.ndimage import gaussian_filter
+
+from xraybatch.core.cores import in_threads
+
+SIDE = 64  # pixels of the small film that is described
+NEIGHBOURS = 3  # films that each film is compared with, in every manner
+LEAST = 0.5  # likeness below which no copy was seen, and most films of one kind lie
+_HALF = 16  # frequencies kept, in cycles a film
+_SPREAD = 4.0  # pixels over which contrast is made even
+_FAINT = 3.0  # grey levels: contrast below is noise, and is not raised
+_BLOCK = 256
+_WINDOW = np.sqrt(np.outer(np.hanning(SIDE), np.hanning(SIDE))).astype(np.float32)
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How a film may have been laid down again: mirrored, turned by quarters, turned a little.
+
+    Attributes
+    ----------
+    mirrored : bool
+        Left for right, before it is turned.
+    quarters : int
+        Of a turn, anticlockwise, 0 or 1; half a turn leaves the spectrum as it is.
+    degrees : float
+        Of a small rotation, anticlockwise.
+    """
+
+    mirrored: bool
+    quarters: int
+    degrees: float
+
+
+SMALL_ROTATIONS = (-20.0, -10.0, 0.0, 10.0, 20.0)
+MANNERS = (
+    *(Manner(mirrored, 0, degrees) for mirrored in (False, True) for degrees in SMALL_ROTATIONS),
+    *(Manner(mirrored, 1, 0.0) for mirrored in (False, True)),
+)
+
+
+@dataclass(frozen=True)
+class Suspicion:
+    """Film `second`, laid down in this manner, may be film `first`; `likeness` is −1 to 1."""
+
+    first: int
+    second: int
+    manner: Manner
+    likeness: float
+
+
+def small(films: NDArray[np.uint8], side: int = SIDE) -> Floats:
+    """Films ``(N, H, W)`` in ``(N, side, side)``, by the mean of their pixels where that is even."""
+    count, height, width = films.shape
+    if height % side == 0 and width % side == 0:
+        parts = films.reshape(count, side, height // side, side, width // side)
+        return np.asarray(parts.mean((2, 4), dtype=np.float32))
+    resized = np.empty((count, side, side), np.float32)
+    for film, out in zip(films, resized, strict=True):
+        out[:] = Image.fromarray(film).resize((side, side), Image.Resampling.BOX)
+    return resized
+
+
+def even(film: Floats, spread: float = _SPREAD, faint: float = _FAINT) -> Floats:
+    """How a film ``(H, W)`` differs from its surroundings, in units of what they vary.
+
+    Parameters
+    ----------
+    film : ndarray of float32
+        Grey levels.
+    spread : float
+        How far the surroundings reach, in pixels.
+    faint : float
+        Grey levels; what varies less is not raised.
+    """
+    difference = film - gaussian_filter(film, spread, truncate=2.5)
+    local = np.sqrt(gaussian_filter(difference * difference, spread, truncate=2.5))
+    return np.asarray(difference / (local + np.float32(faint)), np.float32)
+
+
+def rotated(film: Floats, degrees: float) -> Floats:
+    """A film ``(H, W)`` turned anticlockwise about its middle, 0 beyond its borders."""
+    if not degrees:
+        return film
+    return np.asarray(Image.fromarray(film).rotate(degrees, Image.Resampling.BILINEAR))
+
+
+def suspicions(
+    films: NDArray[np.uint8], chosen: NDArray[np.intp], *, threads: int | None = None
+) -> Iterator[Suspicion]:
+    """The nearest neighbours of every film, each pair in its likeliest manner.
+
+    Parameters
+    ----------
+    films : ndarray of uint8, shape (N, H, W)
+    chosen : ndarray of intp
+        Which of them are compared, by number, rising.
+    threads : int, optional
+
+    Yields
+    ------
+    Suspicion
+        Each pair once, in the order of their numbers; `second` is the one that was laid down.
+    """
+    if len(chosen) < 2:
+        return
+    blocks = [slice(start, start + _BLOCK) for start in range(0, len(chosen), _BLOCK)]
+
+    def described(block: slice) -> Floats:
+        return _vectors(np.stack([_described(even(one)) for one in small(films[chosen[block]])]))
+
+    known = np.concatenate(in_threads(described, blocks, threads))
+
+    def of_block(block: slice) -> list[Suspicion]:
+        return _neighbours(known, films, chosen, block)
+
+    best: dict[tuple[int, int], Suspicion] = {}
+    for found in in_threads(of_block, blocks, threads):
+        for one in found:
+            key = min(one.first, one.second), max(one.first, one.second)
+            if key not in best or one.likeness > best[key].likeness:
+                best[key] = one
+    yield from (best[key] for key in sorted(best))
+
+
+def _neighbours(
+    known: Floats, films: NDArray[np.uint8], chosen: NDArray[np.intp], block: slice
+) -> list[Suspicion]:
+    level = [even(one) for one in small(films[chosen[block]])]
+    turned = {
+        degrees: np.stack([_described(rotated(one, degrees)) for one in level])
+        for degrees in SMALL_ROTATIONS
+    }
+    likeness = np.full((len(level), len(known)), -1, np.float32)
+    which = np.zeros(likeness.shape, np.uint8)
+    for number, manner in enumerate(MANNERS):
+        spectra = turned[manner.degrees]
+        spectra = spectra[:, :, ::-1] if manner.mirrored else spectra
+        spectra = np.rot90(spectra, manner.quarters, (1, 2))
+        these = _vectors(spectra) @ known.T
+        better = these > likeness
+        np.copyto(likeness, these, where=better)
+        which[better] = number
+    own = np.arange(len(level))
+    likeness[own, block.start + own] = -1
+    kept = min(NEIGHBOURS, len(known) - 1)
+    nearest = np.argpartition(-likeness, kept - 1, axis=1)[:, :kept]
+    return [
+        Suspicion(
+            int(chosen[j]),
+            int(chosen[block.start + i]),
+            MANNERS[which[i, j]],
+            float(likeness[i, j]),
+        )
+        for i, row in enumerate(nearest)
+        for j in row
+        if likeness[i, j] > LEAST
+    ]
+
+
+def _described(level: Floats) -> Floats:
+    """The middle of the magnitude of the spectrum, without its slow trend."""
+    around = fft.fftshift(np.abs(fft.fft2(level * _WINDOW)))
+    middle = slice(SIDE // 2 - _HALF + 1, SIDE // 2 + _HALF)
+    strength = np.log1p(around[middle, middle])
+    return np.asarray(strength - gaussian_filter(strength, 4.0), np.float32)
+
+
+def _vectors(spectra: Floats) -> Floats:
+    """Half of each spectrum, the other half being the same, with length 1."""
+    vectors = np.ascontiguousarray(spectra[:, :_HALF]).reshape(len(spectra), -1)
+    vectors = vectors - vectors.mean(1, keepdims=True)
+    lengths = np.sqrt((vectors * vectors).sum(1, keepdims=True))
+    return np.asarray(vectors / np.maximum(lengths, 1e-6), np.float32)
