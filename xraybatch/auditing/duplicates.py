@@ -95,7 +95,7 @@ def _identical(films: NDArray[np.uint8]) -> tuple[list[Pair], NDArray[np.intp]]:
     for number, film in enumerate(films):
         if film.min(initial=255) >= film.max(initial=0):
             continue
-        digest = blake2b(np.ascontiguousarray(film), digest_size=16).digest()
+        digest = blake2b(film.tobytes(), digest_size=16).digest()
         first = seen.setdefault(digest, number)
         if first == number:
             chosen.append(number)
