@@ -22,7 +22,7 @@ from xraybatch.core.progress import SILENT, Progress
 
 AGREES = 0.66  # mean correlation of details from which two films are one
 _TILES = 8  # that must show anything in both films
-_COVERED = 0.2  # share of all such tiles
+_COVERED = 0.25  # share of all such tiles
 _STILL = 0.02  # sides of a film that a corner may move before a copy counts as moved
 _SAME_GREY = 4.0  # mean grey levels that re-encoding may change
 _KEPT = 64  # films that each thread keeps prepared

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import fft
 
-from xraybatch.auditing.spectra import SIDE, WINDOW, Manner, even, rotated, small
+from xraybatch.auditing.spectra import SIDE, WINDOW, Manner, even, laid_down, small
 
 FINE = 128  # pixels of the film on which details are compared
 _TILE = 16
@@ -52,7 +52,7 @@ class Laid:
     tiles : int
         How many tiles showed anything in both.
     covered : float
-        Share of the tiles that show anything in either film which they are; 0 to 1.
+        Share that these are of all tiles that show anything, in the film that has fewer; 0 to 1.
     difference : float
         Mean difference of grey values where the films lie over each other, in grey levels.
     """
@@ -167,9 +167,10 @@ def _shifted(
 ) -> tuple[int, bool, NDArray[np.float64]] | None:
     """Quarters, whether it is a negative, and the matrix, by the highest phase correlation."""
     # turned a little before it is mirrored, as the spectra are; a mirror reverses the sense
-    turned = rotated(second.coarse.even, manner.degrees)
+    turned = laid_down(second.coarse.even, manner)
     angle = np.deg2rad(-manner.degrees if manner.mirrored else manner.degrees)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    turn /= manner.zoom
     sure, best = _SURE, None
     for quarters in (manner.quarters, manner.quarters + 2):
         other = fft.rfft2(_seen(turned, manner.mirrored, quarters) * WINDOW)
@@ -247,8 +248,7 @@ def _tiles(first: Floats, second: Floats, matrix: NDArray[np.float64]) -> tuple[
     a, b = (part[both] - part[both].mean(1, keepdims=True) for part in (a, b))
     lengths = np.sqrt((a * a).sum(1) * (b * b).sum(1))
     agreement = float(((a * b).sum(1) / np.maximum(lengths, 1e-6)).mean())
-    either = int((shows[0] | shows[1]).sum())
-    return agreement, count, count / either
+    return agreement, count, count / min(int(part.sum()) for part in shows)
 
 
 def _difference(first: Floats, second: Floats, matrix: NDArray[np.float64]) -> float:
