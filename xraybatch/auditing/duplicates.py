@@ -22,7 +22,7 @@ from xraybatch.core.progress import SILENT, Progress
 
 AGREES = 0.66  # mean correlation of details from which two films are one
 _TILES = 8  # that must show anything in both films
-_COVERED = 0.2  # share of all such tiles
+_COVERED = 0.25  # share of all such tiles
 _STILL = 0.02  # sides of a film that a corner may move before a copy counts as moved
 _SAME_GREY = 4.0  # mean grey levels that re-encoding may change
 _KEPT = 64  # films that each thread keeps prepared
@@ -95,7 +95,7 @@ def _identical(films: NDArray[np.uint8]) -> tuple[list[Pair], NDArray[np.intp]]:
     for number, film in enumerate(films):
         if film.min(initial=255) >= film.max(initial=0):
             continue
-        digest = blake2b(np.ascontiguousarray(film), digest_size=16).digest()
+        digest = blake2b(film.tobytes(), digest_size=16).digest()
         first = seen.setdefault(digest, number)
         if first == number:
             chosen.append(number)

@@ -1,9 +1,9 @@
 """Lays one film over another, and says how well its details agree there.
 
-From a guess of how it was mirrored and turned, the shift follows by phase correlation, and the rest
-(small rotation, zoom, aspect) by inverse compositional Gauss-Newton steps on films of even contrast,
-first coarse, then fine. What decides is the correlation of fine details, tile by tile: two knees
-agree in their outline, never in the trabeculae of most tiles.
+From a guess of how it was mirrored and turned, the shift follows by phase correlation, and the
+rest (small rotation, zoom, aspect) by inverse compositional Gauss-Newton steps on films of even
+contrast, first coarse, then fine. What decides is the correlation of fine details, tile by tile:
+two knees agree in their outline, but not in the details of most tiles.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import fft
 
-from xraybatch.auditing.spectra import SIDE, Manner, even, rotated, small
+from xraybatch.auditing.spectra import SIDE, WINDOW, Manner, even, laid_down, small
 
 FINE = 128  # pixels of the film on which details are compared
 _TILE = 16
@@ -24,13 +24,13 @@ _SPREADS = (4.0, 3.0)  # pixels over which contrast is made even to lay films, c
 _DETAIL = 1.5  # the same, to compare details
 _FAINT = 1.0  # grey levels: weaker details are not raised
 _TEXTURED = 0.3  # root mean square of even contrast in a tile that shows anything
-_STEPS = (20, 8)  # at most, coarse and fine
-_SMALL_STEP = 0.05  # pixels at a corner: nothing more to gain
-_LEAST = 0.2  # correlation after the coarse steps that makes the fine ones worth their time
+_STEPS = (20, 6)  # at most, coarse and fine
+_SMALL_STEP = 0.1  # pixels at a corner: nothing more to gain
+_SURE = 8.0  # peak of the phase correlation, in units of its spread, that is worth a step
+_LEAST = (0.45, 0.3)  # correlation after a few steps that makes more worth their time
+_FEW = 3
 
 Floats = NDArray[np.float32]
-_EDGE = np.hanning(SIDE).astype(np.float32) ** 0.5
-_WINDOW = np.outer(_EDGE, _EDGE)
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Laid:
     tiles : int
         How many tiles showed anything in both.
     covered : float
-        Share of the tiles that show anything in either film which they are; 0 to 1.
+        Share that these are of all tiles that show anything, in the film that has fewer; 0 to 1.
     difference : float
         Mean difference of grey values where the films lie over each other, in grey levels.
     """
@@ -121,7 +121,7 @@ class Sizes:
     @cached_property
     def spectrum(self) -> NDArray[np.complex64]:
         """Of the coarse film of even contrast."""
-        return np.asarray(fft.rfft2(self.coarse.even * _WINDOW))
+        return np.asarray(fft.rfft2(self.coarse.even * WINDOW))
 
 
 def lay(first: Sizes, second: Sizes, manner: Manner) -> Laid | None:
@@ -131,66 +131,26 @@ def lay(first: Sizes, second: Sizes, manner: Manner) -> Laid | None:
     ----------
     first, second : Sizes
     manner : Manner
-        How the second one seems to have been mirrored and turned. Half a turn more is tried, too.
+        How the second one seems to have been mirrored and turned; half a turn more is tried, too.
 
     Returns
     -------
     Laid or None
         None where they do not even agree coarsely.
     """
-    best: Laid | None = None
-    for shift in _shifts(first, second, manner):
-        found = _followed(first, second, manner, *shift)
-        if found is not None and (best is None or found.agreement > best.agreement):
-            best = found
-    return best
-
-
-def _seen(film: Floats, mirrored: bool, quarters: int) -> Floats:
-    return np.ascontiguousarray(np.rot90(film[:, ::-1] if mirrored else film, quarters))
-
-
-def _shifts(
-    first: Sizes, second: Sizes, manner: Manner
-) -> list[tuple[float, int, NDArray[np.float64], bool]]:
-    """Likeliest shifts by phase correlation: strength, quarters, matrix, negative."""
-    found = []
-    # the rotation was tried before mirroring and turning, which a mirror reverses
-    turned = rotated(second.coarse.even, manner.degrees)
-    for half in (0, 2):
-        quarters = manner.quarters + half
-        other = fft.rfft2(_seen(turned, manner.mirrored, quarters) * _WINDOW)
-        cross = first.spectrum * np.conj(other)
-        peaks = fft.irfft2(cross / (np.sqrt(np.abs(cross)) + 1e-6))
-        at = int(np.argmax(np.abs(peaks)))
-        y, x = ((v + SIDE // 2) % SIDE - SIDE // 2 for v in divmod(at, SIDE))
-        angle = np.deg2rad(-manner.degrees if manner.mirrored else manner.degrees)
-        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        shift = -turn @ (np.array([x, y]) / SIDE)
-        strength = float(np.abs(peaks).flat[at] / (peaks.std() + 1e-9))
-        negative = bool(peaks.flat[at] < 0)
-        found.append((strength, quarters, np.column_stack([turn, shift]), negative))
-    found.sort(key=lambda one: -one[0])
-    return found[:1] if found[0][0] > 1.3 * found[1][0] else found
-
-
-def _followed(
-    first: Sizes,
-    second: Sizes,
-    manner: Manner,
-    strength: float,
-    quarters: int,
-    matrix: NDArray[np.float64],
-    negative: bool,
-) -> Laid | None:
-    sign = -1 if negative else 1
-    for part, steps in zip(("coarse", "fine"), _STEPS, strict=True):
+    guess = _shifted(first, second, manner)
+    if guess is None:
+        return None
+    quarters, negative, matrix = guess
+    sign = np.float32(-1 if negative else 1)
+    for part, steps, least in zip(("coarse", "fine"), _STEPS, _LEAST, strict=True):
         level: Level = getattr(first, part)
-        other = _seen(getattr(second, part).even * np.float32(sign), manner.mirrored, quarters)
-        matrix, correlation = _steps(level, other, matrix, steps)
-        if not correlation > _LEAST:
+        other = _seen(getattr(second, part).even * sign, manner.mirrored, quarters)
+        better = _steps(level, other, matrix, steps, least)
+        if better is None:
             return None
-    other = _seen(second.detail * np.float32(sign), manner.mirrored, quarters)
+        matrix = better
+    other = _seen(second.detail * sign, manner.mirrored, quarters)
     agreement, tiles, covered = _tiles(first.detail, other, matrix)
     grey = _seen(second.fine.grey, manner.mirrored, quarters)
     difference = _difference(first.fine.grey, grey, matrix)
@@ -198,25 +158,57 @@ def _followed(
     return Laid(*how, agreement, tiles, covered, difference)
 
 
+def _seen(film: Floats, mirrored: bool, quarters: int) -> Floats:
+    return np.ascontiguousarray(np.rot90(film[:, ::-1] if mirrored else film, quarters))
+
+
+def _shifted(
+    first: Sizes, second: Sizes, manner: Manner
+) -> tuple[int, bool, NDArray[np.float64]] | None:
+    """Quarters, whether it is a negative, and the matrix, by the highest phase correlation."""
+    # turned a little before it is mirrored, as the spectra are; a mirror reverses the sense
+    turned = laid_down(second.coarse.even, manner)
+    angle = np.deg2rad(-manner.degrees if manner.mirrored else manner.degrees)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    turn /= manner.zoom
+    sure, best = _SURE, None
+    for quarters in (manner.quarters, manner.quarters + 2):
+        other = fft.rfft2(_seen(turned, manner.mirrored, quarters) * WINDOW)
+        cross = first.spectrum * np.conj(other)
+        peaks = fft.irfft2(cross / (np.sqrt(np.abs(cross)) + 1e-6))
+        at = int(np.argmax(np.abs(peaks)))
+        height = float(np.abs(peaks.flat[at]) / (peaks.std() + 1e-9))
+        if height > sure:
+            y, x = ((place + SIDE // 2) % SIDE - SIDE // 2 for place in divmod(at, SIDE))
+            shift = -turn @ (np.array([x, y]) / SIDE)
+            sure, best = height, (quarters, peaks.flat[at] < 0, np.column_stack([turn, shift]))
+    return best
+
+
 def _steps(
-    level: Level, other: Floats, matrix: NDArray[np.float64], most: int
-) -> tuple[NDArray[np.float64], float]:
-    """Inverse compositional steps; the matrix and the correlation that they lead to."""
+    level: Level, other: Floats, matrix: NDArray[np.float64], most: int, least: float
+) -> NDArray[np.float64] | None:
+    """Inverse compositional steps; None if after a few the films do not correlate by `least`."""
     template = level.even.ravel()
     image = Image.fromarray(other)
-    inside = Image.fromarray(np.ones_like(other))
-    for _ in range(most):
-        laid, mask = _warped(image, matrix).ravel(), _warped(inside, matrix).ravel()
-        scale = float(template @ laid) / (float(laid @ laid) + 1e-6)  # of contrast
-        error = (laid * np.float32(max(scale, 0.3)) - template) * mask
+    for done in range(most):
+        laid = _warped(image, matrix).ravel()
+        mask = laid != 0  # where there is none, or none that shows anything
+        known = float(laid @ laid) + 1e-6
+        product = float(template @ laid)
+        if done == _FEW and product < least * float(
+            np.sqrt(known * (template @ (template * mask)))
+        ):
+            return None
+        scale = np.float32(max(product / known, 0.3))  # of contrast
+        error = laid * scale - template * mask
         step = (level.inverse_hessian @ (level.jacobian @ error)).reshape(2, 3)
         if not np.abs(step).max() < 0.25:
-            break
+            return None
         matrix = _composed(matrix, step)
         if np.abs(step).sum(1).max() * level.side < _SMALL_STEP:
             break
-    laid, mask = _warped(image, matrix).ravel(), _warped(inside, matrix).ravel()
-    return matrix, _correlation(template * mask, laid)
+    return matrix
 
 
 def _composed(matrix: NDArray[np.float64], step: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -256,8 +248,7 @@ def _tiles(first: Floats, second: Floats, matrix: NDArray[np.float64]) -> tuple[
     a, b = (part[both] - part[both].mean(1, keepdims=True) for part in (a, b))
     lengths = np.sqrt((a * a).sum(1) * (b * b).sum(1))
     agreement = float(((a * b).sum(1) / np.maximum(lengths, 1e-6)).mean())
-    either = int((shows[0] | shows[1]).sum())
-    return agreement, count, count / either
+    return agreement, count, count / min(int(part.sum()) for part in shows)
 
 
 def _difference(first: Floats, second: Floats, matrix: NDArray[np.float64]) -> float:

@@ -10,23 +10,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from scipy import fft
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter1d
 
 from xraybatch.core.cores import in_threads
 
 SIDE = 64  # pixels of the small film that is described
 NEIGHBOURS = 3  # films that each film is compared with, in every manner
 LEAST = 0.5  # likeness below which no copy was seen, and most films of one kind lie
-_HALF = 16  # frequencies kept, in cycles a film
+_HALF = 12  # frequencies kept, in cycles a film
 _SPREAD = 4.0  # pixels over which contrast is made even
+_TREND = 4.0  # frequencies over which the strength of the spectrum is made even
 _FAINT = 3.0  # grey levels: contrast below is noise, and is not raised
-_BLOCK = 256
-_WINDOW = np.sqrt(np.outer(np.hanning(SIDE), np.hanning(SIDE))).astype(np.float32)
+_BLOCK = 128
+WINDOW = np.sqrt(np.outer(np.hanning(SIDE), np.hanning(SIDE))).astype(np.float32)
 
 Floats = NDArray[np.float32]
 
@@ -42,18 +44,25 @@ class Manner:
     quarters : int
         Of a turn, anticlockwise, 0 or 1; half a turn leaves the spectrum as it is.
     degrees : float
-        Of a small rotation, anticlockwise.
+        Of a small rotation before all, anticlockwise.
+    zoom : float
+        Of what is seen after it; 2 is twice as large.
     """
 
     mirrored: bool
     quarters: int
-    degrees: float
+    degrees: float = 0.0
+    zoom: float = 1.0
 
 
-SMALL_ROTATIONS = (-20.0, -10.0, 0.0, 10.0, 20.0)
+# descriptors bear 3 to 4 degrees, and 4 to 5 % of size; mirrored and turned ones cost no transform
+_LITTLE = (
+    *((degrees, 1.0) for degrees in (-20.0, -13.0, -6.5, 0.0, 6.5, 13.0, 20.0)),
+    *((0.0, zoom) for zoom in (0.85, 0.92, 1.09, 1.18)),
+)
 MANNERS = (
-    *(Manner(mirrored, 0, degrees) for mirrored in (False, True) for degrees in SMALL_ROTATIONS),
-    *(Manner(mirrored, 1, 0.0) for mirrored in (False, True)),
+    *(Manner(mirrored, 0, *little) for mirrored in (False, True) for little in _LITTLE),
+    *(Manner(mirrored, 1) for mirrored in (False, True)),
 )
 
 
@@ -68,39 +77,56 @@ class Suspicion:
 
 
 def small(films: NDArray[np.uint8], side: int = SIDE) -> Floats:
-    """Films ``(N, H, W)`` in ``(N, side, side)``, by the mean of their pixels where that is even."""
-    count, height, width = films.shape
-    if height % side == 0 and width % side == 0:
-        parts = films.reshape(count, side, height // side, side, width // side)
-        return np.asarray(parts.mean((2, 4), dtype=np.float32))
-    resized = np.empty((count, side, side), np.float32)
-    for film, out in zip(films, resized, strict=True):
-        out[:] = Image.fromarray(film).resize((side, side), Image.Resampling.BOX)
-    return resized
+    """Films ``(N, H, W)`` in ``(N, side, side)``: the mean over each new pixel, in grey levels."""
+    down, across = (_shrinking(length, side) for length in films.shape[1:])
+    return np.asarray(down @ films.astype(np.float32) @ across.T)
 
 
-def even(film: Floats, spread: float = _SPREAD, faint: float = _FAINT) -> Floats:
-    """How a film ``(H, W)`` differs from its surroundings, in units of what they vary.
+def even(films: Floats, spread: float = _SPREAD, faint: float = _FAINT) -> Floats:
+    """How films differ from their surroundings, in units of what these vary.
 
     Parameters
     ----------
-    film : ndarray of float32
+    films : ndarray of float32, shape (..., side, side)
         Grey levels.
     spread : float
         How far the surroundings reach, in pixels.
     faint : float
         Grey levels; what varies less is not raised.
     """
-    difference = film - gaussian_filter(film, spread, truncate=2.5)
-    local = np.sqrt(gaussian_filter(difference * difference, spread, truncate=2.5))
+    blur = _blurring(films.shape[-1], spread)
+    difference = films - blur @ films @ blur.T
+    local = np.sqrt(np.maximum(blur @ (difference * difference) @ blur.T, 0))
     return np.asarray(difference / (local + np.float32(faint)), np.float32)
 
 
-def rotated(film: Floats, degrees: float) -> Floats:
-    """A film ``(H, W)`` turned anticlockwise about its middle, 0 beyond its borders."""
-    if not degrees:
-        return film
-    return np.asarray(Image.fromarray(film).rotate(degrees, Image.Resampling.BILINEAR))
+@lru_cache(maxsize=16)
+def _shrinking(length: int, side: int) -> Floats:
+    """``(side, length)``: the share that each pixel has in each new one."""
+    edges = np.linspace(0, length, side + 1)
+    start, end = edges[:-1, None], edges[1:, None]
+    pixel = np.arange(length)
+    shared = np.clip(np.minimum(end, pixel + 1) - np.maximum(start, pixel), 0, None)
+    return np.asarray(shared * side / length, np.float32)
+
+
+@lru_cache(maxsize=16)
+def _blurring(side: int, spread: float) -> Floats:
+    """``(side, side)``: a Gaussian along a line that is mirrored at its ends."""
+    return np.asarray(gaussian_filter1d(np.eye(side), spread, axis=0, truncate=2.5), np.float32)
+
+
+def laid_down(film: Floats, manner: Manner) -> Floats:
+    """A film ``(side, side)`` turned a little and zoomed about its middle, 0 beyond its borders."""
+    image = Image.fromarray(film)
+    if manner.degrees:
+        image = image.rotate(manner.degrees, Image.Resampling.BILINEAR)
+    if manner.zoom != 1:
+        near, far = (len(film) * (0.5 + part / manner.zoom) for part in (-0.5, 0.5))
+        box = near, near, far, far
+        how = Image.Transform.EXTENT, box, Image.Resampling.BILINEAR
+        image = image.transform(image.size, *how)
+    return np.asarray(image)
 
 
 def suspicions(
@@ -125,7 +151,7 @@ def suspicions(
     blocks = [slice(start, start + _BLOCK) for start in range(0, len(chosen), _BLOCK)]
 
     def described(block: slice) -> Floats:
-        return _vectors(np.stack([_described(even(one)) for one in small(films[chosen[block]])]))
+        return _vectors(_described(even(small(films[chosen[block]]))))
 
     known = np.concatenate(in_threads(described, blocks, threads))
 
@@ -144,18 +170,16 @@ def suspicions(
 def _neighbours(
     known: Floats, films: NDArray[np.uint8], chosen: NDArray[np.intp], block: slice
 ) -> list[Suspicion]:
-    level = [even(one) for one in small(films[chosen[block]])]
-    turned = {
-        degrees: np.stack([_described(rotated(one, degrees)) for one in level])
-        for degrees in SMALL_ROTATIONS
-    }
+    level = even(small(films[chosen[block]]))
     likeness = np.full((len(level), len(known)), -1, np.float32)
     which = np.zeros(likeness.shape, np.uint8)
+    spectra: dict[tuple[float, float], Floats] = {}
     for number, manner in enumerate(MANNERS):
-        spectra = turned[manner.degrees]
-        spectra = spectra[:, :, ::-1] if manner.mirrored else spectra
-        spectra = np.rot90(spectra, manner.quarters, (1, 2))
-        these = _vectors(spectra) @ known.T
+        little = manner.degrees, manner.zoom
+        if little not in spectra:
+            spectra[little] = _described(np.stack([laid_down(one, manner) for one in level]))
+        seen = spectra[little][:, :, ::-1] if manner.mirrored else spectra[little]
+        these = _vectors(np.rot90(seen, manner.quarters, (1, 2))) @ known.T
         better = these > likeness
         np.copyto(likeness, these, where=better)
         which[better] = number
@@ -177,11 +201,12 @@ def _neighbours(
 
 
 def _described(level: Floats) -> Floats:
-    """The middle of the magnitude of the spectrum, without its slow trend."""
-    around = fft.fftshift(np.abs(fft.fft2(level * _WINDOW)))
+    """The middle of the magnitude of each spectrum, without its slow trend."""
+    around = fft.fftshift(np.abs(fft.fft2(level * WINDOW)), axes=(1, 2))
     middle = slice(SIDE // 2 - _HALF + 1, SIDE // 2 + _HALF)
-    strength = np.log1p(around[middle, middle])
-    return np.asarray(strength - gaussian_filter(strength, 4.0), np.float32)
+    strength = np.log1p(around[:, middle, middle])
+    blur = _blurring(2 * _HALF - 1, _TREND)
+    return np.asarray(strength - blur @ strength @ blur.T, np.float32)
 
 
 def _vectors(spectra: Floats) -> Floats:
