@@ -22,7 +22,7 @@ from xraybatch.core.cores import in_threads
 
 SIDE = 64  # pixels of the small film that is described
 NEIGHBOURS = 3  # films that each film is compared with, in every manner
-LEAST = 0.5  # likeness below which no copy was seen, and most films of one kind lie
+LEAST = 0.6  # likeness below which hardly a copy was seen, and most films of one kind lie
 _HALF = 12  # frequencies kept, in cycles a film
 _SPREAD = 4.0  # pixels over which contrast is made even
 _TREND = 4.0  # frequencies over which the strength of the spectrum is made even
