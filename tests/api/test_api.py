@@ -360,3 +360,44 @@ def test_what_goes_on_tells_the_films_that_are_new(
     with pytest.warns(xraybatch.XraybatchWarning, match="1 films are new"):
         frame = xraybatch.predict(films, model=tiny_model, out=tmp_path / "r.csv")
     assert len(frame) == 4
+
+
+def test_an_archive_is_asked_from_python_as_by_the_command(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.prediction.conftest import grey_pixels, write_dicom
+
+    films = tmp_path / "films"
+    for i, modality in enumerate(("CR", "DX", "MR")):
+        pixels = grey_pixels(i, 1 + i)
+        write_dicom(films / f"{i}.dcm", pixels, Modality=modality, PatientID="007", KVP="70")
+    monkeypatch.setenv("XRAYBATCH_SALT", "a salt that is long enough")
+    typed = ["--where", "Modality=CR,DX", "--tags", "KVP,Modality", "--frames", "all"]
+    typed += ["--dicom-ids", "--max-pixels", "9999", "--device", "cpu"]
+    arguments = [str(films), "--out", str(tmp_path / "r.csv"), "--model", str(tiny_model), *typed]
+    subprocess.run(
+        [sys.executable, "-m", "xraybatch", "predict", *arguments], check=True, capture_output=True
+    )
+    frame = xraybatch.predict(
+        films,
+        model=tiny_model,
+        where={"Modality": ["DX", "CR"]},
+        tags=["KVP", "Modality"],
+        frames="all",
+        dicom_ids=True,
+        max_pixels=9999,
+    )
+    table = read_table(tmp_path / "r.csv")
+    assert list(frame.columns) == list(table.columns)
+    assert frame["frame"].tolist() == [pd.NA, 0, 1]
+    assert frame["tag.Modality"].tolist() == table["tag.Modality"].tolist() == ["CR", "DX", "DX"]
+    assert frame["patient"].tolist() == table["patient"].tolist()
+    assert frame.attrs["xraybatch"]["skipped"] == {"Modality is not CR or DX": 1}
+    options = {name: frame.attrs["xraybatch"]["options"][name] for name in ("where", "tags")}
+    assert options == {"where": {"Modality": ["CR", "DX"]}, "tags": ["KVP", "Modality"]}
+    with pytest.raises(xraybatch.XraybatchError, match="person's name"):
+        xraybatch.predict(films, model=tiny_model, tags=["PatientName"])
+    with pytest.raises(xraybatch.XraybatchError, match="max-pixels"):
+        xraybatch.predict(films, model=tiny_model, max_pixels=0)
+    with pytest.raises(xraybatch.XraybatchError, match="frames"):
+        xraybatch.predict(films, model=tiny_model, frames="some")

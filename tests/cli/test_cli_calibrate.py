@@ -23,7 +23,7 @@ from xraybatch.core.tasks import Task, TaskKind
 from xraybatch.models.calibration import calibrated, sets
 from xraybatch.models.card import TaskCard
 from xraybatch.models.model import load_model, with_card
-from xraybatch.models.seal import records
+from xraybatch.models.seal import records, write_sealed
 from xraybatch_samples import films_folder, model_file
 
 FILMS = Path(str(films_folder()))
@@ -226,10 +226,23 @@ def test_films_seen_in_training_are_refused_and_counted(run, tmp_path):
 
 
 def test_results_of_another_model_are_refused(given, run, tmp_path):
-    card = replace(load_model(given / "demo.onnx").card, name="another")
-    other = with_card(load_model(given / "demo.onnx"), card, tmp_path / "other.onnx")
+    demo = load_model(given / "demo.onnx")
+    graph = bytearray(demo.content)
+    graph[len(graph) // 2] ^= 1  # one weight is another
+    write_sealed(bytes(graph), demo.card.to_json(), tmp_path / "other.onnx")
     with pytest.raises(InputError, match=r"another model \(seal"):
-        run(model=other.path)
+        run(model=tmp_path / "other.onnx")
+
+
+def test_results_of_the_graph_under_its_card_of_then_are_taken(given, run, tmp_path):
+    demo = load_model(given / "demo.onnx")
+    other = with_card(demo, replace(demo.card, name="another"), tmp_path / "other.onnx")
+    run(model=other.path)
+    assert load_model(tmp_path / "new.onnx").card.name == "another"
+    turned = replace(demo.card, rule=replace(demo.card.rule, resize="crop"))
+    other = with_card(demo, turned, tmp_path / "crop.onnx")
+    with pytest.raises(InputError, match="another model"):
+        run("--overwrite", model=other.path)
 
 
 def test_calibrated_results_are_refused(run, tmp_path):

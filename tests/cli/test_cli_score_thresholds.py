@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 from xraybatch.cli.score import command
 from xraybatch.comparison.compare import compare_models
 from xraybatch.core.errors import InputError, UsageError
+from xraybatch.images.rule import RULE_VERSION
 
 FILMS = 60
 
@@ -141,7 +142,7 @@ def test_a_row_a_film_and_a_row_a_frame_are_not_compared(tmp_path: Path) -> None
 
 
 def test_a_frame_that_is_no_number_is_an_input_error(tmp_path: Path) -> None:
-    rule = {"version": 1, "height": 32, "width": 32, "resize": "stretch"}
+    rule = {"version": RULE_VERSION, "height": 32, "width": 32, "resize": "stretch"}
     mine = write(tmp_path, "a", 1, record={**record("a"), "rule": rule}, frame="first")
     result = run(mine, labels(mine), "--report", tmp_path / "r.html", "--images", tmp_path)
     assert isinstance(result.exception, InputError), result.exception

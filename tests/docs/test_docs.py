@@ -103,6 +103,14 @@ def test_cards_fit_the_published_schema(tiny_model: Path) -> None:
     assert set(schema["properties"]) == set(load_model(tiny_model).card.to_dict())
 
 
+def test_every_tag_that_can_be_asked_for_is_documented() -> None:
+    from xraybatch.images.readers.dicom_tags import ALLOWED_TAGS
+
+    text = (ROOT / "docs" / "archive.md").read_text(encoding="utf-8")
+    listed = text.split("## What of the header")[1].split("Names, dates")[0]
+    assert set(re.findall(r"`([A-Z][A-Za-z]+)`", listed)) == ALLOWED_TAGS
+
+
 def test_every_column_of_results_is_documented() -> None:
     from xraybatch.core.status import FilmStatus
 
@@ -112,11 +120,15 @@ def test_every_column_of_results_is_documented() -> None:
         "status",
         "prob.<class>",
         "pred.<finding>",
+        "frame",
+        "tag.<Keyword>",
+        "patient",
+        "study",
         "seen_in_training",
         "error",
         "set",
         "abstain",
     ):
-        assert f"`{name}`" in text
+        assert f"`{name}`" in text, name
     local = set(FilmStatus) - {FilmStatus.UNAVAILABLE, FilmStatus.MISSING, FilmStatus.FORBIDDEN}
     assert [s for s in local if f"`{s}`" not in text] == []

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import os
 import struct
@@ -19,7 +18,6 @@ from PIL import Image
 
 from xraybatch import FilmError, FilmStatus, Limits
 from xraybatch.images.decode import decode, decode_path, installed_readers
-from xraybatch.images.readers import dicom
 from xraybatch.images.rule import DecodingRule
 
 RULE = DecodingRule(64, 96)
@@ -44,10 +42,6 @@ def encoded(array: np.ndarray, kind: str = "PNG", **options: object) -> bytes:
 
 
 HOSTILE = [row for row in shared_rows("hostile") if row["made_at_use_time"] == "no"]
-DICOM = shared_rows("dicom")
-
-# What the installed codecs cannot do; `unsupported` is the answer until a codec comes.
-NO_CODEC = ("4.51", "4.57", "4.70", "4.80", "4.81", "4.201", "4.202", "4.203")
 
 
 def status_of(data, rule=RULE, **options) -> str:
@@ -108,11 +102,6 @@ def test_a_suffix_that_lies_is_noted(grey):
     film = decode(encoded(grey), RULE, name="chest.JPEG")
     assert film.facts.notes == ("It is named .jpeg, but is PNG.",)
     assert decode(encoded(grey), RULE, name="chest.old").facts.notes == ()
-
-
-def test_a_dark_film_is_noted(grey):
-    notes = decode(encoded(grey.astype(np.uint16) * 16), RULE).facts.notes
-    assert notes[0].startswith("Only 12 of 16 bits are used")
 
 
 def test_no_bytes_and_no_reader():
@@ -259,26 +248,6 @@ def test_hostile_files(row, shared_data):
     assert str(shared_data) not in sentence
 
 
-def test_the_same_film_in_many_dresses(shared_data):
-    good = shared_data / "hostile" / "files"
-    rule = DecodingRule(96, 64)
-    pixels = {
-        name: decode_path(good / name, rule).pixels
-        for name in (
-            *("good/film_12in16.png", "good/interlaced16.png", "good/u16.tif"),
-            *("good/u16_big_endian.tif", "good/u16_deflate.tif", "good/u16_white_is_zero.tif"),
-            *("bomb/png_1byte_idats.png", "good/film16.j2k", "bomb/png_ztxt_100MB.png"),
-        )
-    }
-    first = pixels.pop("good/film_12in16.png")
-    assert {name for name, other in pixels.items() if not np.array_equal(first, other)} == set()
-    twelve = [
-        decode_path(good / name, rule).pixels
-        for name in ("good/12bit_packed.tif", "dicom/mono1.dcm", "dicom/mono2.dcm")
-    ]
-    assert all(np.array_equal(twelve[0], other) for other in twelve)
-
-
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_orientation_of_real_files(orientation, shared_data):
     files = shared_data / "hostile" / "files"
@@ -289,68 +258,6 @@ def test_orientation_of_real_files(orientation, shared_data):
         assert np.array_equal(film.pixels, want), suffix
     jpeg = decode_path(files / "exif" / f"orient_{orientation}.jpg", rule).pixels
     assert np.abs(jpeg.astype(int) - want).mean() < 4
-
-
-@pytest.mark.parametrize("row", DICOM, ids=lambda row: row["path"])
-def test_dicom_files(row, shared_data):
-    path = shared_data / "dicom" / row["path"]
-    expected = fair(row, "what_it_tests")
-    colour_j2k = row["transfer_syntax"].endswith("4.90") and row["photometric"].startswith("YBR")
-    if expected == {"ok"} and (row["transfer_syntax"].endswith(NO_CODEC) or colour_j2k):
-        expected = {"unsupported"}
-    status, sentence = answer(path)
-    assert status in expected
-    if status == "unsupported":
-        assert any(word in sentence for word in ("codec", "bits end at", "No reader"))
-
-
-PLAIN = [
-    row
-    for row in DICOM
-    if row["reference_sha256_of_stored_array"]
-    and row["photometric"].startswith(("MONOCHROME", "RGB"))
-    and not row["transfer_syntax"].endswith(NO_CODEC)
-]
-
-
-@pytest.mark.parametrize("row", PLAIN, ids=lambda row: row["path"])
-def test_stored_values_are_the_manifests(row, shared_data):
-    with (shared_data / "dicom" / row["path"]).open("rb") as file:
-        frames = []
-        for frame in range(int(row["frames"] or 1)):
-            file.seek(0)
-            frames.append(dicom.read(file, Limits(), frame).array)
-    stored = np.stack(frames)
-    raw = stored.astype(stored.dtype.newbyteorder("<")).tobytes()
-    assert hashlib.sha256(raw).hexdigest() == row["reference_sha256_of_stored_array"]
-
-
-def test_dicom_twins_look_alike(shared_data):
-    made = shared_data / "dicom" / "made"
-    rule = DecodingRule(120, 80)
-    want = decode_path(made / "film12_explicit.dcm", rule).pixels
-    for twin in (
-        *("film12_implicit.dcm", "film12_bigendian.dcm", "film12_deflated.dcm", "film12_rle.dcm"),
-        *("film12_no_preamble_no_suffix", "film12_dirty_high_bits.dcm", "film12_mono1_twin.dcm"),
-        *("film12_dx_mono1_inverse.dcm", "film12_signed_rescale.dcm", "film12_j2k90.dcm"),
-    ):
-        assert np.array_equal(decode_path(made / twin, rule).pixels, want), twin
-    inverting = decode_path(made / "film12_voi_lut_inverting.dcm", rule).pixels
-    assert np.abs(inverting.astype(int) + want - 255).max() <= 1
-
-
-def test_bits_at_another_place_are_refused_not_misread(shared_data):
-    with pytest.raises(FilmError, match="12 bits end at bit 15"):
-        decode_path(shared_data / "dicom" / "made" / "film12_high_bit_15.dcm", RULE)
-
-
-def test_a_deflated_bomb_is_too_large(shared_data):
-    data = (shared_data / "dicom" / "made" / "film12_deflated.dcm").read_bytes()
-    start = 144 + int.from_bytes(data[140:144], "little")
-    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
-    bomb = data[:start] + packer.compress(b"\0" * 5_000_000) + packer.flush()
-    assert status_of(bomb, limits=Limits(max_bytes=1_000_000)) == "too_large"
-    assert status_of(data[:-40]) == "truncated"
 
 
 def test_readers_of_the_installation_begin_with_ours():

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 import time
@@ -14,7 +15,9 @@ import numpy as np
 import pytest
 
 from xraybatch.core.errors import XraybatchError
-from xraybatch.images import crew
+from xraybatch.extension.records import DisplayHints, ImageReader, Limits, StoredImage
+from xraybatch.images import crew, worker
+from xraybatch.images.asked import Asked
 from xraybatch.images.decode import decode_path
 from xraybatch.images.pool import DecodingPool, FilmSource
 from xraybatch.images.rule import DecodingRule
@@ -146,6 +149,49 @@ def test_few_films_are_decoded_in_threads(grey_films):
     with DecodingPool(RULE, workers=1, isolate=True) as pool:
         assert [one.status for one in pool.decode(sources)] == ["ok"] * len(paths)
         assert pool.processes == 1
+
+
+def test_few_films_get_few_processes_and_many_get_all(films):
+    with DecodingPool(RULE, workers=3, readers_from=TROUBLE) as pool:
+        pool.start(5)
+        assert pool.processes == 1
+        check(list(pool.decode(films(5))), 5, {})
+        first = processes_of(pool)
+        assert len(first) == 1
+        check(list(pool.decode(films(40))), 40, {})
+        assert (pool.processes, len(processes_of(pool))) == (3, 3)
+        check(list(pool.decode(films(20))), 20, {})
+        assert pool.processes == 3  # those that are there are kept
+    assert all_gone(first)
+
+
+def test_a_pool_that_was_started_for_nothing_ends(films, capfd):
+    for count in (1, 40):
+        with DecodingPool(RULE, workers=2, readers_from=TROUBLE) as pool:
+            pool.start(count)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_an_archive_for_which_memory_is_short_costs_one_film(monkeypatch):
+    def short(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(worker, "read_member", short)
+    source = FilmSource("x.zip", "a.png", 0, "0-1-1-0-0-0")
+    pixels, outcome = worker.attempt(source, RULE, Limits(), [])
+    assert (pixels, outcome.status) == (None, "too_large")
+
+
+def test_a_strangers_reader_tells_tags_and_no_identifiers():
+    facts = {"Modality": "CR", "patient": "MUELLER", "ViewPosition": "AP"}
+    told = StoredImage(np.zeros((8, 8), np.uint8), DisplayHints(), "OWN", "own", facts=facts)
+    own = ImageReader("own", "", (".own",), lambda _: True, lambda *_: told)
+    asked = Asked(tags=("Modality",), salt=b"x" * 16)
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(b"film")
+        file.flush()
+        _, outcome = worker.attempt(FilmSource(file.name, "x"), RULE, Limits(), [own], asked)
+    assert outcome.told == {"Modality": "CR"}
 
 
 def test_a_strangers_reader_never_reads_in_this_process(films):

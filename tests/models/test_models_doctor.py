@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from xraybatch.core.memory import Memory
 from xraybatch.extension.registry import PluginRow
 from xraybatch.models.doctor import examine as examination
 from xraybatch.models.doctor.examine import Probes, examine
-from xraybatch.models.doctor.machine import Cores, Memory, Place, System, Text
+from xraybatch.models.doctor.machine import Cores, Place, System, Text
 from xraybatch.models.doctor.nvidia import Driver, Gpu
 from xraybatch.models.doctor.privacy import Names
 from xraybatch.models.doctor.report import DeviceState, Diagnosis, Finding, Verdict

@@ -12,14 +12,15 @@ from typing import Any
 import pytest
 
 from xraybatch.core import cores
+from xraybatch.core import memory as core_memory
 from xraybatch.core.cores import control_groups
-from xraybatch.models.doctor import machine, nvidia
+from xraybatch.core.memory import read_memory
+from xraybatch.models.doctor import nvidia
 from xraybatch.models.doctor import trial as trials
 from xraybatch.models.doctor.machine import (
     folder_size,
     read_cores,
     read_environment,
-    read_memory,
     read_place,
     read_system,
 )
@@ -36,7 +37,7 @@ def container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(cores, "_OWN_GROUPS", tmp_path / "own")
     memory = tmp_path / "meminfo"
     memory.write_text("MemTotal: 64000000 kB\nMemFree: 1 kB\nMemAvailable: 50000000 kB\n")
-    monkeypatch.setattr(machine, "_MEMORY", memory)
+    monkeypatch.setattr(core_memory, "_MEMORY", memory)
     return tmp_path
 
 

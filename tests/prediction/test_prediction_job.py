@@ -10,7 +10,7 @@ from xraybatch.core.errors import InputError
 from xraybatch.core.status import FilmStatus
 from xraybatch.prediction.job import Job
 from xraybatch.prediction.rows import Row
-from xraybatch.sources.discover import Item
+from xraybatch.sources.item import Item
 
 ITEMS = [Item(f"film{i:03d}.png", f"/films/film{i:03d}.png", 10, 100) for i in range(10)]
 

@@ -18,7 +18,8 @@ import pytest
 from xraybatch.core.errors import InputError, Interrupted, ModelError, UsageError
 from xraybatch.core.tables import read_table
 from xraybatch.models.model import load_model
-from xraybatch.prediction.run import PredictOptions, predict_items
+from xraybatch.prediction.options import PredictOptions
+from xraybatch.prediction.run import predict_items
 from xraybatch.sources.films import find_films
 
 

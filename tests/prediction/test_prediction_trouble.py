@@ -23,7 +23,8 @@ from xraybatch.core.tasks import Task, TaskKind
 from xraybatch.models.card import TaskCard
 from xraybatch.models.model import load_model
 from xraybatch.prediction import run as use_case
-from xraybatch.prediction.run import PredictOptions, predict_items
+from xraybatch.prediction.options import PredictOptions
+from xraybatch.prediction.run import predict_items
 from xraybatch.sources.films import find_films
 
 

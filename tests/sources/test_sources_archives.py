@@ -494,7 +494,7 @@ def test_in_a_folder_only_files_are_archives_and_tables(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("path,label\n")
     found = find_archives(folder)
     assert (found.archives, found.tables) == (("real.zip",), ("linked.csv",))
-    assert found.skipped == {"pipe or device": 3, "dangling link": 1}
+    assert found.skipped == {"named pipe": 3, "dangling link": 1}
     made = extract_folder(found, out, why_no_film=lambda *_: "")
     assert made.films == made.tables == 1
     assert made.skipped == found.skipped

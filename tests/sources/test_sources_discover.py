@@ -88,7 +88,8 @@ def test_what_is_no_film_is_skipped_and_counted(folder):
         "hidden": 2,
         "__MACOSX": 1,
         "not a film": 3,
-        "pipe or device": 2,
+        "named pipe": 1,
+        "socket": 1,
         "dangling link": 1,
     }
 

@@ -31,7 +31,7 @@ def results_frame(
     Returns
     -------
     pandas.DataFrame
-        Probabilities are float32 (NaN: none), findings Int8, ``abstain`` and
+        Probabilities are float32 (NaN: none), findings Int8, ``frame`` Int64, ``abstain`` and
         ``seen_in_training`` boolean, all else text; a missing cell is None.
     """
     import numpy as np
@@ -45,6 +45,8 @@ def results_frame(
     )
     for name in columns.floats:
         frame[name] = frame[name].astype(np.float32)
+    if columns.frames:
+        frame["frame"] = frame["frame"].map(int, na_action="ignore").astype("Int64")
     for name in columns.findings:
         frame[name] = frame[name].map({"0": 0, "1": 1}).astype("Int8")
     for name in columns.flags:

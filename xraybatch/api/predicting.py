@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,8 +15,9 @@ from xraybatch.api.quiet import or_quiet
 from xraybatch.core.errors import Interrupted
 from xraybatch.core.progress import Progress
 from xraybatch.core.tables import read_table
-from xraybatch.prediction.rows import Columns
-from xraybatch.prediction.run import PredictOptions, predict_items
+from xraybatch.images.asked import Asked, read_salt, tags_of, where_of
+from xraybatch.prediction.options import FIRST, MAX_PIXELS, PredictOptions, columns_of
+from xraybatch.prediction.run import predict_items
 from xraybatch.sources.films import find_films
 from xraybatch.training.train import Run
 
@@ -37,6 +38,12 @@ def predict(
     overwrite: bool = False,
     job: str | Path | None = None,
     discard_job: bool = False,
+    max_pixels: int = MAX_PIXELS,
+    frames: str = FIRST,
+    where: Mapping[str, str | Sequence[str]] | None = None,
+    tags: Sequence[str] = (),
+    dicom_ids: bool = False,
+    salt_file: str | Path | None = None,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Classify films: one row for every film, whatever happened to it.
@@ -46,7 +53,7 @@ def predict(
     Parameters
     ----------
     films : str, Path, or a sequence of them
-        Folders (with everything below), files, patterns, or ``@list.txt``.
+        Folders (with everything below), files, ZIP archives, patterns, or ``@list.txt``.
     model : path, Run or Classifier, optional
         A model file or a run; None: ``XRAYBATCH_MODEL``, else the newest run in ``./runs``, else
         the bundled demonstration model.
@@ -62,6 +69,19 @@ def predict(
         Seconds that one film may take to decode.
     overwrite, job, discard_job
         With `out`, as the command's options.
+    max_pixels : int
+        Height × width of a film (or frame); what its header says to be larger is not decoded.
+    frames : {"first", "all"}
+        Of a DICOM or TIFF with several films: the first, or a row for each.
+    where : mapping of str to str or sequence of str, optional
+        DICOM tags and the values of which a film must have one: ``{"Modality": ["CR", "DX"]}``.
+        The others are left out and counted; an empty value also takes films without the tag.
+    tags : sequence of str
+        DICOM tags that become columns ``tag.<Keyword>``; none that identifies a person is allowed.
+    dicom_ids : bool
+        Columns ``patient`` and ``study``: hashes with your own salt, which is in the environment
+        variable ``XRAYBATCH_SALT`` or in `salt_file`.
+    salt_file : str or Path, optional
     progress : Progress, optional
 
     Returns
@@ -77,11 +97,20 @@ def predict(
         With the sentence and hint that the command would print.
     """
     told = or_quiet(progress)
-    found = find_films([films] if isinstance(films, str | os.PathLike) else list(films))
-    chosen = model_of(model, told)
-    columns = Columns(chosen.card.tasks, seen=bool(chosen.card.hashes))
     if isinstance(model, Classifier) and device == "auto":
         device = model.device
+    options = PredictOptions(
+        *(device, batch_size, workers, threads, timeout, overwrite),
+        None if job is None else Path(job),
+        discard_job,
+        max_pixels=max_pixels,
+        frames=frames,
+        asked=_asked(where or {}, tags, salt_file, dicom_ids=dicom_ids),
+    )
+    named = [films] if isinstance(films, str | os.PathLike) else list(films)
+    found = find_films(named, archives=True)
+    chosen = model_of(model, told)
+    columns = columns_of(chosen, options)
     with tempfile.TemporaryDirectory(prefix="xraybatch-") as nowhere, _nothing_kept(out):
         # Parquet, because it keeps names and text as they are
         target = Path(nowhere) / "results.parquet" if out is None else Path(out)
@@ -89,23 +118,25 @@ def predict(
             found.items,
             chosen,
             target,
-            options=PredictOptions(
-                device,
-                batch_size,
-                workers,
-                threads,
-                timeout,
-                overwrite,
-                None if job is None else Path(job),
-                discard_job,
-                isolate=True,
-            ),
+            options=options,
             skipped=found.skipped,
             progress=told,
         )
         table = read_table(target)
     rows = table[list(columns.names)].to_numpy().tolist()
     return results_frame(rows, columns, record.to_dict())
+
+
+def _asked(
+    where: Mapping[str, str | Sequence[str]],
+    tags: Sequence[str],
+    salt_file: str | Path | None,
+    *,
+    dicom_ids: bool,
+) -> Asked:
+    listed = {tag: [v] if isinstance(v, str) else [*map(str, v)] for tag, v in where.items()}
+    salt = read_salt(None if salt_file is None else Path(salt_file)) if dicom_ids else b""
+    return Asked(where_of(listed), tags_of(tags), salt)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from xraybatch.images.film import FilmFacts, film_digest
 from xraybatch.images.outside import Outside
 from xraybatch.images.pool import Decoded, DecodingPool, FilmSource
 from xraybatch.images.rule import DecodingRule
-from xraybatch.sources.discover import Item
+from xraybatch.sources.item import Item
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -102,7 +102,7 @@ def survey(
     timeout : float
         Seconds that one film may take.
     """
-    sources = (FilmSource(item.path, item.key) for item in items)
+    sources = (FilmSource(item.path, item.key, member=item.member) for item in items)
     films: list[Surveyed] = []
     rows = np.full(len(items), -1, np.int64)
     kept = 0

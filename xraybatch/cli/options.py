@@ -136,3 +136,46 @@ interval_options = together(
     ),
     click.option("--seed", default=0, show_default=True, help="Seed of the bootstrap."),
 )
+
+reading_options = together(
+    click.option(
+        "--max-pixels",
+        type=click.IntRange(1),
+        default=100_000_000,
+        show_default=True,
+        metavar="N",
+        help="Height times width of a film (or frame); what its header says to be larger is not "
+        "decoded.",
+    ),
+    click.option(
+        "--frames",
+        type=click.Choice(["first", "all"]),
+        default="first",
+        show_default=True,
+        help="Of a DICOM or TIFF with several films: the first, or a row for each.",
+    ),
+    click.option(
+        "--where",
+        multiple=True,
+        metavar="TAG=VALUE,…",
+        help="Take only films whose DICOM tag has one of the values; the others are counted. "
+        "Repeatable.",
+    ),
+    click.option(
+        "--tags",
+        default="",
+        metavar="TAG,…",
+        help="DICOM tags as columns tag.TAG; none that identifies a person is allowed.",
+    ),
+    click.option(
+        "--dicom-ids",
+        is_flag=True,
+        help="Columns patient and study: hashes with your own salt, from XRAYBATCH_SALT or "
+        "--salt-file.",
+    ),
+    click.option(
+        "--salt-file",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="File with the salt for --dicom-ids.",
+    ),
+)

@@ -9,11 +9,18 @@ from typing import TYPE_CHECKING
 import click
 
 from xraybatch.cli import completion
-from xraybatch.cli.options import device_option, log_file, model_option, quiet_option
+from xraybatch.cli.options import (
+    device_option,
+    log_file,
+    model_option,
+    quiet_option,
+    reading_options,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from xraybatch.images.asked import Asked
     from xraybatch.prediction.record import PredictionRecord
 
 
@@ -44,6 +51,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Seconds that one film may take to decode.",
 )
+@reading_options
 @click.option("--overwrite", is_flag=True, help="Replace results that are there already.")
 @click.option(
     "--job",
@@ -73,6 +81,12 @@ def command(
     workers: int | None,
     threads: int | None,
     timeout: float,
+    max_pixels: int,
+    frames: str,
+    where: tuple[str, ...],
+    tags: str,
+    dicom_ids: bool,
+    salt_file: Path | None,
     overwrite: bool,
     job: Path | None,
     discard_job: bool,
@@ -82,25 +96,36 @@ def command(
 ) -> None:
     """Classify films: one row for every film.
 
-    FILMS are folders (searched with everything below them), files, patterns like 'a/*.dcm', or
-    @list.txt with a path a line. A film that cannot be read has its row with the reason. A run that
-    was stopped or killed goes on when the same command is given again, and ends in the same bytes.
+    FILMS are folders (searched with everything below them), files, ZIP archives (read in place),
+    patterns like 'a/*.dcm', or @list.txt with a path a line. A film that cannot be read has its row
+    with the reason. A run that was stopped or killed goes on when the same command is given again,
+    and ends in the same bytes.
 
     \b
     Examples:
       xraybatch predict ./folder --out results.csv
       xraybatch predict ./folder --out results.parquet --model runs/2026-11-21-cnn-1
       xraybatch predict a.png b.dcm --out results.csv --device cpu
+      xraybatch predict archive/ --out results.csv --where Modality=CR,DX
+      xraybatch predict archive.zip --out results.csv --frames all --tags ViewPosition
     """
     from xraybatch.cli.console import ConsoleProgress, stdout
     from xraybatch.core.errors import BarMissed
     from xraybatch.core.log import log_result, logged
     from xraybatch.models.choice import DEMONSTRATION, DEMONSTRATION_TITLE, choose_model
-    from xraybatch.prediction.run import PredictOptions, predict_items
+    from xraybatch.prediction.options import PredictOptions
+    from xraybatch.prediction.run import predict_items
     from xraybatch.sources.films import find_films
 
     progress = logged(ConsoleProgress(quiet=quiet))
-    found = find_films(films)
+    asked = _asked(where, tags, salt_file, dicom_ids=dicom_ids)
+    options = PredictOptions(
+        *(device, batch_size, workers, threads, timeout, overwrite, job, discard_job),
+        max_pixels=max_pixels,
+        frames=frames,
+        asked=asked,
+    )
+    found = find_films(films, archives=True)
     chosen = choose_model(model, allow_broken_seal=allow_broken_seal)
     if chosen.why:
         progress.note(chosen.why)
@@ -110,9 +135,7 @@ def command(
         found.items,
         chosen.model,
         out,
-        options=PredictOptions(
-            device, batch_size, workers, threads, timeout, overwrite, job, discard_job
-        ),
+        options=options,
         skipped=found.skipped,
         progress=progress,
     )
@@ -125,6 +148,16 @@ def command(
             f"{record.failed:,} films have no result; --max-failures allows {max_failures:,}.",
             f"Their rows in {out} say why.",
         )
+
+
+def _asked(where: tuple[str, ...], tags: str, salt_file: Path | None, *, dicom_ids: bool) -> Asked:
+    from xraybatch.core.errors import UsageError
+    from xraybatch.images.asked import Asked, parse_tags, parse_where, read_salt
+
+    if salt_file is not None and not dicom_ids:
+        raise UsageError("--salt-file is for --dicom-ids, which is not given.", "Give both.")
+    salt = read_salt(salt_file) if dicom_ids else b""
+    return Asked(parse_where(where), parse_tags(tags), salt)
 
 
 def show_summary(record: PredictionRecord, out: Path, console: Console) -> None:

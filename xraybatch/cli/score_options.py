@@ -74,7 +74,8 @@ asked_options = together(
         multiple=True,
         metavar="COLUMN",
         help="Main numbers for each value of a column of either table (a site, a sex, a tag.*), "
-        "the worst first, each tested against all other films. Repeatable.",
+        "the worst first, each tested against all other films; `region` needs no column where "
+        "films lie in the folders of MURA. Repeatable.",
     ),
     click.option(
         "--min-slice",

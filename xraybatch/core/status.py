@@ -9,7 +9,10 @@ from enum import StrEnum
 
 
 class FilmStatus(StrEnum):
-    """The status column of a results table; `OK` alone comes with probabilities."""
+    """The status column of a results table; `OK` alone comes with probabilities.
+
+    `LEFT_OUT` is in no table: the film was read and is not among those that a person asked for.
+    """
 
     OK = "ok"
     EMPTY = "empty"
@@ -25,6 +28,7 @@ class FilmStatus(StrEnum):
     UNAVAILABLE = "unavailable"
     MISSING = "missing"
     FORBIDDEN = "forbidden"
+    LEFT_OUT = "left_out"
 
 
 # These depend on the day, not on the film's bytes: a second try may end otherwise.

@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import CancelledError, Future, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from ctypes import c_double, c_uint8
 
 import numpy as np
@@ -19,14 +20,18 @@ from numpy.typing import NDArray
 from pebble import ProcessExpired, ProcessPool
 
 from xraybatch.core.errors import XraybatchError
+from xraybatch.core.memory import Memory, read_memory
 from xraybatch.extension.records import Limits
 from xraybatch.extension.registry import registry
+from xraybatch.images.asked import NOTHING, Asked
 from xraybatch.images.chunk import Chunk
 from xraybatch.images.processes import WorkerContext, is_alive, kill, last_words
 from xraybatch.images.rule import DecodingRule
-from xraybatch.images.worker import NOBODY, NOTE, Desk, run, start, took_too_long
+from xraybatch.images.worker import NOBODY, NOTE, Desk, nothing, run, start, took_too_long
 
-_MEMORY = 4 << 30  # private bytes of a process; a film within the limits needs far less
+_MEMORY = 4  # private bytes of a process, by those that a film may take: most need half of that
+_SHARE = 0.75  # of this machine's memory, for all processes together
+_LEAST = 1 << 30  # private bytes of a process, also on a small machine
 _LOOK = 0.05  # seconds between two looks at the processes
 _GONE = 1.0  # seconds that a process may be gone before its chunk is taken from it
 _BREAKS = 3  # how often the crew may break without finishing a part in between
@@ -49,6 +54,7 @@ class Crew:
     timeout : float
         Seconds that one film may take.
     readers_from : str or None
+    asked : Asked
     survey : bool
 
     Attributes
@@ -67,6 +73,7 @@ class Crew:
         chunk: int,
         timeout: float,
         readers_from: str | None,
+        asked: Asked = NOTHING,
         survey: bool = False,
     ) -> None:
         self._context = WorkerContext()
@@ -77,8 +84,9 @@ class Crew:
             rule=rule,
             limits=limits,
             readers_from=readers_from,
-            memory=max(_MEMORY, 4 * limits.max_bytes),
+            memory=_memory_of_each(workers, limits),
             blocked=" ".join(registry().blocked),
+            asked=asked,
             survey=survey,
         )
         ring = np.frombuffer(memoryview(self._desk.films), np.uint8)
@@ -90,6 +98,11 @@ class Crew:
         self._patience = _PATIENCE
         self._quiet_since = 0.0
         self._has_worked = False
+
+    def start(self) -> None:
+        """Start the processes, which the first chunk would do otherwise."""
+        with suppress(RuntimeError):  # it broke at once; told when there is work
+            self._active().schedule(nothing)
 
     def submit(self, chunk: Chunk) -> None:
         """Have the chunk's first part decoded, into its slot."""
@@ -219,3 +232,14 @@ class Crew:
     def _note(self, slot: int) -> tuple[float, float, float]:
         process, position, since = self._desk.notes[slot * NOTE : (slot + 1) * NOTE]
         return process, position, since
+
+
+def _memory_of_each(workers: int, limits: Limits) -> int:
+    """Private bytes that a process may have: what a film may need, and never the whole machine."""
+    machine = read_memory()
+    wanted = _MEMORY * limits.max_bytes
+    return wanted if machine is None else min(wanted, max(_LEAST, _share(machine, workers)))
+
+
+def _share(machine: Memory, workers: int) -> int:
+    return int(_SHARE * machine.size) // workers

@@ -1,7 +1,7 @@
 """`decode`: the only way from bytes to a film.
 
-Sniff the bytes → reader: stored values and display hints → display values in uint8 → orientation →
-size of the rule. One order for every format.
+Sniff the bytes → reader: stored values and display hints → depth where none is declared → display
+values in uint8 → orientation → size of the rule. One order for every format.
 """
 
 from __future__ import annotations
@@ -10,19 +10,17 @@ import io
 import os
 import stat
 from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import PurePath
+from functools import lru_cache, partial
 from typing import BinaryIO
 
-import numpy as np
-
 from xraybatch.core.status import FilmError, FilmStatus
-from xraybatch.extension.records import DisplayHints, ImageReader, Limits, StoredImage
-from xraybatch.extension.registry import OURS, Owned, registry
+from xraybatch.extension.records import ImageReader, Limits, StoredImage
+from xraybatch.extension.registry import OURS, Owned, Registry, registry
+from xraybatch.images.depth import settle_depth
 from xraybatch.images.display import display
 from xraybatch.images.faults import one_status
 from xraybatch.images.film import Film, FilmFacts
-from xraybatch.images.resize import fit, upright
+from xraybatch.images.resize import fit, reduced, reducible, upright
 from xraybatch.images.rule import DecodingRule
 
 HEAD = 4096  # bytes that a reader may look at to recognise its format
@@ -71,11 +69,13 @@ def decode(
         if not head:
             raise FilmError(FilmStatus.EMPTY, "The file has no bytes.")
         reader = _recognise(head, known)
-    with one_status(f"The {reader.name.upper()}"):
-        stream.seek(0)
-        image = reader.read(stream, limits, frame)
-        pixels = fit(upright(display(image), image.hints.orientation), rule)
-    notes = (*_foreign(reader), *_lie(name, reader, known), *image.notes, *_darkness(image))
+        with one_status(f"The {reader.name.upper()}"):
+            stream.seek(0)
+            image = settle_depth(_read(reader, stream, limits, frame, rule))
+            orientation = image.hints.orientation
+            place = reduced(image.array.shape, image.whole, image.reduction, orientation)
+            pixels = fit(upright(display(image), orientation), rule, place)
+    notes = (*_foreign(reader), *_lie(name, reader, known), *image.notes)
     return Film(pixels, _facts(image, notes))
 
 
@@ -98,14 +98,14 @@ def decode_path(
         Also ``unreadable``, for what cannot be opened or is no regular file; a pipe is not waited
         for.
     """
-    called = PurePath(path).name if name is None else name
+    called = os.path.basename(path) if name is None else name  # noqa: PTH119 - a million times
     with _opened(path) as file:
         return decode(file, rule, name=called, frame=frame, limits=limits, readers=readers)
 
 
 def installed_readers() -> list[ImageReader]:
     """The readers of this installation in the order they are asked: ours, then strangers'."""
-    return [owned.record for owned in registry().records(ImageReader)]
+    return list(_installed(registry()))
 
 
 def strangers_read() -> bool:
@@ -118,8 +118,18 @@ def readers_in_use() -> list[str]:
     return [f"{owned.owner}:{owned.record.name}" for owned in registry().records(ImageReader)]
 
 
-def _strangers() -> list[Owned[ImageReader]]:
-    return [o for o in registry().records(ImageReader) if o.owner.partition(":")[0] != OURS]
+@lru_cache(maxsize=1)
+def _installed(known: Registry) -> tuple[ImageReader, ...]:
+    return tuple(owned.record for owned in known.records(ImageReader))
+
+
+def _strangers() -> tuple[Owned[ImageReader], ...]:
+    return _strangers_of(registry())
+
+
+@lru_cache(maxsize=1)
+def _strangers_of(known: Registry) -> tuple[Owned[ImageReader], ...]:
+    return tuple(o for o in known.records(ImageReader) if o.owner.partition(":")[0] != OURS)
 
 
 def _foreign(reader: ImageReader) -> tuple[str, ...]:
@@ -140,6 +150,14 @@ def _opened(path: str | os.PathLike[str]) -> BinaryIO:
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         said = getattr(error, "strerror", None) or str(error)
         raise FilmError(FilmStatus.UNREADABLE, f"The file cannot be opened: {said}.") from None
+
+
+def _read(
+    reader: ImageReader, stream: BinaryIO, limits: Limits, frame: int, rule: DecodingRule
+) -> StoredImage:
+    if reader.read_reduced is None:
+        return reader.read(stream, limits, frame)
+    return reader.read_reduced(stream, limits, frame, partial(reducible, rule=rule))
 
 
 def _recognise(head: bytes, readers: Sequence[ImageReader]) -> ImageReader:
@@ -179,29 +197,20 @@ def _guess(head: bytes) -> str:
 
 
 def _lie(name: str, reader: ImageReader, readers: Sequence[ImageReader]) -> tuple[str, ...]:
-    suffix = PurePath(name).suffix.lower()
-    claimed = {s for other in readers for s in other.suffixes}
-    if suffix in claimed and suffix not in reader.suffixes:
+    suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - a million times
+    if suffix in reader.suffixes:
+        return ()
+    if any(suffix in other.suffixes for other in readers):
         return (f"It is named {suffix}, but is {reader.name.upper()}.",)
     return ()
 
 
-def _darkness(image: StoredImage) -> tuple[str, ...]:
-    """A 12-bit film in 16 bits is near black where nothing declares its depth: that is told."""
-    values, hints = image.array, image.hints
-    if values.dtype != np.uint16 or replace(hints, orientation=1) != DisplayHints():
-        return ()
-    used = int(values.max(initial=0)).bit_length()
-    if not 0 < used <= 12:
-        return ()
-    return (f"Only {used} of 16 bits are used and no depth is declared, so the film is dark.",)
-
-
 def _facts(image: StoredImage, notes: tuple[str, ...]) -> FilmFacts:
+    height, width = image.whole or image.array.shape[:2]
     return FilmFacts(
         format=image.format,
-        height=image.array.shape[0],
-        width=image.array.shape[1],
+        height=height,
+        width=width,
         bits_stored=image.hints.bits_stored or _bits(image),
         reader=image.reader,
         frames=image.frames,

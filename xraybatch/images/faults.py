@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import re
 import struct
 import threading
 import warnings
@@ -18,6 +20,8 @@ _CUT = (
     *("truncated", "unexpected end", "end of file", "not enough image data"),
     *("eof", "unpack requires a buffer", "incomplete", "less than expected", "too short"),
 )
+# Values of a header, which nobody asked for: 'MUELLER^HANS' is no number.
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 
 
 @contextmanager
@@ -55,6 +59,8 @@ def _status_of(error: BaseException) -> FilmStatus:
         return FilmStatus.UNSUPPORTED
     if isinstance(error, UnidentifiedImageError):
         return FilmStatus.CORRUPT
+    if isinstance(error, OSError) and error.errno == errno.EINVAL:
+        return FilmStatus.CORRUPT  # sought at a place that the file's own numbers said
     if isinstance(error, OSError) and error.errno is not None:
         return FilmStatus.UNREADABLE
     known = (EOFError, OSError, ValueError, SyntaxError, struct.error, zlib.error, RuntimeError)
@@ -67,6 +73,8 @@ def _sentence(status: FilmStatus, what: str, error: BaseException) -> str:
     if isinstance(error, RecursionError):
         return f"{what} is nested too deeply."
     said = str(error).strip() or type(error).__name__
+    if what == "The DICOM":  # a library quotes the value that it stumbles over
+        said = _QUOTED.sub("…", said)
     begin = {
         FilmStatus.TOO_LARGE: f"{what} needs more memory than there is",
         FilmStatus.UNSUPPORTED: f"{what} is of a kind that cannot be read",

@@ -23,7 +23,7 @@ class FilmFacts:
     height, width : int
         As stored, before orientation and resize.
     bits_stored : int
-        Bits a sample, as the file declares them.
+        Bits a sample, as the file declares them or, of 16-bit films that declare none, as found.
     reader : str
         Library and version.
     frames : int

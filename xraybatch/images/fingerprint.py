@@ -26,12 +26,16 @@ from xraybatch.extension.registry import OURS, Owned, registry
 from xraybatch.images.decode import HEAD, decode
 from xraybatch.images.rule import DecodingRule
 
-LOSSLESS = ("grey8.png", "grey16.png", "window12.dcm")
-LOSSY = ("grey8.jpg",)
+LOSSLESS = ("grey8.png", "grey16.png", "low12.png", "window12.dcm", "plain12.dcm")
+LOSSY = ("grey8.jpg", "large8.jpg")
 TOLERANCE = 2  # grey levels by which two JPEG decoders may differ
+# what decides about a pixel besides our own code; the last four come with the extra `dicom`
+LIBRARIES = (
+    *("numpy", "pillow", "pydicom"),
+    *("python-gdcm", "pylibjpeg-openjpeg", "pyjpegls", "imagecodecs"),
+)
 
 _RULE = DecodingRule(24, 32)
-_LIBRARIES = ("pillow", "pydicom", "numpy")
 _NONE: Mapping[str, object] = {}
 
 
@@ -124,7 +128,7 @@ def _differs(name: str, how_far: str, versions: Mapping[str, object]) -> ModelEr
             f"{what}{how_far}: it is read by '{reader.record.name}' of the plugin {reader.owner}.",
             f"Set XRAYBATCH_BLOCK={whole} and unblock our own reader, or train again.",
         )
-    if changed := changed_since(versions, _LIBRARIES):
+    if changed := changed_since(versions, LIBRARIES):
         return ModelError(
             f"{what}{how_far}: other versions decode here, {', '.join(changed)}.",
             "Install the versions that the model was made with, or train again.",

@@ -3,14 +3,15 @@
 Prediction, the training cache and the audit decode through this. Chunks of films go to isolated
 processes, which fill slots of a ring in shared memory. The process on a film that kills, hangs or
 eats memory takes only that film with it: the rest of its chunk is done again without it. Few films
-are not worth the start of processes and are decoded in threads, but by our own readers only.
+are decoded in threads, by our own readers only and where nobody asked for isolation, as prediction
+does.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import chain, islice
 
 import numpy as np
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from xraybatch.core.cores import available_cores
 from xraybatch.core.status import FilmStatus
 from xraybatch.extension.records import Limits
+from xraybatch.images.asked import NOTHING, Asked
 from xraybatch.images.chunk import Chunk
 from xraybatch.images.crew import Crew
 from xraybatch.images.decode import DEFAULT_LIMITS, strangers_read
@@ -30,7 +32,8 @@ from xraybatch.images.worker import FilmSource, Outcome, load_readers
 
 __all__ = ["Decoded", "DecodingPool", "FilmSource"]
 
-FEW = 32  # fewer films than these are decoded in threads
+FEW = 32  # fewer films than these are decoded in threads, or by fewer processes
+_FILMS_A_PROCESS = 8
 _CHUNK = 16
 _CHUNK_BYTES = 8 << 20  # large films go in smaller chunks
 
@@ -51,6 +54,10 @@ class Decoded:
     notes : tuple of str
     seconds : float
         What decoding took; the time limit for ``timeout``, 0 for ``crashed``.
+    frames : int
+        How many films the file holds, where it was decoded.
+    told : mapping of str to str
+        What its header says of that which was asked.
     facts : FilmFacts or None
         Of a survey, where the film was decoded.
     outside : Outside or None
@@ -63,6 +70,8 @@ class Decoded:
     sentence: str
     notes: tuple[str, ...]
     seconds: float
+    frames: int = 1
+    told: Mapping[str, str] = field(default_factory=dict)
     facts: FilmFacts | None = None
     outside: Outside | None = None
 
@@ -84,6 +93,8 @@ class DecodingPool:
         installation if None.
     isolate : bool
         Decode few films in processes too, as is always done where readers of others are installed.
+    asked : Asked
+        What is asked of every header: which films to leave out, and what to tell.
     survey : bool
         Also say what each film and its file are: `Decoded.facts` and `Decoded.outside`.
 
@@ -102,6 +113,7 @@ class DecodingPool:
         limits: Limits = DEFAULT_LIMITS,
         readers_from: str | None = None,
         isolate: bool = False,
+        asked: Asked = NOTHING,
         survey: bool = False,
     ) -> None:
         self.rule = rule
@@ -110,6 +122,7 @@ class DecodingPool:
         self.workers = available_cores() if workers is None else workers
         self.processes = 0
         self._readers_from = readers_from
+        self._asked = asked
         self._survey = survey
         self._isolate = isolate or readers_from is not None or strangers_read()
         self._chunk = max(1, min(_CHUNK, _CHUNK_BYTES // (rule.height * rule.width)))
@@ -127,6 +140,11 @@ class DecodingPool:
         if self._crew is not None:
             self._crew.stop()
             self._crew = None
+
+    def start(self, films: int) -> None:
+        """Start processes for so many films, while something else is prepared."""
+        if self.workers and (films >= FEW or self._isolate):
+            self._crew_of(self._count(films)).start()
 
     def decode(
         self, sources: Iterable[FilmSource], *, ahead: int | None = None
@@ -149,10 +167,13 @@ class DecodingPool:
         waiting = iter(sources)
         first = list(islice(waiting, FEW))
         everything = chain(first, waiting)
-        if self.workers == 0 or (len(first) < FEW and not self._isolate):
+        are_few = len(first) < FEW
+        if self.workers == 0 or (are_few and not self._isolate):
             return self._in_threads(everything, ahead)
-        self.processes = self.workers
-        return self._in_processes(everything, ahead)
+        count, size = self._count(len(first)), self._chunk
+        if are_few:
+            size = min(size, max(1, -(-len(first) // count)))
+        return self._in_processes(everything, self._crew_of(count), size, ahead)
 
     # ── few films: threads ─────────────────────────────────────────────────────────────────────
 
@@ -163,6 +184,7 @@ class DecodingPool:
             *(self.rule, self.limits, readers),
             count=count,
             timeout=self.timeout,
+            asked=self._asked,
             survey=self._survey,
         )
         decoded = threads.decode(sources, max(1, ahead or 2 * count))
@@ -171,25 +193,40 @@ class DecodingPool:
 
     # ── many films: processes ──────────────────────────────────────────────────────────────────
 
-    def _in_processes(self, sources: Iterable[FilmSource], ahead: int | None) -> Iterator[Decoded]:
-        crew = self._crew = self._crew or Crew(
+    def _count(self, films: int) -> int:
+        """How many processes so many films are worth."""
+        return self.workers if films >= FEW else min(self.workers, 1 + films // _FILMS_A_PROCESS)
+
+    def _crew_of(self, count: int) -> Crew:
+        """A crew of at least so many processes."""
+        if self._crew is not None and count <= self.processes:
+            return self._crew
+        self.close()
+        self.processes = count
+        self._crew = Crew(
             self.rule,
             self.limits,
-            workers=self.workers,
+            workers=count,
             slots=self._slots,
             chunk=self._chunk,
             timeout=self.timeout,
             readers_from=self._readers_from,
+            asked=self._asked,
             survey=self._survey,
         )
+        return self._crew
+
+    def _in_processes(
+        self, sources: Iterable[FilmSource], crew: Crew, size: int, ahead: int | None
+    ) -> Iterator[Decoded]:
         free = list(range(self._slots))
         if ahead is not None:
-            free = free[: max(1, -(-ahead // self._chunk))]
+            free = free[: max(1, -(-ahead // size))]
         numbered = enumerate(sources)
         window: deque[Chunk] = deque()
         try:
             while True:
-                while free and (batch := list(islice(numbered, self._chunk))):
+                while free and (batch := list(islice(numbered, size))):
                     window.append(Chunk(free.pop(), batch))
                     crew.submit(window[-1])
                 if not window:
@@ -210,6 +247,8 @@ class DecodingPool:
 def _decoded(index: int, film: NDArray[np.uint8] | None, outcome: Outcome) -> Decoded:
     return Decoded(
         *(index, film, outcome.status, outcome.sentence, outcome.notes, outcome.seconds),
+        frames=outcome.frames,
+        told=outcome.told,
         facts=outcome.facts,
         outside=outcome.outside,
     )

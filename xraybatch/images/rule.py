@@ -8,7 +8,7 @@ from typing import Any
 from xraybatch.core.errors import ModelError, UsageError
 
 # Raised with any change that alters a pixel of any film.
-RULE_VERSION = 1
+RULE_VERSION = 2
 
 RESIZES = ("stretch", "pad", "crop")
 

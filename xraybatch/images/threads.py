@@ -16,6 +16,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from xraybatch.extension.records import ImageReader, Limits
+from xraybatch.images.asked import NOTHING, Asked
 from xraybatch.images.rule import DecodingRule
 from xraybatch.images.worker import FilmSource, Outcome, attempt, took_too_long
 
@@ -48,6 +49,7 @@ class Threads:
         How many threads.
     timeout : float
         Seconds that one film may take.
+    asked : Asked
     survey : bool
         Also say what each film and its file are.
     """
@@ -60,9 +62,10 @@ class Threads:
         *,
         count: int,
         timeout: float,
+        asked: Asked = NOTHING,
         survey: bool = False,
     ) -> None:
-        self._survey = survey
+        self._asked, self._survey = asked, survey
         self._rule, self._limits, self._readers = rule, limits, readers
         self._timeout = timeout
         self._count = count
@@ -119,7 +122,8 @@ class Threads:
             work.begun = time.monotonic()
             try:
                 work.result = attempt(
-                    work.source, self._rule, self._limits, self._readers, survey=self._survey
+                    *(work.source, self._rule, self._limits, self._readers, self._asked),
+                    survey=self._survey,
                 )
             except BaseException as error:
                 work.result = error

@@ -8,21 +8,24 @@ when its parent is gone. numpy is imported after the number of threads is set, s
 from __future__ import annotations
 
 import ctypes
+import io
 import os
 import sys
 import threading
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from multiprocessing.connection import wait
 from multiprocessing.process import parent_process
 from typing import TYPE_CHECKING, Any
 
 from xraybatch.core.status import FilmError, FilmStatus
+from xraybatch.core.zipped import read_member
 from xraybatch.extension.records import ImageReader, Limits
 from xraybatch.extension.registry import BLOCK_VARIABLE
-from xraybatch.images.film import FilmFacts
+from xraybatch.images.asked import NOTHING, Asked, asking
+from xraybatch.images.film import Film, FilmFacts
 from xraybatch.images.rule import DecodingRule
 
 if TYPE_CHECKING:
@@ -34,6 +37,8 @@ if TYPE_CHECKING:
 NOTE = 3  # numbers a slot: process id, position in the chunk (or NOBODY), begin (monotonic)
 NOBODY = -1.0
 
+_MOVING = frozenset(("GIF", "WEBP"))  # what moves is one film, its first frame
+
 _LOCK_TIMEOUT = 5.0
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
@@ -41,24 +46,40 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLI
 
 @dataclass(frozen=True)
 class FilmSource:
-    """A film to decode: `path` in the file system, `name` it is called by, `frame` from 0."""
+    """A film to decode.
+
+    Attributes
+    ----------
+    path : str
+        In the file system: the film, or the ZIP archive that it lies in.
+    name : str
+        What it is called; a suffix that lies is noted.
+    frame : int
+        From 0.
+    member : str
+        Its place in the archive (`ZipPlace`); empty: it lies in none.
+    """
 
     path: str
     name: str
     frame: int = 0
+    member: str = ""
 
 
 @dataclass(frozen=True)
 class Outcome:
     """What became of a film; its pixels travel otherwise.
 
-    `facts` and `outside` come with a survey only: predictions of a million films do without.
+    Of what its header says only that is here which was asked for; `facts` and `outside` come with
+    a survey only: predictions of a million films do without.
     """
 
     status: FilmStatus
     sentence: str
     notes: tuple[str, ...]
     seconds: float
+    frames: int = 1
+    told: Mapping[str, str] = field(default_factory=dict)
     facts: FilmFacts | None = None
     outside: Outside | None = None
 
@@ -82,6 +103,8 @@ class Desk:
         Bytes of private memory a worker may have.
     blocked : str
         What `XRAYBATCH_BLOCK` said when the parent loaded its plugins: a worker loads the same.
+    asked : Asked
+        What is asked of every header.
     survey : bool
         Also say what each film and its file are, beside the pixels.
     """
@@ -94,6 +117,7 @@ class Desk:
     readers_from: str | None
     memory: int
     blocked: str
+    asked: Asked = NOTHING
     survey: bool = False
 
 
@@ -113,6 +137,10 @@ def start(desk: Desk) -> None:
     _limit_memory(desk.memory)
 
 
+def nothing() -> None:
+    """A task that only has the processes started."""
+
+
 def run(slot: int, films: Sequence[tuple[int, FilmSource]]) -> list[Outcome]:
     """Decode films into their positions of a slot; called in a worker."""
     import numpy as np
@@ -128,7 +156,9 @@ def run(slot: int, films: Sequence[tuple[int, FilmSource]]) -> list[Outcome]:
     for position, source in films:
         desk.notes[note + 2] = time.monotonic()
         desk.notes[note + 1] = position
-        pixels, outcome = attempt(source, desk.rule, desk.limits, _readers, survey=desk.survey)
+        pixels, outcome = attempt(
+            source, desk.rule, desk.limits, _readers, desk.asked, survey=desk.survey
+        )
         if pixels is not None:
             space[slot, position] = pixels
         outcomes.append(outcome)
@@ -141,33 +171,61 @@ def attempt(
     rule: DecodingRule,
     limits: Limits,
     readers: Sequence[ImageReader] | None,
+    asked: Asked = NOTHING,
     *,
     survey: bool = False,
 ) -> tuple[NDArray[np.uint8] | None, Outcome]:
     """Decode one film; never raises for a film's sake."""
-    from xraybatch.images.decode import decode_path
-
     begin = time.perf_counter()
-    outside = None
-    if survey:
-        from xraybatch.images.outside import look_outside
-
-        outside = look_outside(source.path, source.name, readers or ())
-    try:
-        film = decode_path(
-            source.path,
-            rule,
-            name=source.name,
-            frame=source.frame,
-            limits=limits,
-            readers=readers,
-        )
-    except FilmError as error:
-        seconds = time.perf_counter() - begin
-        return None, Outcome(error.status, error.sentence, (), seconds, outside=outside)
+    outside = _outside(source, limits, readers) if survey else None
+    with asking(asked) as told:
+        try:
+            film = _decoded(source, rule, limits, readers)
+            facts = film.facts
+            asked.check(facts.tags, dicom=facts.format == "DICOM")
+        except FilmError as error:
+            seconds = time.perf_counter() - begin
+            failed = Outcome(error.status, error.sentence, (), seconds, told=told, outside=outside)
+            return None, failed
     seconds = time.perf_counter() - begin
-    facts = film.facts if survey else None
-    return film.pixels, Outcome(FilmStatus.OK, "", film.facts.notes, seconds, facts, outside)
+    frames = 1 if facts.format in _MOVING else facts.frames
+    # of a reader that did not ask itself; identifiers only our own reader hashes
+    told |= {tag: facts.tags[tag] for tag in asked.tags if tag in facts.tags}
+    done = Outcome(FilmStatus.OK, "", facts.notes, seconds, frames=frames, told=told)
+    if survey:
+        done = replace(done, facts=replace(facts, tags={}), outside=outside)
+    return film.pixels, done
+
+
+def _outside(source: FilmSource, limits: Limits, readers: Sequence[ImageReader] | None) -> Outside:
+    from xraybatch.images.outside import Outside, look_inside, look_outside
+
+    if not source.member:
+        return look_outside(source.path, source.name, readers or ())
+    try:
+        content = read_member(source.path, source.member, limits.max_bytes)
+    except Exception:  # decoding says what is wrong with it
+        return Outside()
+    return look_inside(io.BytesIO(content), source.name, readers or ())
+
+
+def _decoded(
+    source: FilmSource,
+    rule: DecodingRule,
+    limits: Limits,
+    readers: Sequence[ImageReader] | None,
+) -> Film:
+    from xraybatch.images.decode import decode, decode_path
+    from xraybatch.images.faults import one_status
+
+    name, frame = source.name, source.frame
+    if not source.member:
+        return decode_path(
+            source.path, rule, name=name, frame=frame, limits=limits, readers=readers
+        )
+    with one_status("The film in its archive"):
+        content = read_member(source.path, source.member, limits.max_bytes)
+    return decode(content, rule, name=name, frame=frame, limits=limits, readers=readers)
 
 
 def took_too_long(seconds: float) -> Outcome:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from xraybatch.core.status import FilmStatus
 from xraybatch.images.film import film_digest
 from xraybatch.models.selftest import are_probabilities
 from xraybatch.models.session import Session
-from xraybatch.prediction.rows import Row
+from xraybatch.prediction.rows import NO_FRAME, Row
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,11 +30,17 @@ class Ready(NamedTuple):
         Of the size that the card's rule says.
     notes : tuple of str
         What a person should know of how it was read.
+    frame : int
+        Of the item, or `NO_FRAME`.
+    told : mapping of str to str
+        What was asked of its header.
     """
 
     item: int
     film: NDArray[np.uint8]
     notes: tuple[str, ...] = ()
+    frame: int = NO_FRAME
+    told: Mapping[str, str] = MappingProxyType({})
 
 
 def answered(session: Session, films: Sequence[Ready], seen: frozenset[bytes] | None) -> list[Row]:
@@ -59,11 +66,12 @@ def answered(session: Session, films: Sequence[Ready], seen: frozenset[bytes] | 
     values = np.concatenate([answers[task] for task in session.tasks], axis=1)
     rows = []
     for ready, row, is_sane in zip(films, values, are_probabilities(values), strict=True):
-        item, film, notes = ready
+        item, film, notes, frame, told = ready
         if is_sane:
             was_seen = None if seen is None else film_digest(film) in seen
             blob = row.astype("<f4").tobytes()
-            rows.append(Row(item, 0, FilmStatus.OK, "", blob, was_seen, notes))
+            rows.append(Row(item, frame, FilmStatus.OK, "", blob, was_seen, notes, told))
         else:
-            rows.append(Row(item, 0, FilmStatus.NO_ANSWER, _NO_ANSWER, notes=notes))
+            status = FilmStatus.NO_ANSWER
+            rows.append(Row(item, frame, status, _NO_ANSWER, notes=notes, told=told))
     return rows

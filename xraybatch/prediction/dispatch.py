@@ -9,7 +9,7 @@ from xraybatch.core.progress import Stage
 from xraybatch.core.status import FilmStatus
 from xraybatch.prediction.engine import CHUNK, Chunk, Engine
 from xraybatch.prediction.job import Job
-from xraybatch.prediction.rows import Row
+from xraybatch.prediction.rows import NO_FRAME, Row
 
 _COMMIT_SECONDS = 1.0  # what a power cut may cost
 _AHEAD = 4  # chunks in an engine's hands, so that it never runs dry
@@ -44,7 +44,7 @@ def dispatch(job: Job, engine: Engine, stage: Stage) -> None:
             outcome = engine.wait(_COMMIT_SECONDS)
             if outcome.rows:
                 job.write(outcome.rows)
-                stage.advance(len(outcome.rows))
+                stage.advance(len({row.item for row in outcome.rows}))
             handed_out.difference_update(outcome.finished)
             for number in outcome.lost:
                 handed_out.discard(number)
@@ -63,5 +63,5 @@ def dispatch(job: Job, engine: Engine, stage: Stage) -> None:
 def _give_up(job: Job, number: int) -> int:
     sentence = f"The worker died {_TRIES} times on the chunk of this film."
     left = job.pending(number * CHUNK, (number + 1) * CHUNK)
-    job.write([Row(index, 0, FilmStatus.CRASHED, sentence) for index, _ in left])
+    job.write([Row(index, NO_FRAME, FilmStatus.CRASHED, sentence) for index, _ in left])
     return len(left)

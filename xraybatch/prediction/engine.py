@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from xraybatch.prediction.rows import Row
-from xraybatch.sources.discover import Item
+from xraybatch.sources.item import Item
 
 CHUNK = 256  # items by index, never "who is idle"
 
@@ -39,7 +39,7 @@ class Outcome:
     Attributes
     ----------
     rows : list of Row
-        Of any chunk, finished or not.
+        Of any chunk, finished or not; those of all frames of an item together.
     finished : list of int
         Numbers of the chunks that now have all their rows.
     lost : list of int

@@ -14,23 +14,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xraybatch.core.errors import InputError, XraybatchError
+from xraybatch.core.errors import InputError
 from xraybatch.core.status import DEPENDS_ON_THE_DAY, FilmStatus
+from xraybatch.prediction.job_file import is_fresh, unusable
 from xraybatch.prediction.rows import Row
-from xraybatch.sources.discover import Item
+from xraybatch.sources.item import Item
 
-FORMAT = "1"
-_MAGIC = b"SQLite format 3\0"
+FORMAT = "2"
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE items (
     item INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, path BLOB NOT NULL,
-    size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL
+    size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, member TEXT NOT NULL
 );
 CREATE TABLE rows (
     item INTEGER NOT NULL, frame INTEGER NOT NULL, status TEXT NOT NULL, error TEXT NOT NULL,
-    "values" BLOB NOT NULL, seen INTEGER, notes TEXT NOT NULL, PRIMARY KEY (item, frame)
+    "values" BLOB NOT NULL, seen INTEGER, notes TEXT NOT NULL, told TEXT NOT NULL,
+    PRIMARY KEY (item, frame)
 ) WITHOUT ROWID;
 """
 
@@ -71,7 +72,7 @@ class Job:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        fresh = _is_fresh(path)
+        fresh = is_fresh(path)
         try:
             self._db = sqlite3.connect(path, isolation_level=None, timeout=0.5)
             self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
@@ -121,11 +122,8 @@ class Job:
         """Put items and identity in, in one transaction."""
         with self._transaction():
             self._db.executemany(
-                "INSERT INTO items VALUES (?, ?, ?, ?, ?)",
-                (
-                    (i, item.key, _place(item), item.size, _stored(item.mtime_ns))
-                    for i, item in enumerate(items)
-                ),
+                "INSERT INTO items VALUES (?, ?, ?, ?, ?, ?)",
+                ((i, item.key, *_known(item)) for i, item in enumerate(items)),
             )
             self._set("identity", json.dumps(dict(identity), sort_keys=True))
 
@@ -148,18 +146,20 @@ class Job:
         with self._transaction():
             for item in items:
                 known = self._db.execute(
-                    "SELECT item, path, size, mtime_ns FROM items WHERE key = ?", (item.key,)
+                    "SELECT item, path, size, mtime_ns, member FROM items WHERE key = ?",
+                    (item.key,),
                 ).fetchone()
                 if known is None:
                     new += 1
                     continue
                 found += 1
-                now = (_place(item), item.size, _stored(item.mtime_ns))
+                now = _known(item)
                 if known[1:] != now:
                     changed += 1
                     self._db.execute("DELETE FROM rows WHERE item = ?", (known[0],))
                     self._db.execute(
-                        "UPDATE items SET path = ?, size = ?, mtime_ns = ? WHERE item = ?",
+                        "UPDATE items SET path = ?, size = ?, mtime_ns = ?, member = ? "
+                        "WHERE item = ?",
                         (*now, known[0]),
                     )
             if not found and self.count():
@@ -167,11 +167,13 @@ class Job:
                     f"{self.path.name} holds an unfinished run over other films.",
                     f"Give its films again, or delete {self.path} to start anew.",
                 )
+            before = self.count_done()
             marks = ", ".join("?" * len(DEPENDS_ON_THE_DAY))
-            again = self._db.execute(
-                f"DELETE FROM rows WHERE status IN ({marks})",  # noqa: S608 - question marks
+            self._db.execute(  # an item with all its frames
+                f"DELETE FROM rows WHERE item IN (SELECT item FROM rows WHERE status IN ({marks}))",  # noqa: S608 - question marks
                 sorted(DEPENDS_ON_THE_DAY),
-            ).rowcount
+            )
+            again = before - self.count_done()
         return Reconciled(self.count_done(), new, self.count() - found, changed, again)
 
     def count(self) -> int:
@@ -182,44 +184,67 @@ class Job:
         """How many items have their rows."""
         return int(self._db.execute("SELECT count(DISTINCT item) FROM rows").fetchone()[0])
 
+    def count_rows(self) -> int:
+        """How many films were looked at: those that have their row, and those left out."""
+        return int(self._db.execute("SELECT count(*) FROM rows").fetchone()[0])
+
     def pending(self, begin: int, end: int) -> list[tuple[int, Item]]:
         """The items of index `begin` to `end` (exclusive) that have no row yet, in order."""
         found = self._db.execute(
-            "SELECT item, key, path, size, mtime_ns FROM items WHERE item >= ? AND item < ? "
-            "AND item NOT IN (SELECT item FROM rows WHERE item >= ? AND item < ?) ORDER BY item",
+            "SELECT item, key, path, size, mtime_ns, member FROM items "
+            "WHERE item >= ? AND item < ? AND item NOT IN "
+            "(SELECT item FROM rows WHERE item >= ? AND item < ?) ORDER BY item",
             (begin, end, begin, end),
         )
-        return [(i, Item(key, os.fsdecode(path), s, m)) for i, key, path, s, m in found]
+        return [(i, Item(key, os.fsdecode(path), *more)) for i, key, path, *more in found]
 
     def write(self, rows: Sequence[Row]) -> None:
         """Commit rows; a row that was there already is replaced."""
         with self._transaction():
             self._db.executemany(
-                "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 [
                     (
                         *(r.item, r.frame, r.status.value, r.error, r.values, _as_int(r.seen)),
                         "\n".join(note.replace("\n", " ") for note in r.notes),
+                        json.dumps(dict(r.told)) if r.told else "",
                     )
                     for r in rows
                 ],
             )
 
     def results(self) -> Iterator[tuple[str, Row]]:
-        """Every row with its item's path, ordered by the path's UTF-8 bytes, then frame."""
+        """Every row with its item's path, ordered by the path's UTF-8 bytes, then frame.
+
+        But for those that were left out.
+        """
         found = self._db.execute(
-            'SELECT i.key, r.item, r.frame, r.status, r.error, r."values", r.seen, r.notes '
-            "FROM items i JOIN rows r ON r.item = i.item ORDER BY i.key, r.frame"
+            'SELECT i.key, r.item, r.frame, r.status, r.error, r."values", r.seen, r.notes, r.told '
+            "FROM items i JOIN rows r ON r.item = i.item WHERE r.status != ? "
+            "ORDER BY i.key, r.frame",
+            (FilmStatus.LEFT_OUT,),
         )
-        for key, item, frame, status, error, values, seen, notes in found:
+        for key, item, frame, status, error, values, seen, notes, told in found:
             known = None if seen is None else bool(seen)
             said = tuple(filter(None, notes.split("\n")))
-            yield key, Row(item, frame, FilmStatus(status), error, values, known, said)
+            facts = json.loads(told) if told else {}
+            yield key, Row(item, frame, FilmStatus(status), error, values, known, said, facts)
 
     def counts_by_status(self) -> dict[str, int]:
-        """Rows by status."""
-        found = self._db.execute("SELECT status, count(*) FROM rows GROUP BY status ORDER BY 1")
+        """Rows by status, but for those that were left out."""
+        found = self._db.execute(
+            "SELECT status, count(*) FROM rows WHERE status != ? GROUP BY status ORDER BY 1",
+            (FilmStatus.LEFT_OUT,),
+        )
         return {status: int(count) for status, count in found}
+
+    def left_out(self) -> dict[str, int]:
+        """Items that were left out because of what their header says, by reason."""
+        found = self._db.execute(
+            "SELECT error, count(*) FROM rows WHERE status = ? GROUP BY error ORDER BY 1",
+            (FilmStatus.LEFT_OUT,),
+        )
+        return {reason: int(count) for reason, count in found}
 
     def mark_published(self) -> None:
         """Note that the results were written out whole."""
@@ -264,35 +289,8 @@ def _as_int(value: bool | None) -> int | None:
     return None if value is None else int(value)
 
 
-def unusable(path: Path, error: sqlite3.Error) -> XraybatchError:
-    """What SQLite says of a job's file, for a person."""
-    if "locked" in str(error):
-        return InputError(
-            f"Another run is writing {path}.", "Wait for it, or choose another --out."
-        )
-    return InputError(
-        f"The state of the run in {path} cannot be used: {error}.",
-        "See whether the disk is full or read-only; the same command then goes on.",
-    )
-
-
-def _is_fresh(path: Path) -> bool:
-    """Whether a job begins here; a file that is no job is refused and left as it is."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(len(_MAGIC))
-    except FileNotFoundError:
-        return True
-    if not head and path.suffix == ".job":  # killed before its first write
-        return True
-    if head != _MAGIC:
-        raise InputError(f"{path} is no state of a run.", "Choose another --job.")
-    return False
-
-
-def _place(item: Item) -> bytes:
-    return os.fsencode(os.path.abspath(item.path))  # noqa: PTH100 - a million times
-
-
-def _stored(mtime_ns: int) -> int:
-    return mtime_ns & (2**63 - 1)  # what SQLite can hold; the year 2400 cannot
+def _known(item: Item) -> tuple[bytes, int, int, str]:
+    """What is kept of an item beside its key."""
+    place = os.fsencode(os.path.abspath(item.path))  # noqa: PTH100 - a million times
+    # what SQLite can hold; the year 2400 it cannot
+    return place, item.size, item.mtime_ns & (2**63 - 1), item.member

@@ -5,13 +5,33 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import NamedTuple
 
 from xraybatch.core.status import FilmStatus
 from xraybatch.images.pool import Decoded, DecodingPool, FilmSource
+from xraybatch.images.readers.raster import frame_note
 from xraybatch.models.session import Session
 from xraybatch.prediction.answering import Ready, answered
 from xraybatch.prediction.engine import Chunk, Outcome, Seconds
-from xraybatch.prediction.rows import Row
+from xraybatch.prediction.rows import NO_FRAME, Row
+
+MOST_FRAMES = 10_000  # of an item; a header of a few bytes can announce a thousand million
+
+
+class _Task(NamedTuple):
+    """A frame to decode: the chunk that it belongs to, the item, and where it lies."""
+
+    chunk: int
+    item: int
+    source: FilmSource
+
+
+class _Frames(NamedTuple):
+    """The rows of an item with several frames, until they are as many as it has."""
+
+    total: int
+    rows: list[Row]
 
 
 class LocalEngine:
@@ -24,16 +44,25 @@ class LocalEngine:
         Closed by whoever opened it.
     seen : frozenset of bytes or None
         Digests of the training films; None: the rows do not say.
+    all_frames : bool
+        A row for each frame of an item, not for its first alone.
     """
 
     def __init__(
-        self, session: Session, pool: DecodingPool, seen: frozenset[bytes] | None = None
+        self,
+        session: Session,
+        pool: DecodingPool,
+        seen: frozenset[bytes] | None = None,
+        *,
+        all_frames: bool = False,
     ) -> None:
         self._session = session
         self._pool = pool
         self._seen = seen
-        self._waiting: deque[tuple[int, int, FilmSource]] = deque()  # chunk, item, source
-        self._under_way: deque[tuple[int, int]] = deque()  # chunk, item; in the order decoded
+        self._all_frames = all_frames
+        self._waiting: deque[_Task] = deque()
+        self._under_way: deque[_Task] = deque()  # in the order decoded
+        self._frames: dict[int, _Frames] = {}  # item → those of its rows that are known
         self._open_items: dict[int, int] = {}  # chunk → items without a row
         self._decoded: Iterator[Decoded] | None = None
         self._batch: list[tuple[int, Ready]] = []  # chunk, film
@@ -43,8 +72,8 @@ class LocalEngine:
         """Queue the chunk's films behind those already queued."""
         self._open_items[chunk.number] = len(chunk.items)
         for item, source in chunk.items:
-            film = FilmSource(source.path, source.key)
-            self._waiting.append((chunk.number, item, film))
+            film = FilmSource(source.path, source.key, member=source.member)
+            self._waiting.append(_Task(chunk.number, item, film))
 
     def wait(self, timeout: float) -> Outcome:
         """Decode and classify until `timeout` seconds have passed or nothing is left."""
@@ -69,11 +98,12 @@ class LocalEngine:
         self._waiting.clear()
         self._under_way.clear()
         self._batch.clear()
+        self._frames.clear()
         self._open_items.clear()
         self._decoded = None
 
     def workers(self) -> int:
-        """Decoding processes; 0: the few films were decoded in threads of this process."""
+        """Decoding processes; 0: films are decoded in threads of this process."""
         return self._pool.processes
 
     def close(self) -> None:
@@ -82,19 +112,39 @@ class LocalEngine:
 
     def _feed(self) -> Iterator[FilmSource]:
         while self._waiting:
-            chunk, item, source = self._waiting.popleft()
-            self._under_way.append((chunk, item))
-            yield source
+            self._under_way.append(self._waiting.popleft())
+            yield self._under_way[-1].source
 
     def _take(self, decoded: Decoded, outcome: Outcome) -> None:
-        chunk, item = self._under_way.popleft()
+        task = self._under_way.popleft()
+        chunk, item, source = task
         self.seconds.decoding += decoded.seconds
+        notes = decoded.notes
+        if self._all_frames and decoded.frames > 1 and source.frame == 0:
+            if decoded.frames > MOST_FRAMES:
+                row = Row(item, NO_FRAME, FilmStatus.TOO_LARGE, _too_many(decoded.frames))
+                self._finish(chunk, row, outcome)
+                return
+            self._open_frames(task, decoded.frames)
+        frame = source.frame if item in self._frames else NO_FRAME
+        if frame != NO_FRAME:  # the row says it
+            notes = tuple(n for n in notes if n != frame_note(frame, decoded.frames))
         if decoded.status is FilmStatus.OK and decoded.film is not None:
-            self._batch.append((chunk, Ready(item, decoded.film, decoded.notes)))
+            ready = Ready(item, decoded.film, notes, frame, decoded.told)
+            self._batch.append((chunk, ready))
             if len(self._batch) == self._session.batch_size:
                 self._classify(outcome)
         else:
-            self._finish(chunk, Row(item, 0, decoded.status, decoded.sentence), outcome)
+            row = Row(item, frame, decoded.status, decoded.sentence, told=decoded.told)
+            self._finish(chunk, row, outcome)
+
+    def _open_frames(self, task: _Task, count: int) -> None:
+        """Have the other frames of an item decoded next."""
+        self._frames[task.item] = _Frames(count, [])
+        self._waiting.extendleft(
+            task._replace(source=replace(task.source, frame=frame))
+            for frame in range(count - 1, 0, -1)
+        )
 
     def _classify(self, outcome: Outcome) -> None:
         begin = time.perf_counter()
@@ -105,8 +155,20 @@ class LocalEngine:
         self.seconds.classifying += time.perf_counter() - begin
 
     def _finish(self, chunk: int, row: Row, outcome: Outcome) -> None:
-        outcome.rows.append(row)
+        if row.frame == NO_FRAME:
+            outcome.rows.append(row)
+        else:
+            frames = self._frames[row.item]
+            frames.rows.append(row)
+            if len(frames.rows) < frames.total:
+                return
+            outcome.rows.extend(frames.rows)  # together, so that no item is ever done by half
+            del self._frames[row.item]
         self._open_items[chunk] -= 1
         if self._open_items[chunk] == 0:
             del self._open_items[chunk]
             outcome.finished.append(chunk)
+
+
+def _too_many(frames: int) -> str:
+    return f"The file says it has {frames:,} frames, more than the limit of {MOST_FRAMES:,}."

@@ -17,7 +17,7 @@ from xraybatch.core.files import atomic_path, sha256_of
 from xraybatch.core.status import FilmStatus
 from xraybatch.core.tasks import TaskKind
 from xraybatch.prediction.job import Job
-from xraybatch.prediction.rows import Columns
+from xraybatch.prediction.rows import NO_FRAME, Columns, Row
 
 WriteRow = Callable[[list[str | None]], None]
 
@@ -63,7 +63,8 @@ def publish(job: Job, columns: Columns, out: Path) -> Published:
     Raises
     ------
     RuntimeError
-        If an item has no row, or a row twice: a fault of ours, and nothing is written.
+        If an item has no row, or not each of its frames once: a fault of ours, and nothing is
+        written.
     """
     total, done = job.count(), job.count_done()
     if done != total:
@@ -77,13 +78,13 @@ def publish(job: Job, columns: Columns, out: Path) -> Published:
         atomic_path(out) as temporary,
         _WRITERS[out.suffix.lower()](temporary, columns) as write,
     ):
-        last: tuple[int, int] | None = None
+        last = Row(-1, NO_FRAME, FilmStatus.OK)
         found = job.results()
         while some := list(islice(found, _ROWS)):
             for (_, row), cells in zip(some, columns.cells_of(some), strict=True):
-                if last == (row.item, row.frame):
-                    raise RuntimeError(f"item {row.item} has two rows")
-                last = (row.item, row.frame)
+                if row.frame != (last.frame + 1 if row.item == last.item else min(row.frame, 0)):
+                    raise RuntimeError(f"item {row.item} has not each frame once")
+                last = row
                 write(cells)
                 rows += 1
                 notes.update(row.notes)

@@ -12,9 +12,10 @@ from typing import Any
 from xraybatch.core.files import write_text
 from xraybatch.core.status import FilmStatus
 from xraybatch.core.versions import versions_of
+from xraybatch.images.fingerprint import LIBRARIES
 
 # the libraries that can change a pixel or a probability
-_DECIDING = ("xraybatch", "numpy", "pillow", "pydicom", "onnxruntime-gpu", "onnxruntime")
+_DECIDING = ("xraybatch", *LIBRARIES, "onnxruntime-gpu", "onnxruntime")
 
 
 @dataclass(frozen=True)
@@ -39,13 +40,13 @@ class PredictionRecord:
         Where it really ran.
     batch_size : int
     workers : int
-        Decoding processes; 0: the few films were decoded in threads of the program.
+        Decoding processes; 0: films were decoded in threads of the program, as was asked for.
     self_test_difference : float or None
         None: the model carries no self-test.
     films : int
         Rows in the table.
     by_status, classes, skipped : dict
-        Counts.
+        Counts; `skipped` holds what was left out by ``--where`` too, by reason.
     film_notes : dict
         What was noted of films (a suffix that lies), and of how many.
     resumed : dict
@@ -53,7 +54,7 @@ class PredictionRecord:
     seconds : dict
         ``total`` by the wall clock; ``decoding`` (summed over workers), ``classifying``.
     films_per_second : float
-        Of this run, without what was done before it went on.
+        Of this run, without what was done before it went on; with those that were left out.
     started, finished : str
         UTC, ISO 8601.
     versions : dict

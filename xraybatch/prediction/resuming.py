@@ -12,8 +12,9 @@ from xraybatch.images.fingerprint import fingerprint_digest
 from xraybatch.models.model import Model
 from xraybatch.models.session import Session
 from xraybatch.prediction.job import Job, Reconciled
+from xraybatch.prediction.options import PredictOptions
 from xraybatch.prediction.record import deciding_versions
-from xraybatch.sources.discover import Item
+from xraybatch.sources.item import Item
 
 
 def begin_or_go_on(job: Job, items: Sequence[Item], identity: dict[str, Any]) -> Reconciled | None:
@@ -27,14 +28,15 @@ def begin_or_go_on(job: Job, items: Sequence[Item], identity: dict[str, Any]) ->
     Raises
     ------
     InputError
-        If the job is of another model, other thresholds, another rule or other films.
+        If the job is of another model, other thresholds, another rule, other films, or of options
+        that change what is read of them.
     """
     if job.published:  # its results were deleted, or may be overwritten
         job.forget()
     if not job.begun:
         job.begin(items, identity)
         return None
-    for word in ("model", "decisions", "rule", "decoder"):
+    for word in ("model", "decisions", "rule", "decoder", *_ASKED):
         if job.identity.get(word) != identity[word]:
             raise InputError(
                 f"{job.path.name} holds a run with another {_WORDS[word]}: rows of two would mix.",
@@ -55,7 +57,13 @@ _WORDS = {
     "decisions": "set of thresholds",
     "rule": "decoding rule",
     "decoder": "set of image readers, or one that decodes otherwise",
+    "max_pixels": "--max-pixels",
+    "frames": "--frames",
+    "where": "--where",
+    "tags": "list of --tags",
+    "salt": "salt, or one without --dicom-ids",
 }
+_ASKED = ("max_pixels", "frames", "where", "tags", "salt")
 
 
 def resumed_sentences(
@@ -90,9 +98,15 @@ def resumed_sentences(
     return said, left_out
 
 
-def identity_of(model: Model, session: Session) -> dict[str, Any]:
+def identity_of(model: Model, session: Session, options: PredictOptions) -> dict[str, Any]:
     """What a run is: everything that changes its results."""
+    asked = options.asked
     return {
+        "max_pixels": options.max_pixels,
+        "frames": options.frames,
+        "where": [[keyword, list(values)] for keyword, values in asked.where],
+        "tags": list(asked.tags),
+        "salt": asked.salt_check,
         "model": hashlib.sha256(model.content).hexdigest(),
         "name": model.card.name,
         "decisions": [entry["thresholds"] for entry in model.card.to_dict()["tasks"]],

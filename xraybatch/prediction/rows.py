@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from xraybatch.core.names import no_formula, number_of
 from xraybatch.core.status import FilmStatus
 from xraybatch.core.tasks import TaskKind
+from xraybatch.images.asked import BETWEEN_VALUES, NOTHING, Asked
 from xraybatch.models.calibration import abstains, calibrated, sets
 from xraybatch.models.calibration_checks import BETWEEN_CLASSES
 from xraybatch.models.card import TaskCard, decide
@@ -18,6 +20,9 @@ from xraybatch.models.card import TaskCard, decide
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+
+NO_FRAME = -1  # of an item that is one film, and of one that could not be read
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,7 @@ class Row:
     item : int
         Index of the item in the job.
     frame : int
+        From 0; `NO_FRAME` unless every frame of an item has its row.
     status : FilmStatus
     error : str
         A sentence; empty for `FilmStatus.OK`.
@@ -39,6 +45,8 @@ class Row:
         Whether the film was among the training films; None where the card does not say.
     notes : tuple of str
         What a person should know of how it was read, for the run record.
+    told : mapping of str to str
+        What was asked of its header: keywords of tags, ``patient``, ``study``.
     """
 
     item: int
@@ -48,6 +56,7 @@ class Row:
     values: bytes = b""
     seen: bool | None = None
     notes: tuple[str, ...] = ()
+    told: Mapping[str, str] = field(default_factory=dict)
 
 
 class Columns:
@@ -58,6 +67,10 @@ class Columns:
     tasks : sequence of TaskCard
     seen : bool
         Whether there is a column ``seen_in_training``.
+    frames : bool
+        Whether there is a column ``frame``.
+    asked : Asked
+        What else there are columns of.
 
     Attributes
     ----------
@@ -67,9 +80,18 @@ class Columns:
         Those of probabilities, those that say 0 or 1 of a finding, and those that say so of a film.
     """
 
-    def __init__(self, tasks: Sequence[TaskCard], *, seen: bool) -> None:
+    def __init__(
+        self,
+        tasks: Sequence[TaskCard],
+        *,
+        seen: bool,
+        frames: bool = False,
+        asked: Asked = NOTHING,
+    ) -> None:
         self.tasks = tuple(tasks)
         self.seen = seen
+        self.frames = frames
+        self.asked = asked
         self.names: tuple[str, ...] = tuple(self._names())
         self.floats: frozenset[str] = frozenset(self._of_classes("prob"))
         self.findings: frozenset[str] = frozenset(self._of_classes("pred")) & set(self.names)
@@ -92,18 +114,32 @@ class Columns:
         width = sum(len(entry.task.classes) for entry in self.tasks)
         values = np.frombuffer(b"".join(ok), "<f4").reshape(len(ok), width)
         answers = iter(self._answers(values))
-        nothing: list[str | None] = [None] * (len(self.names) - 3 - self.seen)
+        nothing: list[str | None] = [None] * len(list(self._of_answers()))
         found = []
         for path, row in rows:
+            head: list[str | None] = [path]
+            if self.frames:
+                head.append(None if row.frame == NO_FRAME else str(row.frame))
             middle = next(answers) if row.status is FilmStatus.OK else nothing
-            tail: list[str | None] = []
+            tail = [_cell(row.told.get(name, "")) for name in self.asked.columns]
             if self.seen:
                 tail.append(None if row.seen is None else str(int(row.seen)))
-            found.append([path, row.status.value, *middle, *tail, row.error or None])
+            found.append([*head, row.status.value, *middle, *tail, row.error or None])
         return found
 
     def _names(self) -> Iterator[str]:
-        yield from ("path", "status")
+        yield "path"
+        if self.frames:
+            yield "frame"
+        yield "status"
+        yield from self._of_answers()
+        yield from (f"tag.{keyword}" for keyword in self.asked.tags)
+        yield from self.asked.identifiers
+        if self.seen:
+            yield "seen_in_training"
+        yield "error"
+
+    def _of_answers(self) -> Iterator[str]:
         for entry in self.tasks:
             prefix = self._prefix(entry)
             yield entry.task.name
@@ -115,9 +151,6 @@ class Columns:
         for entry in self.tasks:
             if entry.conformal:
                 yield from (f"{self._prefix(entry)}{word}" for word in ("set", "abstain"))
-        if self.seen:
-            yield "seen_in_training"
-        yield "error"
 
     def _prefix(self, entry: TaskCard) -> str:
         return f"{entry.task.name}." if len(self.tasks) > 1 else ""
@@ -152,6 +185,13 @@ class Columns:
                     row += set_cells(entry, within, is_for_a_person)
             begin = end
         return [row + more for row, more in zip(cells, last, strict=True)]
+
+
+def _cell(text: str) -> str | None:
+    """What a header says, as a cell that no spreadsheet executes; None where it says nothing."""
+    clean = " ".join(text.split())
+    are_numbers = all(number_of(part) is not None for part in clean.split(BETWEEN_VALUES))
+    return (clean if are_numbers else no_formula(clean)) or None
 
 
 def set_cells(

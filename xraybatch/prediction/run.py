@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from contextlib import ExitStack
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from xraybatch.core.counting import films
-from xraybatch.core.errors import InputError, UsageError
+from xraybatch.core.errors import InputError
 from xraybatch.core.log import logged
 from xraybatch.core.progress import SILENT, Progress
 from xraybatch.extension.registry import registry
@@ -22,8 +22,10 @@ from xraybatch.models.selftest import check_decoder
 from xraybatch.models.session import Session
 from xraybatch.prediction.dispatch import dispatch
 from xraybatch.prediction.engine import Seconds
-from xraybatch.prediction.job import Job, unusable
+from xraybatch.prediction.job import Job
+from xraybatch.prediction.job_file import unusable
 from xraybatch.prediction.local import LocalEngine
+from xraybatch.prediction.options import ALL, PredictOptions, columns_of
 from xraybatch.prediction.places import check_may_write, check_places
 from xraybatch.prediction.publish import Published, check_suffix, publish
 from xraybatch.prediction.record import (
@@ -32,47 +34,7 @@ from xraybatch.prediction.record import (
     write_record,
 )
 from xraybatch.prediction.resuming import begin_or_go_on, identity_of, resumed_sentences
-from xraybatch.prediction.rows import Columns
-from xraybatch.sources.discover import Item
-
-
-@dataclass(frozen=True)
-class PredictOptions:
-    """How to predict.
-
-    Attributes
-    ----------
-    device : str
-        ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-    batch_size, workers, threads : int, optional
-        None: chosen by the device, the cores that this process may use.
-    timeout : float
-        Seconds that one film may take to decode.
-    overwrite : bool
-        Replace results that are there.
-    job : Path, optional
-        Where the state of the run is kept; ``<out>.job`` by default.
-    discard_job : bool
-        Remove the job after publishing.
-    isolate : bool
-        Decode few films in processes too, where one that crashes harms nothing.
-    """
-
-    device: str = "auto"
-    batch_size: int | None = None
-    workers: int | None = None
-    threads: int | None = None
-    timeout: float = 60.0
-    overwrite: bool = False
-    job: Path | None = None
-    discard_job: bool = False
-    isolate: bool = False
-
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.timeout) and self.timeout > 0):
-            raise UsageError(
-                f"--timeout {self.timeout:g} is no time limit.", "Give seconds, such as 600."
-            )
+from xraybatch.sources.item import Item
 
 
 def predict_items(
@@ -144,11 +106,24 @@ def _predict(
     check_places(out, job_path, overwrite=options.overwrite)
     notes = _warned(model, progress)
     check_decoder(model.card)
-    session = Session(
-        model, device=options.device, batch_size=options.batch_size, threads=options.threads
-    )
-    identity = identity_of(model, session)
-    with Job(job_path) as job:
+    # in processes also where films are few: a decoder that crashes, whosever it is, costs one film
+    with ExitStack() as opened:
+        pool = opened.enter_context(
+            DecodingPool(
+                model.card.rule,
+                workers=options.workers,
+                timeout=options.timeout,
+                limits=options.limits,
+                isolate=True,
+                asked=options.asked,
+            )
+        )
+        pool.start(len(items))  # while the session is made
+        session = Session(
+            model, device=options.device, batch_size=options.batch_size, threads=options.threads
+        )
+        identity = identity_of(model, session, options)
+        job = opened.enter_context(Job(job_path))
         check_may_write(out, job, overwrite=options.overwrite)
         state = begin_or_go_on(job, items, identity)
         if session.note:
@@ -161,11 +136,9 @@ def _predict(
             for note in left_out:
                 progress.warn("Note", note)
             notes += [*going_on, *left_out]
-        before = job.count_done()
-        columns = Columns(model.card.tasks, seen=bool(model.card.hashes))
-        # what stopped it before may have been a film that ended this process
-        isolate = options.isolate or state is not None
-        seconds, workers = _classify(job, session, model, options, progress, isolate=isolate)
+        before = job.count_rows()
+        columns = columns_of(model, options)
+        seconds = _classify(job, pool, session, model, options, progress)
         predicting = time.perf_counter() - begin
         check_may_write(out, job, overwrite=options.overwrite)
         published = publish(job, columns, out)
@@ -173,20 +146,22 @@ def _predict(
             **_what_ran(model, session, options, out),
             **_what_came_out(job, published, skipped),
             resumed={} if state is None else asdict(state),
-            workers=workers,
+            workers=pool.processes,
             seconds={
                 "total": round(time.perf_counter() - begin, 3),
                 "decoding": round(seconds.decoding, 3),
                 "classifying": round(seconds.classifying, 3),
             },
-            films_per_second=round((published.rows - before) / max(predicting, 1e-9), 2),
+            films_per_second=round((job.count_rows() - before) / max(predicting, 1e-9), 2),
             started=started.isoformat(timespec="seconds"),
             finished=datetime.now(UTC).isoformat(timespec="seconds"),
             notes=notes,
         )
         write_record(record, out)
         job.mark_published()
-    if record.failed == record.films:
+    if not record.films:
+        progress.warn("No film", "--where left out every film; the table has no rows.")
+    elif record.failed == record.films:
         progress.warn("No answer", f"Not one of {films(record.films)} could be classified.")
     if options.discard_job:
         job_path.unlink()
@@ -203,32 +178,24 @@ def _warned(model: Model, progress: Progress) -> list[str]:
 
 def _classify(
     job: Job,
+    pool: DecodingPool,
     session: Session,
     model: Model,
     options: PredictOptions,
     progress: Progress,
-    *,
-    isolate: bool,
-) -> tuple[Seconds, int]:
+) -> Seconds:
     seen = model.card.seen_in_training() if model.card.hashes else None
-    total = job.count()
-    with (
-        progress.stage("predicting", total) as stage,
-        DecodingPool(
-            model.card.rule, workers=options.workers, timeout=options.timeout, isolate=isolate
-        ) as pool,
-    ):
+    with progress.stage("predicting", job.count()) as stage:
         stage.advance(job.count_done())
-        engine = LocalEngine(session, pool, seen)
+        engine = LocalEngine(session, pool, seen, all_frames=options.frames == ALL)
         try:
             dispatch(job, engine, stage)
         finally:
             engine.close()
-        return engine.seconds, engine.workers()
+        return engine.seconds
 
 
 def _what_ran(model: Model, session: Session, options: PredictOptions, out: Path) -> dict[str, Any]:
-    asked = {k: v.name if isinstance(v, Path) else v for k, v in asdict(options).items()}
     return {
         "out": out.name,
         "tasks": model.card.to_dict()["tasks"],
@@ -241,7 +208,7 @@ def _what_ran(model: Model, session: Session, options: PredictOptions, out: Path
         },
         "card": model.card.to_dict(hashes=False),
         "rule": model.card.rule.to_dict(),
-        "options": asked,
+        "options": options.to_dict(),
         "device": session.device,
         "processor": session.processor,
         "batch_size": session.batch_size,
@@ -256,6 +223,6 @@ def _what_came_out(job: Job, published: Published, skipped: Mapping[str, int]) -
         "films": published.rows,
         "by_status": job.counts_by_status(),
         "classes": published.classes,
-        "skipped": dict(skipped),
+        "skipped": {**skipped, **job.left_out()},
         "film_notes": published.notes,
     }

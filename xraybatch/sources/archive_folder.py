@@ -21,7 +21,7 @@ from xraybatch.sources.archives import (
     stem_of,
 )
 from xraybatch.sources.budget import ArchiveLimits, Budget
-from xraybatch.sources.discover import DANGLING, HIDDEN, MACOSX, NO_ACCESS, NO_FILE, NO_FILM
+from xraybatch.sources.item import DANGLING, HIDDEN, MACOSX, NO_ACCESS, NO_FILM, why_no_file
 from xraybatch.sources.member_names import quoted
 
 
@@ -129,4 +129,4 @@ def _why_no_file(path: str) -> str:
         mode = os.stat(path).st_mode  # noqa: PTH116
     except OSError:
         return DANGLING
-    return "" if stat.S_ISREG(mode) else NO_FILE
+    return "" if stat.S_ISREG(mode) else why_no_file(mode)

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from xraybatch.core.errors import InputError
 from xraybatch.core.progress import SILENT, Progress, Stage
 from xraybatch.sources.budget import ArchiveLimits, Budget
-from xraybatch.sources.discover import HEAD, HIDDEN, MACOSX
+from xraybatch.sources.item import HEAD, HIDDEN, MACOSX
 from xraybatch.sources.member_names import (
     LOOK,
     Unsafe,

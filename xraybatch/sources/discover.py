@@ -17,52 +17,27 @@ from pathlib import Path
 
 from xraybatch.core.errors import InputError
 from xraybatch.core.names import did_you_mean
-from xraybatch.sources.keys import joined, key_of, order_key
-
-HEAD = 4096  # bytes by which a file without a film's suffix may be recognised
-LIST = "@"
-
-# What a person would count among the pictures, whether or not a reader for it is here (ours may be
-# blocked): better a row that says "unsupported" than a film that is missing.
-IMAGE_LIKE = frozenset(
-    (
-        *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".dcm", ".dicom", ".dic"),
-        *(".avif", ".bmp", ".dib", ".dng", ".gif", ".heic", ".heif", ".j2c", ".j2k", ".jls"),
-        *(".jp2", ".jpf", ".jpx", ".jxl", ".mha", ".nii", ".nrrd", ".pbm", ".pdf", ".pgm"),
-        *(".pnm", ".ppm", ".psd", ".svg", ".tga", ".webp"),
-    )
+from xraybatch.sources.item import (
+    DANGLING,
+    FOLDER,
+    HEAD,
+    HIDDEN,
+    IMAGE_LIKE,
+    LOOP,
+    MACOSX,
+    NO_ACCESS,
+    NO_FILM,
+    NO_LOOK,
+    ZIP_ARCHIVE,
+    Item,
+    why_no_file,
 )
+from xraybatch.sources.keys import joined, key_of, order_key
+from xraybatch.sources.member_names import LOOK, quoted
+from xraybatch.sources.zip_films import films_of_zip, is_zip, recognised
 
-HIDDEN = "hidden"
-MACOSX = "__MACOSX"
-NO_FILM = "not a film"
-NO_LOOK = "file without a film's suffix that cannot be read"
-NO_FILE = "pipe or device"
-LOOP = "link loop"  # or a link to a folder that was read already
-DANGLING = "dangling link"
-NO_ACCESS = "folder that cannot be read"
-
+LIST = "@"
 _NEAREST_AMONG = 2000
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One thing that may hold films.
-
-    Attributes
-    ----------
-    key : str
-        What it is called in every table.
-    path : str
-        What to open; bytes that are no UTF-8 are surrogates.
-    size, mtime_ns : int
-        Bytes, and nanoseconds; both 0 where the file system does not say (a dangling link).
-    """
-
-    key: str
-    path: str
-    size: int
-    mtime_ns: int
 
 
 @dataclass(frozen=True)
@@ -86,6 +61,7 @@ def discover(
     *,
     suffixes: frozenset[str],
     sniffers: Sequence[Callable[[bytes], bool]],
+    archives: bool = False,
 ) -> Discovery:
     """Find the films that the arguments of a command mean.
 
@@ -98,6 +74,8 @@ def discover(
         Those of the readers, lower case with the dot.
     sniffers : sequence of callable
         Those of the readers, for files with another suffix or none.
+    archives : bool
+        Take the films of ZIP archives that a person named; else those are files as any.
 
     Returns
     -------
@@ -110,7 +88,7 @@ def discover(
         If an argument does not exist, a glob or list finds nothing, a folder that was named cannot
         be read, or two items would have one key.
     """
-    walk = _Walk(suffixes | IMAGE_LIKE, sniffers)
+    walk = _Walk(suffixes | IMAGE_LIKE, sniffers, archives=archives)
     typed = [os.fspath(argument) for argument in arguments]
     if len(typed) == 1 and os.path.isdir(typed[0]):  # noqa: PTH112 - never raises
         walk.folder(typed[0], "")
@@ -126,12 +104,17 @@ class _Walk:
     """Collects items and counts what it leaves out."""
 
     def __init__(
-        self, suffixes: frozenset[str], sniffers: Sequence[Callable[[bytes], bool]]
+        self,
+        suffixes: frozenset[str],
+        sniffers: Sequence[Callable[[bytes], bool]],
+        *,
+        archives: bool,
     ) -> None:
         self.items: list[Item] = []
         self.skipped: Counter[str] = Counter()
         self._suffixes = suffixes
         self._sniffers = sniffers
+        self._archives = archives
 
     def named(self, path: str) -> None:
         """Take what a person named: a folder's films, or the file whatever it is."""
@@ -142,6 +125,8 @@ class _Walk:
             return
         if stat.S_ISDIR(status.st_mode):
             self.folder(path, path)
+        elif self._archives and stat.S_ISREG(status.st_mode) and is_zip(path):
+            self.items += films_of_zip(path, status, self._no_member, self.skipped)
         else:
             self.items.append(Item(key_of(path), path, status.st_size, status.st_mtime_ns))
 
@@ -192,6 +177,8 @@ class _Walk:
                 elif name == MACOSX:
                     self.skipped[MACOSX] += 1
                 elif _is_folder(entry):
+                    if os.path.splitext(name)[1].lower() in self._suffixes:  # noqa: PTH122
+                        self.skipped[FOLDER] += 1
                     target = links if entry.is_symlink() else folders
                     target.append((entry.path, joined(inner, name)))
                 else:
@@ -209,7 +196,9 @@ class _Walk:
                 self.skipped[DANGLING] += 1
             return
         if not stat.S_ISREG(status.st_mode):
-            self.skipped[NO_FILE] += 1
+            self.skipped[why_no_file(status.st_mode)] += 1
+        elif self._archives and suffix == ".zip":
+            self.skipped[ZIP_ARCHIVE] += 1
         elif not (why := "" if suffix in self._suffixes else self._no_film(entry.path)):
             self.items.append(Item(key_of(inner), entry.path, status.st_size, status.st_mtime_ns))
         else:
@@ -222,6 +211,14 @@ class _Walk:
                 head = file.read(HEAD)
         except OSError:
             return NO_LOOK
+        return self._sniffed(head)
+
+    def _no_member(self, name: str, head: Callable[[], bytes]) -> str:
+        """The same for a member of an archive."""
+        suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - a million times
+        return "" if suffix in self._suffixes else recognised(head, self._sniffed)
+
+    def _sniffed(self, head: bytes) -> str:
         known = bool(head) and any(_sniffs(sniff, head) for sniff in self._sniffers)
         return "" if known else NO_FILM
 
@@ -288,6 +285,8 @@ def _nearest(path: str) -> str:
 
 def _check_keys(items: list[Item]) -> None:
     for one, other in pairwise(items):
+        if one.key == other.key and one.member and one.path == other.path:
+            raise InputError(f"An archive holds two files of one name, {quoted(one.key)}.", LOOK)
         if one.key == other.key:
             raise InputError(
                 f"Two films would have the same name '{one.key}': '{one.path}' and '{other.path}'.",

@@ -9,10 +9,17 @@ from xraybatch.core.errors import InputError
 from xraybatch.extension.records import ImageReader
 from xraybatch.extension.registry import registry
 from xraybatch.sources.discover import Discovery, discover
+from xraybatch.sources.item import ZIP_ARCHIVE
 
 
-def find_films(arguments: Sequence[str | Path]) -> Discovery:
+def find_films(arguments: Sequence[str | Path], *, archives: bool = False) -> Discovery:
     """Everything below `arguments` that is a film for the readers installed here.
+
+    Parameters
+    ----------
+    arguments : sequence of str or Path
+    archives : bool
+        Take the films of ZIP archives that are named; else those are files as any.
 
     Raises
     ------
@@ -24,12 +31,15 @@ def find_films(arguments: Sequence[str | Path]) -> Discovery:
         arguments,
         suffixes=frozenset(suffix for reader in readers for suffix in reader.suffixes),
         sniffers=[reader.sniff for reader in readers],
+        archives=archives,
     )
     if not found.items:
         looked_at = sum(found.skipped.values())
         raise InputError(
             f"There is no film in {', '.join(str(a) for a in arguments)}"
             + (f" ({looked_at:,} other files were skipped)." if looked_at else "."),
-            "Name a folder with PNG, JPEG, TIFF or DICOM files.",
+            "Name the ZIP archives whose films are meant."
+            if ZIP_ARCHIVE in found.skipped
+            else "Name a folder with PNG, JPEG, TIFF or DICOM files.",
         )
     return found

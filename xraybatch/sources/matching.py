@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from xraybatch.core.errors import InputError
-from xraybatch.sources.discover import IMAGE_LIKE
+from xraybatch.sources.item import IMAGE_LIKE
 
 _DEEPEST = 8  # folders that one side may have in front of the other's paths
 _Shorten = Callable[[str], str]

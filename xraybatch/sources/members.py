@@ -23,6 +23,7 @@ from xraybatch.sources.budget import Budget, gigabytes
 from xraybatch.sources.member_names import LOOK, quoted, refused
 
 ZIP, TAR = "zip", "tar"
+_LONGEST_DIRECTORY = 1 << 29  # bytes of a ZIP's names, which a library reads at once
 _LONGEST_HEADER = 1 << 20  # bytes of names and attributes before a tar's member
 _BLOCK = 512
 _FOREIGN = {b"7z\xbc\xaf\x27\x1c": "7z", b"Rar!\x1a\x07": "RAR", b"\x28\xb5\x2f\xfd": "Zstandard"}
@@ -117,16 +118,9 @@ def broken_is_input_error(archive: str) -> Iterator[None]:
 
 
 def _zip_members(path: Path, budget: Budget) -> Iterator[Member]:
-    budget.expect(0, _entries_of_zip(path))
+    budget.expect(0, count_entries(path))
     with zipfile.ZipFile(path) as archive:
-        entries = archive.infolist()
-        budget.entry(len(entries))
-        if sum(entry.compress_size for entry in entries) > path.stat().st_size:
-            raise InputError(
-                f"The archive {quoted(budget.archive)} is refused: its entries overlap, as in "
-                "archives that are made to fill a disk.",
-                LOOK,
-            )
+        entries = entries_of(archive, path, budget)
         budget.expect(sum(entry.file_size for entry in entries), 0)
         for entry in entries:
             kind = stat.S_IFMT(entry.external_attr >> 16)
@@ -150,7 +144,26 @@ def _opener(
     return lambda: _Metered(archive.open(entry), budget)
 
 
-def _entries_of_zip(path: Path) -> int:
+def entries_of(archive: zipfile.ZipFile, path: Path, budget: Budget) -> list[zipfile.ZipInfo]:
+    """What the directory of an opened ZIP archive lists.
+
+    Raises
+    ------
+    InputError
+        If those are too many, or more than the file can hold.
+    """
+    entries = archive.infolist()
+    budget.entry(len(entries))
+    if sum(entry.compress_size for entry in entries) > path.stat().st_size:
+        raise InputError(
+            f"The archive {quoted(budget.archive)} is refused: its entries overlap, as in "
+            "archives that are made to fill a disk.",
+            LOOK,
+        )
+    return entries
+
+
+def count_entries(path: Path) -> int:
     """How many entries the directory at the end holds, counted before a library loads them all."""
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -168,6 +181,12 @@ def _entries_of_zip(path: Path) -> int:
         if length == 0xFFFFFFFF:  # a record before it says it, else all is an upper bound
             wide = tail[max(0, at - 76) : at - 20]
             length = int.from_bytes(wide[40:48], "little") if wide[:4] == b"PK\6\6" else end
+        if length > min(_LONGEST_DIRECTORY, size):
+            raise InputError(
+                f"The archive {quoted(path.name)} is refused: its directory would be "
+                f"{gigabytes(length)} long.",
+                LOOK,
+            )
         file.seek(max(0, end - length - 128))
         count, rest = 0, b""
         while (left := end - file.tell()) > 0 and (block := file.read(min(1 << 20, left))):

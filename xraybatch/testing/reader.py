@@ -47,6 +47,8 @@ class ReaderContract(Contract):
     def check_record(self, record: ImageReader) -> None:
         """Suffixes and functions."""
         check_callable(record, "sniff", "read")
+        if record.read_reduced is not None:
+            check_callable(record, "read_reduced")
         if not record.suffixes or isinstance(record.suffixes, str):
             raise Broken("It has no suffixes.")
         for suffix in record.suffixes:
@@ -156,6 +158,18 @@ class ReaderContract(Contract):
                     raise Broken(f"Over the limit of {word} a film is {error.status}.") from None
                 raise Broken(f"A film over the limit of {word} is read all the same.")
 
+    def test_reduces_no_more_than_it_may(self) -> None:
+        """`read_reduced` keeps within what it is allowed, and says what the film's size is."""
+        record: ImageReader = self.owned.record
+        if record.read_reduced is None:
+            self.figure = "reads at full size only"
+            return
+        for file, image in zip(self.files, self.images, strict=True):
+            for most in (0.3, 1.0, 2.5, 8.0):
+                got = record.read_reduced(io.BytesIO(file), DEFAULT_LIMITS, 0, lambda *_, m=most: m)
+                check_stored(got)
+                _check_reduction(got, image.array.shape[:2], max(1.0, most))
+
     def test_refuses_a_frame_that_is_not_there(self) -> None:
         """A frame beyond the last is refused with a status."""
         for file, image in zip(self.files, self.images, strict=True):
@@ -216,6 +230,17 @@ class ReaderContract(Contract):
             ) from None
         except THROWN as error:
             raise Broken(f"{how.capitalize()}, a file raises {sentence(error)}") from error
+
+
+def _check_reduction(image: StoredImage, whole: tuple[int, ...], most: float) -> None:
+    by = image.reduction
+    if not 1 <= by <= most:
+        raise Broken(f"It reduces {by} times where {most:g} are allowed.")
+    if by > 1 and image.whole != whole:
+        raise Broken(f"Of a film of {whole} it says, reduced, that it has {image.whole}.")
+    expected = tuple(-(-side // by) for side in whole)
+    if image.array.shape[:2] != expected:
+        raise Broken(f"Reduced {by} times, {whole} become {image.array.shape[:2]}, not {expected}.")
 
 
 def check_stored(image: Any) -> None:

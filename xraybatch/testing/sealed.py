@@ -23,7 +23,8 @@ from xraybatch.models.model import Model, load_model, with_card
 from xraybatch.models.seal import write_sealed
 from xraybatch.models.selftest import record_self_test
 from xraybatch.models.session import Session
-from xraybatch.prediction.run import PredictOptions, predict_items
+from xraybatch.prediction.options import PredictOptions
+from xraybatch.prediction.run import predict_items
 from xraybatch.sources.films import find_films
 from xraybatch.testing.contract import Broken
 from xraybatch.testing.films import TASK_CARDS, TASKS, labels_table, many_films, write_films

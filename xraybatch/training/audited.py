@@ -14,8 +14,8 @@ from xraybatch.core.names import plain_name
 from xraybatch.core.progress import SILENT, Progress
 from xraybatch.core.tables import read_table, require_columns
 from xraybatch.core.tasks import DEFAULT_TASK
-from xraybatch.sources.discover import Item
 from xraybatch.sources.films import find_films
+from xraybatch.sources.item import Item
 from xraybatch.training.datasets.films import FilmFile
 from xraybatch.training.datasets.forms import arrange_folders, part_of
 from xraybatch.training.label_files import find_files

@@ -31,7 +31,7 @@ from xraybatch.evaluation.thresholds import ThresholdRule, parse_rule
 from xraybatch.models.calibration_checks import BETWEEN_CLASSES, PLATT
 from xraybatch.models.card import TaskCard
 from xraybatch.models.choice import named_model
-from xraybatch.models.model import Model, load_model, with_card
+from xraybatch.models.model import Model, as_sealed, load_model, with_card
 from xraybatch.reports.given import Given
 from xraybatch.reports.scoring import warnings_of
 from xraybatch.training.calibration_origin import dropped, scores_before, source, with_origin
@@ -234,8 +234,10 @@ def _check_record(results: Given, model: Model) -> None:
         )
     ran = record.get("model")
     ran = ran if isinstance(ran, Mapping) else {}
-    seal = str(ran.get("seal") or "")
-    if ran.get("broken_seal") or seal not in {model.seal, *_seals_of_graph(model)}:
+    seal, card = str(ran.get("seal") or ""), record.get("card")
+    card = card if isinstance(card, Mapping) else {}
+    same = as_sealed(model, seal, card)
+    if ran.get("broken_seal") or same is None or same.card.rule != model.card.rule:
         raise InputError(
             f"{results.name} was predicted with another model (seal {seal[:12] or 'none'}; "
             f"{model.path.name} has {model.seal[:12]}).",
@@ -249,13 +251,6 @@ def _check_record(results: Given, model: Model) -> None:
             "Calibration is fitted on what the graph says: predict with the model as it was "
             "before it was calibrated, and give that model or this one.",
         )
-
-
-def _seals_of_graph(model: Model) -> set[str]:
-    """Seals that the same graph had when what its card holds was fitted."""
-    parts = [part for e in model.card.tasks for part in (e.calibration, e.conformal) if part]
-    sources = [part.get("fitted_on") for part in parts]
-    return {str(s["seal"]) for s in sources if isinstance(s, Mapping) and s.get("seal")}
 
 
 def _chosen(entries: Sequence[TaskCard], names: Sequence[str]) -> list[TaskCard]:

@@ -15,7 +15,7 @@ from xraybatch.evaluation.estimate import Estimate
 from xraybatch.evaluation.report import Report
 from xraybatch.extension.records import Architecture
 from xraybatch.extension.registry import Owned
-from xraybatch.images.fingerprint import decoder_fingerprint
+from xraybatch.images.fingerprint import LIBRARIES, decoder_fingerprint
 from xraybatch.models.card import Card, TaskCard, pack_hashes
 from xraybatch.training.gate import Parity
 from xraybatch.training.options import TrainOptions
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _PRIVATE = ("data", "labels", "out", "weights", "workers", "tries")
 _LIBRARIES = (
     *("xraybatch", "tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime-gpu", "onnxruntime"),
-    *("numpy", "pillow", "pydicom", "scikit-learn"),
+    *(*LIBRARIES, "scikit-learn"),
 )
 _GREYS = 32
 _SCORES = 10

@@ -17,9 +17,10 @@ from xraybatch.evaluation.report import Report
 from xraybatch.evaluation.scoring import score
 from xraybatch.extension.registry import registry
 from xraybatch.models.model import Model
-from xraybatch.prediction.run import PredictOptions, predict_items
+from xraybatch.prediction.options import PredictOptions
+from xraybatch.prediction.run import predict_items
 from xraybatch.reports.scoring import DEMONSTRATION
-from xraybatch.sources.discover import Item
+from xraybatch.sources.item import Item
 from xraybatch.sources.keys import order_key
 from xraybatch.training.gather import Gathered, columns_of_task
 from xraybatch.training.labels import FILE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import threading
 import zlib
+from dataclasses import replace
 from itertools import count
 
 import numpy as np
@@ -105,6 +106,13 @@ def changing(file, limits, frame):
     return StoredImage(image.array + np.uint8(next(_calls) % 7), DisplayHints(), "GREY", "strange")
 
 
+def halving(file, limits, frame, reducible):
+    image = read(file, limits, frame)
+    rows, columns = image.array.shape
+    small = image.array[::2, ::2]
+    return replace(image, array=small, reduction=2, whole=(rows, columns))
+
+
 def short_sighted(head: bytes) -> bool:
     return head.startswith(b"GREY") and head[5] == 0
 
@@ -131,6 +139,7 @@ BAD = {
     "decodes_into_films": reader(changing),
     "sniffs_anything_without_raising": reader(sniff=short_sighted),
     "leaves_other_files_alone": reader(sniff=greedy),
+    "reduces_no_more_than_it_may": replace(GOOD, read_reduced=halving),
     "record_is_well_formed": reader(suffixes=("GREY",)),
     "is_the_one_that_is_asked": reader(png.read, magic.is_png, (".png",)),
 }

@@ -18,12 +18,12 @@ class Limits:
     Attributes
     ----------
     max_pixels : int
-        Height × width × samples of one frame.
+        Height × width of one frame.
     max_bytes : int
         Bytes that one decoded frame may take, and that any compressed part may unpack to.
     """
 
-    max_pixels: int = 150_000_000
+    max_pixels: int = 100_000_000
     max_bytes: int = 1 << 30
 
 
@@ -52,7 +52,8 @@ class DisplayHints:
     Attributes
     ----------
     bits_stored : int or None
-        Declared depth; None: the full range of the array's type.
+        Declared depth. None: 16-bit values get the depth that they show (docs/images.md), others
+        the full range of their type.
     slope, intercept : float
         Modality rescale. Not used where `modality_lut` is given.
     modality_lut, voi_lut : LookupTable or None
@@ -60,11 +61,14 @@ class DisplayHints:
     window : Window or None
         The first of the file's windows.
     white_is_zero : bool
-        MONOCHROME1, Presentation LUT Shape INVERSE, or TIFF's photometric interpretation 0.
+        MONOCHROME1, or TIFF's photometric interpretation 0.
     padding : tuple of (int, int) or None
         Inclusive range of stored values that are no film (Pixel Padding Value and Limit).
     orientation : int
         1 to 8 as in EXIF 2.3; 1: upright.
+    stretch : bool
+        Where there is neither `voi_lut` nor `window`: show the range of the film's own values, but
+        for the darkest and brightest 0.1 % of its pixels, instead of the declared range.
     """
 
     bits_stored: int | None = None
@@ -76,6 +80,7 @@ class DisplayHints:
     white_is_zero: bool = False
     padding: tuple[int, int] | None = None
     orientation: int = 1
+    stretch: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,11 @@ class StoredImage:
     facts : mapping of str to str
         DICOM keywords and values that a person may ask for as ``tag.<Keyword>``; never written
         unasked.
+    reduction : int
+        How many times smaller than the film `array` is, in both directions; its last row and
+        column may stand for less than a whole one.
+    whole : tuple of (int, int) or None
+        Rows and columns of the film; needed where `array` is reduced.
     """
 
     array: NDArray[Any]
@@ -109,6 +119,13 @@ class StoredImage:
     frames: int = 1
     notes: tuple[str, ...] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
+    reduction: int = 1
+    whole: tuple[int, int] | None = None
+
+
+# How many times a film may be reduced while it is read: asked with its rows and columns as stored
+# and its orientation. Below 1: not at all.
+Reducible = Callable[[int, int, int], float]
 
 
 @dataclass(frozen=True)
@@ -126,6 +143,11 @@ class ImageReader:
         ``read(file: BinaryIO, limits: Limits, frame: int) -> StoredImage``; `file` is seekable and
         at its beginning. Raises `xraybatch.FilmError` with a status for every file that it cannot
         read whole; whatever else it raises becomes ``corrupt`` with that error's text.
+    read_reduced : callable or None
+        For formats that can be decoded at a smaller scale at less cost: ``read_reduced(file,
+        limits, frame, reducible) -> StoredImage``, asked instead of `read`. ``reducible(rows,
+        columns, orientation) -> float`` says how many times at most the film may be reduced; below
+        1: not at all.
     """
 
     name: str
@@ -133,3 +155,4 @@ class ImageReader:
     suffixes: tuple[str, ...]
     sniff: Callable[[bytes], bool]
     read: Callable[[BinaryIO, Limits, int], StoredImage]
+    read_reduced: Callable[[BinaryIO, Limits, int, Reducible], StoredImage] | None = None

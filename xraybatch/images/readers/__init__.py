@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from xraybatch.extension.hookspecs import hookimpl
 from xraybatch.extension.records import ImageReader, Limits, StoredImage
 from xraybatch.images.readers import magic
+
+if TYPE_CHECKING:
+    from xraybatch.extension.records.image import Reducible
 
 _Read = Callable[[BinaryIO, Limits, int], StoredImage]
 
@@ -29,6 +32,7 @@ def register_image_readers() -> list[ImageReader]:
             (".jpg", ".jpeg", ".jpe", ".jfif"),
             magic.is_jpeg,
             _first_use("jpeg"),
+            _read_jpeg_reduced,
         ),
         ImageReader(
             "jpeg2000",
@@ -46,7 +50,7 @@ def register_image_readers() -> list[ImageReader]:
         ),
         ImageReader(
             "dicom",
-            "DICOM: plain, deflated, RLE, JPEG baseline, grey JPEG 2000",
+            "DICOM; compressed ones with the extra dicom",
             (".dcm", ".dicom", ".dic"),
             magic.is_dicom,
             _first_use("dicom"),
@@ -67,3 +71,11 @@ def _first_use(module: str) -> _Read:
         return implementation(file, limits, frame)
 
     return read
+
+
+def _read_jpeg_reduced(
+    file: BinaryIO, limits: Limits, frame: int, reducible: Reducible
+) -> StoredImage:
+    from xraybatch.images.readers import jpeg
+
+    return jpeg.read_reduced(file, limits, frame, reducible)

@@ -1,4 +1,4 @@
-"""DICOM: plain, deflated and RLE pixels by pydicom, JPEG baseline and grey JPEG 2000 by Pillow.
+"""DICOM: plain and deflated pixels by pydicom, compressed ones by the codecs of `dicom_codecs`.
 
 The header is read up to the pixels and judged before anything is decoded. pydicom alone hands back
 an empty data set for a cut file, reads anything with ``force``, and takes the wrong bits of a film
@@ -10,32 +10,26 @@ from __future__ import annotations
 import io
 from typing import Any, BinaryIO
 
-import numpy as np
-import PIL
 import pydicom
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.encaps import get_frame
 from pydicom.pixels.decoders.base import get_decoder
-from pydicom.pixels.processing import apply_color_lut
 from pydicom.pixels.utils import as_pixel_options
 from pydicom.uid import (
-    JPEG2000,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
-    JPEG2000Lossless,
-    JPEG2000TransferSyntaxes,
-    JPEGBaseline8Bit,
-    JPEGLSTransferSyntaxes,
-    JPEGTransferSyntaxes,
-    RLELossless,
 )
 
 from xraybatch.core.status import FilmError, FilmStatus
 from xraybatch.extension.records import Limits, StoredImage
+from xraybatch.images.readers.dicom_codecs import CODECS, decode_frame
+from xraybatch.images.readers.dicom_colour import SAMPLES, in_colour
 from xraybatch.images.readers.dicom_display import display_hints
 from xraybatch.images.readers.dicom_stream import Opened, find_pixels, open_header
+from xraybatch.images.readers.dicom_tags import facts_of
 from xraybatch.images.readers.raster import check_cost, check_frame
 
 _NATIVE = frozenset(
@@ -44,48 +38,44 @@ _NATIVE = frozenset(
         DeflatedExplicitVRLittleEndian,
     }
 )
-_ENCAPSULATED = frozenset(
-    {
-        *JPEGTransferSyntaxes,
-        *JPEGLSTransferSyntaxes,
-        *JPEG2000TransferSyntaxes,
-        RLELossless,
-    }
-)
-_GREY_ONLY = frozenset({JPEG2000Lossless, JPEG2000})  # Pillow fails on some colour ones
-_PLUGINS = {
-    **dict.fromkeys(_NATIVE, ""),
-    RLELossless: "pydicom",
-    **dict.fromkeys((JPEGBaseline8Bit, *_GREY_ONLY), "pillow"),
-}
+_READER = f"pydicom {pydicom.__version__}"
 _ITEM, _END_OF_ITEMS = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
+_NEEDED = ("Rows", "Columns", "SamplesPerPixel", "BitsAllocated", "BitsStored")
 
 
 def read(file: BinaryIO, limits: Limits, frame: int) -> StoredImage:
     """Decode one frame; objects without pixels are ``no_pixels``."""
     found = open_header(file, limits)
     header = found.header
+    facts = facts_of(header)
     find_pixels(found)
     frames = _check(header, limits)
     notes = check_frame(frame, frames)
     _check_whole(found, frames)
-    values = _decode(found, frame)
+    if found.encapsulated:
+        compressed = _compressed(found, frame, frames)
+        values, photometric, codec = decode_frame(compressed, header, found.syntax)
+        reader = _READER if codec == _READER else f"{_READER}, {codec}"
+    else:
+        values, photometric = _plain(found, frame)
+        reader = _READER
     hints, remarks = display_hints(header, frame, found.little_endian)
-    reader = f"pydicom {pydicom.__version__}"
-    if _PLUGINS[found.syntax] == "pillow":
-        reader += f", pillow {PIL.__version__}"
     return StoredImage(
-        array=values,
+        array=in_colour(values, photometric, header),
         hints=hints,
         format="DICOM",
         reader=reader,
         frames=frames,
         notes=(*notes, *remarks),
+        facts=facts,
     )
 
 
 def _check(header: Dataset, limits: Limits) -> int:
     """Judge the header; answers how many frames there are."""
+    for keyword in _NEEDED:
+        if not isinstance(header.get(keyword), int):
+            raise FilmError(FilmStatus.CORRUPT, f"The DICOM has no {keyword}, or several.")
     allocated, stored = int(header.BitsAllocated), int(header.BitsStored)
     high = header.get("HighBit")
     samples = int(header.SamplesPerPixel)
@@ -101,10 +91,21 @@ def _check(header: Dataset, limits: Limits) -> int:
             f"The DICOM's {stored} bits end at bit {int(high)}; only those that end at bit "
             f"{stored - 1} are read.",
         )
+    photometric = str(header.PhotometricInterpretation)
+    if photometric not in SAMPLES:
+        raise FilmError(
+            FilmStatus.UNSUPPORTED, f"The DICOM's pixels are {photometric[:16]}, which is not read."
+        )
+    if samples != SAMPLES[photometric]:
+        raise FilmError(
+            FilmStatus.CORRUPT, f"The DICOM says {photometric} with {samples} samples a pixel."
+        )
     announced = header.get("NumberOfFrames")
     frames = 1 if announced in (None, "", 0) else int(announced)
     if frames < 1:
         raise FilmError(FilmStatus.CORRUPT, f"The DICOM says it has {frames} frames.")
+    if photometric == "PALETTE COLOR":  # three samples of up to 16 bits come out
+        samples, allocated = 3, 16
     check_cost(int(header.Rows), int(header.Columns), samples, max(1, allocated // 8), limits)
     return frames
 
@@ -118,18 +119,17 @@ def _check_whole(found: Opened, frames: int) -> None:
         _check_fragments(stream)
         stream.seek(found.start)
     # MPEG and private syntaxes may be laid out in any way, these not
-    natural = found.syntax in _NATIVE or found.syntax in _ENCAPSULATED
+    natural = found.syntax in _NATIVE or found.syntax in CODECS
     if natural and (found.syntax in _NATIVE) == found.encapsulated:
         raise FilmError(
             FilmStatus.CORRUPT,
             f"The DICOM says {found.syntax.name}, but its pixels are written otherwise.",
         )
-    grey = int(header.SamplesPerPixel) == 1
-    if found.syntax not in _PLUGINS or (found.syntax in _GREY_ONLY and not grey):
+    if not natural:
         raise FilmError(
             FilmStatus.UNSUPPORTED,
             f"The DICOM's pixels are written as {found.syntax.name} ({found.syntax}), "
-            f"for which there is no codec{'' if grey else ' that reads colour'}.",
+            "which no codec reads.",
         )
     if found.encapsulated:
         return
@@ -161,24 +161,19 @@ def _check_fragments(stream: BinaryIO) -> None:
             )
 
 
-def _decode(found: Opened, frame: int) -> NDArray[Any]:
-    header = found.header
+def _plain(found: Opened, frame: int) -> tuple[NDArray[Any], str]:
     options = as_pixel_options(
-        header,
+        found.header,
         transfer_syntax_uid=found.syntax,
         pixel_keyword="PixelData",
         pixel_vr=found.pixel_vr,
     )
-    try:
-        values, _ = get_decoder(found.syntax).as_array(
-            found.stream,
-            index=frame,
-            raw=False,  # that is: YBR becomes RGB
-            decoding_plugin=_PLUGINS[found.syntax],
-            **options,
-        )
-    except RuntimeError as error:  # what the codec said stands behind its name
-        raise RuntimeError(str(error).rpartition("pillow:")[2].strip()) from error
-    if header.PhotometricInterpretation == "PALETTE COLOR":
-        values = apply_color_lut(values, header)
-    return np.asarray(values)
+    decoder = get_decoder(found.syntax)
+    values, said = decoder.as_array(found.stream, index=frame, raw=True, **options)
+    return values, str(said["photometric_interpretation"])
+
+
+def _compressed(found: Opened, frame: int, frames: int) -> bytes:
+    """The fragments of one frame, joined."""
+    offsets = as_pixel_options(found.header).get("extended_offsets")
+    return get_frame(found.stream, frame, number_of_frames=frames, extended_offsets=offsets)

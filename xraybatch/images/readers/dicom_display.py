@@ -24,21 +24,26 @@ def display_hints(
     """
     notes: list[str] = []
     stored = int(header.BitsStored)
-    if int(header.SamplesPerPixel) > 1 or header.PhotometricInterpretation == "PALETTE COLOR":
+    if header.PhotometricInterpretation == "PALETTE COLOR":
         return DisplayHints(), ()
+    if int(header.SamplesPerPixel) > 1:
+        return DisplayHints(bits_stored=stored), ()
     transform = _group(header, frame, "PixelValueTransformationSequence")
     voi = _group(header, frame, "FrameVOILUTSequence")
     slope, intercept = _rescale(transform, notes)
+    voi_lut = _table(voi, "VOILUTSequence", little_endian)
+    window = _window(voi, notes)
     return (
         DisplayHints(
             bits_stored=stored,
             slope=slope,
             intercept=intercept,
             modality_lut=_table(header, "ModalityLUTSequence", little_endian),
-            voi_lut=_table(voi, "VOILUTSequence", little_endian),
-            window=_window(voi, notes),
+            voi_lut=voi_lut,
+            window=window,
             white_is_zero=_white_is_zero(header, notes),
             padding=_padding(header, stored),
+            stretch=voi_lut is None and window is None and stored > 1,
         ),
         tuple(notes),
     )
@@ -85,7 +90,7 @@ def _table(place: Dataset, sequence: str, little_endian: bool) -> LookupTable | 
     if not items:
         return None
     count, first, bits = (int(value) for value in items[0].LUTDescriptor)
-    count = count or 1 << 16
+    count = count % (1 << 16) or 1 << 16  # a signed descriptor wraps
     data = items[0].LUTData
     if isinstance(data, bytes):
         wide = len(data) >= 2 * count
@@ -102,15 +107,13 @@ def _table(place: Dataset, sequence: str, little_endian: bool) -> LookupTable | 
 
 
 def _white_is_zero(header: Dataset, notes: list[str]) -> bool:
+    """By the photometric interpretation alone: the presentation LUT shape says the same again."""
     photometric = str(header.PhotometricInterpretation)
     shape = str(header.get("PresentationLUTShape") or "")
-    if photometric == "MONOCHROME1":
-        if shape == "IDENTITY":
-            notes.append("MONOCHROME1 with Presentation LUT Shape IDENTITY: shown inverted.")
-        return True
-    if shape == "INVERSE":
-        notes.append(f"{photometric} with Presentation LUT Shape INVERSE: shown inverted.")
-    return shape == "INVERSE"
+    if shape == {"MONOCHROME1": "IDENTITY", "MONOCHROME2": "INVERSE"}.get(photometric):
+        shown = "inverted" if photometric == "MONOCHROME1" else "not inverted"
+        notes.append(f"{photometric} contradicts the Presentation LUT Shape {shape}: {shown}.")
+    return photometric == "MONOCHROME1"
 
 
 def _padding(header: Dataset, stored: int) -> tuple[int, int] | None:

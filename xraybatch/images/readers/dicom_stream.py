@@ -178,10 +178,9 @@ def find_pixels(found: Opened) -> None:
     if len(element) == 8 and tag in _OTHER_PIXELS:
         raise FilmError(FilmStatus.UNSUPPORTED, "The DICOM holds floating point pixels.")
     if len(element) < 8 or tag != _PIXEL_DATA:
-        kind = UID(str(found.header.get("SOPClassUID") or "")).name
-        raise FilmError(
-            FilmStatus.NO_PIXELS, f"The DICOM has no image ({kind or 'of no known class'})."
-        )
+        uid = UID(str(found.header.get("SOPClassUID") or ""))
+        kind = "of no known class" if uid.name == uid else uid.name  # never what the file says
+        raise FilmError(FilmStatus.NO_PIXELS, f"The DICOM has no image ({kind}).")
     if found.implicit:
         length = element[4:]
     else:

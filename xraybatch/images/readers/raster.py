@@ -20,6 +20,7 @@ from xraybatch.extension.records import Limits
 
 READER = f"pillow {PIL.__version__}"
 
+EIGHT_OF_SIXTEEN = "Its 16-bit colour was read with 8 bits a sample."
 ORIENTATION_TAG = 0x0112
 _EXIF_START = b"Exif\0\0"
 
@@ -34,12 +35,17 @@ def check_cost(height: int, width: int, samples: int, sample_bytes: int, limits:
     """
     if height <= 0 or width <= 0:
         raise FilmError(FilmStatus.CORRUPT, f"The header says {height} rows of {width} pixels.")
-    values = height * width * samples
-    if values > limits.max_pixels or values * sample_bytes > limits.max_bytes:
+    if height * width > limits.max_pixels:
         raise FilmError(
             FilmStatus.TOO_LARGE,
             f"The film has {height} x {width} pixels, more than the limit of "
-            f"{limits.max_pixels} values and {limits.max_bytes} bytes.",
+            f"{limits.max_pixels:,} (--max-pixels).",
+        )
+    if height * width * samples * sample_bytes > limits.max_bytes:
+        raise FilmError(
+            FilmStatus.TOO_LARGE,
+            f"The film has {height} x {width} pixels of {samples * sample_bytes} bytes, more than "
+            f"the limit of {limits.max_bytes:,} bytes.",
         )
 
 
@@ -55,7 +61,12 @@ def check_frame(frame: int, frames: int) -> tuple[str, ...]:
         raise FilmError(
             FilmStatus.CORRUPT, f"Frame {frame} was asked for; the file has {frames}, from 0."
         )
-    return () if frames == 1 else (f"The file has {frames} frames; frame {frame} was read.",)
+    return () if frames == 1 else (frame_note(frame, frames),)
+
+
+def frame_note(frame: int, frames: int) -> str:
+    """What is said of a file of which one frame was read."""
+    return f"The file has {frames} frames; frame {frame} was read."
 
 
 def stored_values(image: Image.Image) -> NDArray[Any]:

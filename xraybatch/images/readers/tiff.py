@@ -1,11 +1,13 @@
 """TIFF, baseline and what libtiff adds, decoded by Pillow.
 
 Pillow turns the picture upright by itself and inverts white-is-zero up to 8 bits; beyond 8 bits it
-leaves the negative, and unsigned 32 bits come as signed. Both are put right here by the
+leaves the negative, and unsigned 32 bits come as signed. Both are put right here by what the tags
+say. Of 16-bit colour it keeps the high bytes; the low ones come by asking for the other byte order.
 """
 
 from __future__ import annotations
 
+import sys
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -19,8 +21,19 @@ from PIL.TiffImagePlugin import (
 
 from xraybatch.core.status import FilmError, FilmStatus
 from xraybatch.extension.records import DisplayHints, Limits, StoredImage
-from xraybatch.images.readers.raster import READER, check_frame, check_image, stored_values
+from xraybatch.images.readers.raster import (
+    EIGHT_OF_SIXTEEN,
+    READER,
+    check_frame,
+    check_image,
+    stored_values,
+)
 
+_OTHER_BYTES = {
+    f"{mode};16{order}": f"{mode};16{other}"
+    for mode in ("RGB", "RGBA")
+    for order, other in (("L", "B"), ("B", "L"), ("N", "B" if sys.byteorder == "little" else "L"))
+}
 _SIGNED = 2
 _WHITE_IS_ZERO = 0
 
@@ -37,7 +50,13 @@ def read(file: BinaryIO, limits: Limits, frame: int) -> StoredImage:
         bits = _first(image, BITSPERSAMPLE, 1)
         signed = _first(image, SAMPLEFORMAT, 1) == _SIGNED
         negative = _first(image, PHOTOMETRIC_INTERPRETATION, 1) == _WHITE_IS_ZERO
+        layout = image.tile[0].args[0] if image.tile and image.tile[0].args else ""
         values = _as_declared(stored_values(image), bits, signed)
+    if bits == 16 and values.dtype == np.uint8:
+        if layout in _OTHER_BYTES:
+            values = _with_low_bytes(values, file, frame)
+        else:
+            notes = (*notes, EIGHT_OF_SIXTEEN)
     return StoredImage(
         array=values,
         hints=DisplayHints(
@@ -60,6 +79,21 @@ def _open(file: BinaryIO) -> TiffImageFile:
                 FilmStatus.UNSUPPORTED, f"Pillow does not read this kind of TIFF: {error}."
             ) from None
         raise
+
+
+def _with_low_bytes(values: NDArray[np.uint8], file: BinaryIO, frame: int) -> NDArray[np.uint16]:
+    """Decode again, and join what was decoded with the bytes that Pillow leaves out."""
+    file.seek(0)
+    with _open(file) as image:
+        image.seek(frame)
+        image.tile = [
+            tile._replace(args=(_OTHER_BYTES[tile.args[0]], *tile.args[1:]))
+            for tile in image.tile or ()
+        ]
+        joined = values.astype(np.uint16)
+        joined <<= 8
+        joined |= stored_values(image)
+    return joined
 
 
 def _first(image: TiffImageFile, tag: int, default: int) -> int:

@@ -10,18 +10,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
+from xraybatch.core.memory import Memory, read_memory
 from xraybatch.extension.registry import PluginRow
 from xraybatch.models.doctor.devices import check_devices, check_providers, cpu_row, gpu_rows
 from xraybatch.models.doctor.machine import (
     Cores,
-    Memory,
     Place,
     System,
     Text,
     folder_size,
     read_cores,
     read_environment,
-    read_memory,
     read_place,
     read_shared_memory,
     read_system,

@@ -13,14 +13,12 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from xraybatch.core.cores import available_cores, control_groups, cpu_quota
+from xraybatch.core.cores import available_cores, cpu_quota
 from xraybatch.models.devices import TELEMETRY_VARIABLE
 
 PREFIX = "XRAYBATCH_"
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 - looked at, not written
 _SHOWN = ("XRAYBATCH_BLOCK",)
-_MEMORY = Path("/proc/meminfo")
-_UNLIMITED = 1 << 60  # version 1 writes a number near 2**63 for "no limit"
 
 
 @dataclass(frozen=True)
@@ -43,23 +41,6 @@ class Cores:
     affinity: int
     quota: float | None
     used: int
-
-
-@dataclass(frozen=True)
-class Memory:
-    """Bytes of main memory: of the machine, now available, and the container's limit and use."""
-
-    total: int
-    available: int
-    limit: int | None = None
-    in_use: int | None = None
-
-    @property
-    def free(self) -> int:
-        """What this process may still take."""
-        if self.limit is None:
-            return self.available
-        return min(self.available, max(0, self.limit - (self.in_use or 0)))
 
 
 @dataclass(frozen=True)
@@ -100,30 +81,6 @@ def read_cores() -> Cores:
     except AttributeError:  # not on macOS and Windows
         affinity = machine
     return Cores(machine, affinity, cpu_quota(), available_cores())
-
-
-def read_memory() -> Memory | None:
-    """Main memory; None on a system that does not tell."""
-    try:
-        lines = _MEMORY.read_text().splitlines()
-        sizes = {line.split(":")[0]: int(line.split()[1]) << 10 for line in lines if ":" in line}
-        total, available = sizes["MemTotal"], sizes["MemAvailable"]
-    except (OSError, KeyError, ValueError, IndexError):
-        return _memory_of_posix()
-    versions = (
-        ("", "memory.max", "memory.current"),
-        ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
-    )
-    limits = [
-        (limit, _number(folder / use))
-        for controller, name, use in versions
-        for folder in control_groups(controller)
-        if (limit := _number(folder / name)) is not None and limit < min(_UNLIMITED, total)
-    ]
-    if not limits:
-        return Memory(total, available)
-    limit, in_use = min(limits, key=lambda pair: pair[0])
-    return Memory(total, available, limit, in_use)
 
 
 def read_place(folder: Path) -> Place:
@@ -172,22 +129,3 @@ def folder_size(folder: Path) -> int:
             except OSError:
                 continue
     return total
-
-
-def _memory_of_posix() -> Memory | None:
-    try:
-        page = os.sysconf("SC_PAGE_SIZE")
-        total = page * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return None
-    try:
-        return Memory(total, page * os.sysconf("SC_AVPHYS_PAGES"))
-    except (ValueError, OSError):  # macOS does not count what is free
-        return Memory(total, total)
-
-
-def _number(path: Path) -> int | None:
-    try:
-        return int(path.read_text())
-    except (OSError, ValueError):  # no such file, or "max"
-        return None

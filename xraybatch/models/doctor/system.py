@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from xraybatch.core.memory import Memory
 from xraybatch.models.devices import TELEMETRY_VARIABLE
-from xraybatch.models.doctor.machine import SHARED_MEMORY, Cores, Memory, Place, System, Text
+from xraybatch.models.doctor.machine import SHARED_MEMORY, Cores, Place, System, Text
 from xraybatch.models.doctor.packages import tensorflow
 from xraybatch.models.doctor.report import Finding, Package, Verdict, plural
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from xraybatch.extension.records import ImageReader
 from xraybatch.extension.registry import registry
 from xraybatch.sources.archives import NOT_TEXT, TABLES
-from xraybatch.sources.discover import HEAD, IMAGE_LIKE, NO_FILM
 from xraybatch.sources.films import find_films
+from xraybatch.sources.item import HEAD, IMAGE_LIKE, NO_FILM
 
 EMPTY = "empty file"
 LFS = "Git LFS pointer in place of a film"

@@ -1,0 +1,227 @@
+"""ZIP archives read in place: every member is a film, a count by reason, or one clear sentence."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zipfile
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from xraybatch.core.errors import InputError
+from xraybatch.core.status import FilmError
+from xraybatch.core.zipped import ZipPlace, read_member
+from xraybatch.sources.discover import Discovery
+from xraybatch.sources.films import find_films
+from xraybatch.sources.item import Item
+
+MOST = 1 << 20
+
+
+def film(level: int = 7) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("L", (32, 40), level).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def pack(path: Path, members: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> Path:
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path
+
+
+def found(*arguments: object) -> Discovery:
+    return find_films([str(argument) for argument in arguments], archives=True)
+
+
+def read(item: Item, most: int = MOST) -> bytes:
+    return read_member(item.path, item.member, most)
+
+
+def status(item: Item, most: int = MOST) -> str:
+    with pytest.raises(FilmError) as error:
+        read(item, most)
+    return str(error.value.status)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_members_are_read_as_they_are(empty_folder, method):
+    contents = {f"a/{i}.png": film(i) * (i + 1) for i in range(5)} | {"no_suffix": film(99)}
+    pack(Path("x.zip"), contents, method)
+    items = found("x.zip").items
+    assert {item.key: read(item) for item in items} == {
+        f"x.zip!/{name}": content for name, content in contents.items()
+    }
+    assert [item.size for item in items] == [len(contents[i.key[7:]]) for i in items]
+
+
+def test_a_large_member_is_unpacked_in_blocks(empty_folder):
+    content = bytes(5 << 20) + b"x"
+    pack(Path("x.zip"), {"x.png": content})
+    (item,) = found("x.zip").items
+    assert read(item, 6 << 20) == content
+    assert status(item, 5 << 20) == "too_large"
+
+
+def test_an_archive_before_which_something_stands(empty_folder):
+    whole = pack(Path("x.zip"), {"x.png": film()}).read_bytes()
+    Path("y.zip").write_bytes(b"PK\3\4 a program that unpacks itself" + whole)
+    (item,) = found("y.zip").items
+    assert read(item) == film()
+
+
+def test_what_is_no_film_is_counted(empty_folder):
+    inner = pack(Path("inner.zip"), {"x.png": film()}).read_bytes()
+    pack(
+        Path("x.zip"),
+        {
+            "a.png": film(),
+            "b/scan.svg": b"<svg/>",
+            "b/": b"",
+            "notes.txt": b"no film",
+            ".hidden.png": film(),
+            ".git/a.png": film(),
+            "__MACOSX/a.png": film(),
+            "inner.zip": inner,
+            "old.tar.gz": b"\x1f\x8b",
+            "../up.png": film(),
+            "/etc/a.png": film(),
+            "C:/a.png": film(),
+        },
+    )
+    with zipfile.ZipFile("x.zip", "a") as archive:
+        link = zipfile.ZipInfo("link.png")
+        link.external_attr = 0o120777 << 16
+        archive.writestr(link, "/etc/passwd")
+    discovery = found("x.zip")
+    assert [item.key for item in discovery.items] == ["x.zip!/a.png", "x.zip!/b/scan.svg"]
+    assert discovery.skipped == {
+        "not a film": 1,
+        "hidden": 2,
+        "__MACOSX": 1,
+        "archive inside an archive": 2,
+        "name inside an archive that leads out of it": 3,
+        "link inside an archive": 1,
+    }
+
+
+def test_an_archive_in_a_folder_is_named_to_be_read(empty_folder):
+    Path("films").mkdir()
+    Path("films/a.png").write_bytes(film())
+    pack(Path("films/x.zip"), {"x.png": film()})
+    discovery = found("films")
+    assert [item.key for item in discovery.items] == ["a.png"]
+    assert discovery.skipped == {"ZIP archive, which is read when it is named": 1}
+    both = found("films", "films/x.zip")
+    assert [item.key for item in both.items] == ["films/a.png", "films/x.zip!/x.png"]
+    Path("films/a.png").unlink()
+    with pytest.raises(InputError, match="ZIP"):
+        found("films")
+
+
+def test_elsewhere_an_archive_is_a_file_as_any(empty_folder):
+    pack(Path("x.zip"), {"x.png": film()})
+    assert [(i.key, i.member) for i in find_films(["x.zip"]).items] == [("x.zip", "")]
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("names", [["a.png", "a.png"], ["b/a.png", "b//a.png"]])
+def test_two_members_of_one_name_are_refused(empty_folder, names):
+    with zipfile.ZipFile("x.zip", "w") as archive:
+        for name in names:
+            archive.writestr(name, film())
+    with pytest.raises(InputError, match="two files of one name"):
+        found("x.zip")
+
+
+def broken(change) -> Item:
+    data = bytearray(pack(Path("x.zip"), {"x.png": film() * 20}, zipfile.ZIP_STORED).read_bytes())
+    change(data)
+    Path("x.zip").write_bytes(data)
+    (item,) = found("x.zip").items
+    return item
+
+
+def at_directory(offset: int, value: bytes):
+    def change(data: bytearray) -> None:
+        at = data.rindex(b"PK\1\2") + offset
+        data[at : at + len(value)] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (at_directory(8, b"\1\0"), "unsupported"),  # encrypted
+        (at_directory(10, b"\x0c\0"), "unsupported"),  # bzip2
+        (at_directory(16, b"\0\0\0\0"), "corrupt"),  # check sum
+        (at_directory(24, struct.pack("<I", 100)), "corrupt"),  # smaller than it is
+        (at_directory(24, struct.pack("<I", 9999)), "truncated"),  # larger
+        (at_directory(24, struct.pack("<I", 1 << 31)), "too_large"),
+        (at_directory(42, struct.pack("<I", 7)), "corrupt"),  # points at nothing
+        (lambda data: data.__setitem__(60, data[60] ^ 1), "corrupt"),  # a bit of the film
+    ],
+)
+def test_a_damaged_member_has_its_status(empty_folder, change, expected):
+    assert status(broken(change)) == expected
+
+
+def test_a_bomb_costs_no_more_than_it_says(empty_folder):
+    """The directory says a hundred bytes, the data unpack to a hundred megabytes."""
+    data = bytearray(pack(Path("x.zip"), {"x.png": bytes(100 << 20)}).read_bytes())
+    at_directory(24, struct.pack("<I", 100))(data)
+    Path("x.zip").write_bytes(data)
+    (item,) = found("x.zip").items
+    import tracemalloc
+
+    tracemalloc.start()
+    assert status(item) == "corrupt"
+    assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("cut", [30, 200])
+def test_an_archive_that_cannot_be_listed_is_one_row(empty_folder, cut):
+    whole = pack(Path("x.zip"), {"a.png": film(), "b.png": film()}).read_bytes()
+    Path("x.zip").write_bytes(whole[:-cut])
+    (item,) = found("x.zip").items
+    assert item.key == "x.zip"
+    assert status(item) == "corrupt"
+
+
+def test_entries_that_overlap_are_refused(empty_folder):
+    """As in archives that hold gigabytes in a few bytes: all entries are one."""
+    data = bytearray(pack(Path("x.zip"), {"a.png": film(1), "b.png": film(2)}).read_bytes())
+    for at in (data.index(b"PK\1\2"), data.rindex(b"PK\1\2")):
+        data[at + 20 : at + 24] = struct.pack("<I", len(data) - 10)
+    Path("x.zip").write_bytes(data)
+    (item,) = found("x.zip").items
+    with pytest.raises(FilmError, match="overlap"):
+        read(item)
+
+
+def test_more_entries_than_the_limit_are_refused_before_they_are_listed(empty_folder, monkeypatch):
+    from xraybatch.sources import zip_films
+    from xraybatch.sources.budget import ArchiveLimits
+
+    pack(Path("x.zip"), {f"{i}.png": film() for i in range(20)})
+    few = lambda: ArchiveLimits(entries=19)  # noqa: E731
+    monkeypatch.setattr(zip_films, "ArchiveLimits", few)
+    (item,) = found("x.zip").items
+    with pytest.raises(FilmError, match="19"):
+        read(item)
+
+
+def test_an_archive_that_vanishes_is_unreadable(empty_folder):
+    (item,) = found(pack(Path("x.zip"), {"a.png": film()})).items
+    Path("x.zip").unlink()
+    assert status(item) == "unreadable"
+
+
+def test_a_place_is_one_word():
+    place = ZipPlace(1 << 40, 2, 3, 4, 8, True)
+    assert place.to_text() == "1099511627776-2-3-4-8-1"

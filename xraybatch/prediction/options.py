@@ -1,0 +1,95 @@
+"""How to predict: everything that a person can choose, checked before anything is read."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from xraybatch.core.errors import UsageError
+from xraybatch.extension.records import Limits
+from xraybatch.images.asked import NOTHING, Asked
+from xraybatch.images.decode import DEFAULT_LIMITS
+from xraybatch.models.model import Model
+from xraybatch.prediction.rows import Columns
+
+MAX_PIXELS = DEFAULT_LIMITS.max_pixels
+FIRST, ALL = "first", "all"  # frames of an item
+
+
+@dataclass(frozen=True)
+class PredictOptions:
+    """How to predict.
+
+    Attributes
+    ----------
+    device : str
+        ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+    batch_size, workers, threads : int, optional
+        None: chosen by the device, the cores that this process may use.
+    timeout : float
+        Seconds that one film may take to decode.
+    overwrite : bool
+        Replace results that are there.
+    job : Path, optional
+        Where the state of the run is kept; ``<out>.job`` by default.
+    discard_job : bool
+        Remove the job after publishing.
+    max_pixels : int
+        Height × width of a film; what its header announces to be larger is not decoded.
+    frames : {"first", "all"}
+        Of an item with several films: its first alone, or a row for each.
+    asked : Asked
+        Which films to leave out by their header, and what to tell of it.
+    """
+
+    device: str = "auto"
+    batch_size: int | None = None
+    workers: int | None = None
+    threads: int | None = None
+    timeout: float = 60.0
+    overwrite: bool = False
+    job: Path | None = None
+    discard_job: bool = False
+    max_pixels: int = MAX_PIXELS
+    frames: str = FIRST
+    asked: Asked = NOTHING
+
+    def __post_init__(self) -> None:
+        if self.max_pixels < 1:
+            raise UsageError(
+                f"--max-pixels {self.max_pixels} allows no film.",
+                f"Give a number of pixels, such as {MAX_PIXELS}.",
+            )
+        if self.frames not in (FIRST, ALL):
+            raise UsageError(f"--frames '{self.frames}' is not known.", "Known are: first, all.")
+        if not (math.isfinite(self.timeout) and self.timeout > 0):
+            raise UsageError(
+                f"--timeout {self.timeout:g} is no time limit.", "Give seconds, such as 600."
+            )
+
+    @property
+    def limits(self) -> Limits:
+        """What a film may cost."""
+        # a film of the largest size may have any depth that a reader knows
+        return Limits(self.max_pixels, max(DEFAULT_LIMITS.max_bytes, 10 * self.max_pixels))
+
+    def to_dict(self) -> dict[str, Any]:
+        """As the run record holds them: without the salt, and files by name alone."""
+        told: dict[str, Any] = {
+            one.name: getattr(self, one.name) for one in fields(self) if one.name != "asked"
+        }
+        told["job"] = None if self.job is None else self.job.name
+        told["where"] = {keyword: list(values) for keyword, values in self.asked.where}
+        return {**told, "tags": list(self.asked.tags), "dicom_ids": bool(self.asked.salt)}
+
+
+def columns_of(model: Model, options: PredictOptions) -> Columns:
+    """The columns of the table that a run writes."""
+    return Columns(
+        model.card.tasks,
+        seen=bool(model.card.hashes),
+        frames=options.frames == ALL,
+        asked=options.asked,
+    )
