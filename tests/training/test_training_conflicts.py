@@ -98,7 +98,7 @@ def split_of(groups: list[int], parts: list[str]) -> Any:
 def test_parts_that_share_a_patient_stop_training() -> None:
     split = split_of([0, 0, 1, 2, 3], ["train", "test", "train", "train", "test"])
     with pytest.raises(
-        InputError, match=r"The split leaks. Films with the patient or .*: 1"
+        InputError, match=r"The split leaks\. Films with the patient or .*: 1"
     ) as error:
         check_leak(split, "error", "patient")
     assert "--on-leak drop" in error.value.hint
@@ -112,7 +112,7 @@ def test_a_split_that_is_drawn_never_leaks() -> None:
 
 def test_folds_that_share_a_patient_stop_training() -> None:
     fold, groups = np.array([0, 1, 0, 1]), np.array([5, 5, 6, 7])
-    with pytest.raises(InputError, match=r"The folds leak. Films with the study or .*: 2"):
+    with pytest.raises(InputError, match=r"The folds leak\. Films with the study or .*: 2"):
         check_folds(fold, groups, "error", "study")
     check_folds(fold, groups, "drop", "study")
     check_folds(fold, np.arange(4), "error", "film")

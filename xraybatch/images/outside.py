@@ -59,27 +59,41 @@ def look_outside(path: str, name: str, readers: Sequence[ImageReader]) -> Outsid
     readers : sequence of ImageReader
         Asked for what the bytes are.
     """
-    suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - a name of any kind
-    found = Outside(suffix=suffix)
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - a pipe would be waited for
-            return found
-        with open(path, "rb") as file:  # noqa: PTH123
-            head = file.read(HEAD)
-            size, digest = _whole(file)
-            found = replace(found, size=size, digest=digest)
-            reader = _recognised(head, readers)
-            if reader is None:
-                return found
-            claimed = {s for other in readers for s in other.suffixes}
-            return replace(
-                found,
-                content=reader.name.upper(),
-                suffix_lies=suffix in claimed and suffix not in reader.suffixes,
-                header=header_facts(file, reader.name),
-            )
+        if stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - a pipe would be waited for
+            with open(path, "rb") as file:  # noqa: PTH123
+                return look_inside(file, name, readers)
     except (OSError, ValueError):
+        pass
+    return Outside(suffix=_suffix(name))
+
+
+def look_inside(file: BinaryIO, name: str, readers: Sequence[ImageReader]) -> Outside:
+    """The same for an open file, which may lie in an archive.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    """
+    file.seek(0)
+    head = file.read(HEAD)
+    size, digest = _whole(file)
+    found = Outside(size, digest, _suffix(name))
+    reader = _recognised(head, readers)
+    if reader is None:
         return found
+    claimed = {s for other in readers for s in other.suffixes}
+    return replace(
+        found,
+        content=reader.name.upper(),
+        suffix_lies=found.suffix in claimed and found.suffix not in reader.suffixes,
+        header=header_facts(file, reader.name),
+    )
+
+
+def _suffix(name: str) -> str:
+    return os.path.splitext(name)[1].lower()  # noqa: PTH122 - a name of any kind
 
 
 def _whole(file: BinaryIO) -> tuple[int, bytes]:

@@ -16,6 +16,7 @@ from xraybatch.core.tables import read_table, require_columns
 from xraybatch.core.tasks import DEFAULT_TASK
 from xraybatch.sources.films import find_films
 from xraybatch.sources.item import Item
+from xraybatch.sources.keys import key_of, same_key
 from xraybatch.training.datasets.films import FilmFile
 from xraybatch.training.datasets.forms import arrange_folders, part_of
 from xraybatch.training.label_files import find_files
@@ -80,7 +81,7 @@ def audit_folders(
     InputError, UsageError
         If there is no film, or the labels cannot be used.
     """
-    found = find_films(folders)
+    found = find_films(folders, archives=True)
     known = read_known(found.items, folders, asked, progress)
     if known.source:
         progress.note(f"Labels come from {known.source}.")
@@ -174,12 +175,14 @@ def _of_table(
     if asked.split_column:
         require_columns(rows, table, [split])
     parts = parts_of(rows[split].map(plain_name), table) if split in has else None
-    _, files = find_files(rows[asked.path_column].tolist(), table, folder, progress)
-    at = {_place(item.path): i for i, item in enumerate(items)}
+    named = rows[asked.path_column].tolist()
+    _, files = find_files(named, table, folder, progress)
+    at = {_place(item.path): i for i, item in enumerate(items) if not item.member}
+    inside = {same_key(item.key): i for i, item in enumerate(items) if item.member}
     said = _Said([""] * len(items), [""] * len(items), [""] * len(items))
     not_there = 0
     for row, file in enumerate(files):
-        i = at.get(_place(file), -1) if file else -1
+        i = at.get(_place(file), -1) if file else inside.get(same_key(key_of(named[row])), -1)
         if i < 0:
             not_there += 1
             continue
