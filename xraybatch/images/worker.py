@@ -8,12 +8,13 @@ when its parent is gone. numpy is imported after the number of threads is set, s
 from __future__ import annotations
 
 import ctypes
+import io
 import os
 import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from multiprocessing.connection import wait
 from multiprocessing.process import parent_process
@@ -169,11 +170,7 @@ def attempt(
 ) -> tuple[NDArray[np.uint8] | None, Outcome]:
     """Decode one film; never raises for a film's sake."""
     begin = time.perf_counter()
-    outside = None
-    if asked.survey and not source.member:
-        from xraybatch.images.outside import look_outside
-
-        outside = look_outside(source.path, source.name, readers or ())
+    outside = _outside(source, limits, readers) if asked.survey else None
     with asking(asked) as told:
         try:
             film = _decoded(source, rule, limits, readers)
@@ -191,9 +188,21 @@ def attempt(
         *(FilmStatus.OK, "", facts.notes, seconds),
         frames=frames,
         told=told,
-        facts=facts if asked.survey else None,
+        facts=replace(facts, tags={}) if asked.survey else None,
         outside=outside,
     )
+
+
+def _outside(source: FilmSource, limits: Limits, readers: Sequence[ImageReader] | None) -> Outside:
+    from xraybatch.images.outside import Outside, look_inside, look_outside
+
+    if not source.member:
+        return look_outside(source.path, source.name, readers or ())
+    try:
+        content = read_member(source.path, source.member, limits.max_bytes)
+    except Exception:  # decoding says what is wrong with it
+        return Outside()
+    return look_inside(io.BytesIO(content), source.name, readers or ())
 
 
 def _decoded(
