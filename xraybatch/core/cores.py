@@ -34,6 +34,9 @@ def in_threads(
 ) -> list[_Result]:
     """Results of `work`, in the order of the items; several at once where there are cores.
 
+    Each thread multiplies matrices alone meanwhile: threads of ours and threads of OpenBLAS that
+    wait for each other made a search of one second one of twenty.
+
     Parameters
     ----------
     work : callable
@@ -46,7 +49,9 @@ def in_threads(
     workers = min(threads or available_cores(), len(given))
     if workers < 2:
         return [work(item) for item in given]
-    with ThreadPoolExecutor(workers) as pool:
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
         return list(pool.map(work, given))
 
 
