@@ -20,6 +20,7 @@ from xraybatch.evaluation.verdict import (
     of_pair,
     of_pairs,
     p_value,
+    signed,
 )
 
 THREE = Task("label", TaskKind.MULTICLASS, ("a", "b", "c"))
@@ -152,3 +153,8 @@ def test_p_values_are_never_0_by_rounding():
     assert [p_value(p) for p in (0.0, 0.0004, 0.0006, 0.0346, 1.0)] == [
         *("<0.001", "<0.001", "0.001", "0.035", "1.000")
     ]
+
+
+def test_a_difference_that_is_not_0_never_looks_like_0():
+    shown = [signed(x) for x in (0.0312, -0.0096, -0.0004, 0.00001, 0.0, -0.0, -1e-17)]
+    assert shown == ["+0.031", "−0.010", "−0.0004", "+1e−05", "0.000", "0.000", "0.000"]

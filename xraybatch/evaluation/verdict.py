@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from xraybatch.evaluation.difference import Difference
 from xraybatch.evaluation.estimate import Estimate
 
+_ZERO = 1e-12  # below, the error of arithmetic
 _SHORT = {"auc": "AUC", "mcc": "MCC", "ppv": "PPV", "npv": "NPV", "f1": "F1"}
 
 
@@ -146,8 +147,11 @@ def of_margin(first: str, other: str, found: NonInferiority) -> str:
 
 
 def signed(number: float) -> str:
-    """``+0.031``, ``−0.010``."""
-    return f"{number:+.3f}".replace("-", "−")
+    """``+0.031``, ``−0.010``; what is not 0 has a digit that says so: ``−0.0004``."""
+    if abs(number) < _ZERO:
+        return "0.000"
+    shown = f"{number:+.3f}" if abs(number) >= 0.0005 else f"{number:+.1g}"
+    return shown.replace("-", "−")
 
 
 def p_value(p: float) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from xraybatch.core.counting import films
-from xraybatch.evaluation.report import Report, TaskReport
+from xraybatch.evaluation.report import AnswerFacts, Report, TaskReport
 from xraybatch.evaluation.studies import FILM
 from xraybatch.reports import words
 
@@ -71,7 +71,7 @@ def checklist(report: Report) -> list[tuple[str, str, str]]:
         )
     if model and model.split:
         rows.append(("how films were split, disjointness", "CLAIM 20", "Films"))
-    if (model and any(model.thresholds.values())) or _points(report):
+    if (model and any(one.origin for one in model.answers)) or _points(report):
         rows.append(("origin of thresholds", "STARD-AI 15c; TRIPOD+AI 15", "Methods"))
     if any(task.slices for task in report.tasks):
         rows.append(("subgroups", "CLAIM 37; STARD-AI 21, 23; TRIPOD+AI 14, 23a", "slices"))
@@ -105,9 +105,9 @@ def _sentences(report: Report) -> Iterator[str]:
     for task in report.tasks:
         several = f"Task {task.task}: " if len(report.tasks) > 1 else ""
         yield f"{several}{words.task_films(task, report)}"
-        origin = model.thresholds.get(task.task, "") if model else ""
-        if origin and (task.positive or task.findings):
-            yield f"Threshold of {task.task}: {origin}."
+        for answers in model.answers if model else ():
+            if answers.task == task.task:
+                yield from _answered(answers)
     if settings.unit != FILM:
         yield next((s for s in report.join.sentences if "put together" in s), "")
     if sum(report.join.failed.values()):
@@ -140,6 +140,16 @@ def _sentences(report: Report) -> Iterator[str]:
             )
     versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
     yield f"Software: {versions}."
+
+
+def _answered(found: AnswerFacts) -> Iterator[str]:
+    """How probabilities became answers."""
+    if found.calibration:
+        yield f"Probabilities of {found.task} were calibrated by {found.calibration}."
+    if found.thresholds:
+        yield f"Threshold of {found.task}: {words.thresholds(found)}."
+    if found.sets:
+        yield f"Sets of classes of {found.task}: conformal, {found.sets}."
 
 
 def intervals(report: Report) -> Iterator[str]:
