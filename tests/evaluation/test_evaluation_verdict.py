@@ -89,7 +89,7 @@ def difference(value, low, high, p):
 def test_what_is_not_told_apart_is_never_called_equal():
     said = of_pair(AUC, "one", "other", difference(0.012, -0.02, 0.044, 0.46))
     assert said == (
-        "By macro AUC, one and other cannot be told apart on this test set: other less one is "
+        "By macro AUC, one and other cannot be told apart on this test set: other minus one is "
         "+0.012 (95 % interval −0.020…+0.044, p 0.460)."
     )
     without = Difference(Estimate(0.0, interval_reason="both rank the films alike"))
@@ -106,7 +106,7 @@ def test_the_better_one_is_named_with_how_much_at_least():
     assert said.startswith(
         "By macro AUC, one is better than other: by 0.120 on these films, and by "
     )
-    assert "0.050 at least (other less one: 95 % interval −0.190…−0.050, p <0.001)" in said
+    assert "0.050 at least (other minus one: 95 % interval −0.190…−0.050, p <0.001)" in said
     loss = Spoken("brier", True, 0.95, 1)
     assert "other is better" in of_pair(loss, "one", "other", difference(-0.1, -0.2, -0.05, 0.01))
     tiny = of_pair(AUC, "one", "other", difference(0.01, 0.0002, 0.02, 0.049))

@@ -92,13 +92,13 @@ def of_pair(say: Spoken, first: str, other: str, found: Difference) -> str:
         )
     if not found.differs(say.confidence):
         return (
-            f"By {number}, {first} and {other} cannot be told apart on this test set: {other} less "
-            f"{first} is {signed(e.value)} ({_how_sure(say, found)})."
+            f"By {number}, {first} and {other} cannot be told apart on this test set: {other} "
+            f"minus {first} is {signed(e.value)} ({_how_sure(say, found)})."
         )
     better, worse, least = _better(say, first, other, e)
     return (
         f"By {number}, {better} is better than {worse}: by {_size(abs(e.value))} on these films, "
-        f"and by {_size(least)} at least ({other} less {first}: {_how_sure(say, found)})."
+        f"and by {_size(least)} at least ({other} minus {first}: {_how_sure(say, found)})."
     )
 
 

@@ -165,8 +165,8 @@ def _parameters(cost: Cost) -> str:
 def _epochs(cost: Cost) -> str:
     if cost.epochs is None:
         return words.NO_VALUE
-    best = words.NO_VALUE if cost.best_epoch is None else str(cost.best_epoch)
-    return f"{best} of {cost.epochs}"
+    return f"not known, of {cost.epochs}" if cost.best_epoch is None else (
+        f"{cost.best_epoch} of {cost.epochs}")  # fmt: skip
 
 
 def _seconds(cost: Cost) -> str:

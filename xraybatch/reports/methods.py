@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from xraybatch.core.counting import films
+from xraybatch.core.counting import films, verb
 from xraybatch.evaluation.report import AnswerFacts, Report, TaskReport
 from xraybatch.evaluation.studies import FILM
 from xraybatch.reports import words
@@ -20,7 +20,10 @@ _WILSON = (
     "(design effect)."
 )
 _BCA = "Efron B. J Am Stat Assoc 1987;82:171-185 (BCa intervals)."
-_VICKERS = "Vickers AJ, Elkin EB. Med Decis Making 2006;26:565-574 (net benefit)."
+_VICKERS = (
+    "Vickers AJ, Elkin EB. Med Decis Making 2006;26:565-574 (net benefit; curves in the HTML "
+    "report)."
+)
 _HOLM = "Holm S. Scand J Stat 1979;6:65-70."
 _HAND = "Hand DJ, Till RJ. Mach Learn 2001;45:171-186 (one-against-one AUC)."
 
@@ -110,6 +113,14 @@ def _sentences(report: Report) -> Iterator[str]:
                 yield from _answered(answers)
     if settings.unit != FILM:
         yield next((s for s in report.join.sentences if "put together" in s), "")
+    if report.join.only_in_labels:
+        count = report.join.only_in_labels
+        yield f"{films(count)} of the labels {verb('was', count)} not in the results and left out."
+    if report.join.only_in_results:
+        count = report.join.only_in_results
+        yield (
+            f"{films(count)} of the results had no row of labels and {verb('was', count)} left out."
+        )
     if sum(report.join.failed.values()):
         yield settings.failed_films
     yield from intervals(report)

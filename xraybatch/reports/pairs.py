@@ -246,7 +246,7 @@ def _out_of_reach(found: Comparison, task: TaskComparison, sizes: Sequence[float
 
 
 def _name(found: Comparison, pair: Pair) -> str:
-    return f"{found.models[pair.other].name} less {found.models[pair.first].name}"
+    return f"{found.models[pair.other].name} minus {found.models[pair.first].name}"
 
 
 def _bullets(sentences: tuple[str, ...]) -> tuple[Bullets, ...]:

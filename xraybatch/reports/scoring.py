@@ -172,7 +172,10 @@ def _films_to_choose_on(
     joined, told = join_for(results.table, labels.table, tasks, options)
     shared = len(set(joined.results["path"]) & set(scored.results["path"]))
     people = len(joined.names & scored.names)
-    said = [f"{results.name}: {sentence}" for sentence in warnings_of(results)]
+    said = [
+        sentence if sentence.startswith(results.name) else f"{results.name}: {sentence}"
+        for sentence in warnings_of(results)
+    ]
     seen = int(seen_films(joined.results).sum())
     if seen:
         said.append(

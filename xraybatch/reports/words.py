@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from xraybatch.core.counting import counted, films, many, verb
 from xraybatch.evaluation.estimate import FEW, Estimate
+from xraybatch.evaluation.places import PATIENT
 from xraybatch.evaluation.report import AnswerFacts, JoinReport, ModelFacts, Report, TaskReport
 from xraybatch.evaluation.studies import FILM
 
@@ -100,7 +101,8 @@ def interval(estimate: Estimate) -> str:
 
 def _three(number: float) -> str:
     """Three digits behind the point; of 100 and more none, so that columns stay narrow."""
-    return f"{number:.3f}" if abs(number) < 99.9995 else f"{number:,.0f}"
+    shown = f"{number:.3f}" if abs(number) < 99.9995 else f"{number:,.0f}"
+    return shown.replace("-", "−")
 
 
 def p_value(p: float | None) -> str:
@@ -226,10 +228,9 @@ def task_title(task: TaskReport) -> str:
 
 def task_films(task: TaskReport, report: Report) -> str:
     """What entered the numbers of a task and what did not, in one sentence."""
-    patients = (
-        f" of {counted(task.patients, 'patient')}" if report.join.patients is not None else ""
-    )
     unit = report.settings.unit
+    known = report.join.patients is not None and unit != PATIENT
+    patients = f" of {counted(task.patients, 'patient')}" if known else ""
     left = [
         f"{count:,} {why}"
         for count, why in ((task.unlabelled, "without a label"), (task.failed, "without an answer"))
