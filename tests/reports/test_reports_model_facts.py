@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from xraybatch.reports import words
 from xraybatch.reports.model_facts import model_facts
+from xraybatch.reports.model_words import model_rows
 
 
 def record(*calibrations):
@@ -59,7 +59,7 @@ CARD = {
 
 
 def test_what_calibration_did_is_told():
-    rows = dict(words.model_rows(model_facts({"card": CARD})))
+    rows = dict(model_rows(model_facts({"card": CARD})))
     assert rows["threshold"] == "0.4688 for yes: sensitivity>=0.95 on fit.csv"
     fitted = "fitted on fit.csv, 232 films of 169 patients"
     assert rows["calibration"] == f"Platt scaling, {fitted}"
@@ -85,13 +85,13 @@ def test_what_calibration_did_is_told():
 def test_the_default_threshold_is_told_too(task, said):
     origin = "default: 0.5, or the most probable class"
     facts = model_facts({"card": {"tasks": [{"name": "t", "threshold_origin": origin, **task}]}})
-    assert dict(words.model_rows(facts)).get("threshold") == said
+    assert dict(model_rows(facts)).get("threshold") == said
 
 
 @pytest.mark.parametrize("bad", [None, 3, "x", [], {"table": 3, "films": "9"}])
 def test_a_record_that_makes_no_sense_says_nothing(bad):
     task = {"name": "t", "calibration": bad, "conformal": {"coverage": bad}, "thresholds": bad}
     data = {"films": 3, "films_by_split": bad}
-    rows = dict(words.model_rows(model_facts({"card": {"tasks": [task], "data": data}})))
+    rows = dict(model_rows(model_facts({"card": {"tasks": [task], "data": data}})))
     assert not {"threshold", "calibration", "sets"} & set(rows)
     assert rows["its films"] == "3 films, patients not known"

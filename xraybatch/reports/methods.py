@@ -12,6 +12,7 @@ from xraybatch.core.counting import films, verb
 from xraybatch.evaluation.report import AnswerFacts, Report, TaskReport
 from xraybatch.evaluation.studies import FILM
 from xraybatch.reports import words
+from xraybatch.reports.model_words import thresholds
 
 GUIDELINES = "CLAIM 2024; STARD-AI 2025; TRIPOD+AI 2024"
 _OBUCHOWSKI = "Obuchowski NA. Biometrics 1997;53:567-578 (AUC of clustered films)."
@@ -158,7 +159,7 @@ def _answered(found: AnswerFacts) -> Iterator[str]:
     if found.calibration:
         yield f"Probabilities of {found.task} were calibrated by {found.calibration}."
     if found.thresholds:
-        yield f"Threshold of {found.task}: {words.thresholds(found)}."
+        yield f"Threshold of {found.task}: {thresholds(found)}."
     if found.sets:
         yield f"Sets of classes of {found.task}: conformal, {found.sets}."
 

@@ -21,6 +21,7 @@ from xraybatch.reports.methods import (
     methods_paragraph,
     references,
 )
+from xraybatch.reports.model_words import model_rows
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def sections(report: Report) -> Iterator[Section]:
     """A score from top to bottom."""
     if report.sentences:
         yield Section("", tuple(Warned(sentence) for sentence in report.sentences))
-    rows = (*words.join_rows(report.join), *words.model_rows(report.model))
+    rows = (*words.join_rows(report.join), *model_rows(report.model))
     yield Section("Films", (Table(("", ""), rows), *_bullets(report.join.sentences)))
     for task in report.tasks:
         yield Section(words.task_title(task), tuple(_task(task, report)))

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from xraybatch.core.counting import counted, films, many, verb
+from xraybatch.core.counting import counted, films, many
 from xraybatch.evaluation.estimate import FEW, Estimate
 from xraybatch.evaluation.places import PATIENT
-from xraybatch.evaluation.report import AnswerFacts, JoinReport, ModelFacts, Report, TaskReport
+from xraybatch.evaluation.report import JoinReport, Report, TaskReport
 from xraybatch.evaluation.studies import FILM
 
 NO_VALUE = "–"
@@ -64,7 +64,6 @@ FURTHER_COLUMNS = (
     "calibration_intercept", "ece",
 )  # fmt: skip
 UNRELIABLE = "*"
-_OF_FIRST = "of the first fold: "
 
 
 @dataclass(frozen=True)
@@ -145,79 +144,6 @@ def join_rows(join: JoinReport) -> Iterator[tuple[str, str]]:
         yield "only in labels", f"{films(join.only_in_labels)}; left out"
     if join.duplicates:
         yield "duplicates", f"{join.duplicates:,} repeated rows of labels, counted once"
-
-
-def model_rows(model: ModelFacts | None) -> Iterator[tuple[str, str]]:
-    """The model behind the results, and how its films were split."""
-    if model is None:
-        return
-    made = f", made {model.created[:10]}" if model.created else ""
-    seal = f", seal {model.seal[:12]}" if model.seal else ""
-    yield "model", f"{model.name or 'without a name'}{made}{seal}"
-    if model.films:
-        people = (
-            f" of {counted(model.patients, 'patient')}"
-            if model.patients
-            else ", patients not known"
-        )
-        yield "its films", f"{films(model.films)}{people}{_parts(model)}"
-    if model.folds:
-        yield (
-            "folds",
-            f"{model.folds}; each film answered by the model whose training left it out. Intervals "
-            "do not say how other trainings would differ",
-        )
-    if model.split:
-        tested = f"; {model.overlap}" if model.overlap else ""
-        yield "their split", f"{_OF_FIRST * bool(model.folds)}{model.split}{tested}"
-    if model.checked:
-        yield (
-            "seen before",
-            f"{model.seen:,} of {films(model.checked)} {verb('was', model.seen)} used to train or "
-            "validate the model (compared pixel for pixel)",
-        )
-    for one in model.answers:
-        whose = f"{one.task}: " if len(model.answers) > 1 else ""
-        for name, said in answer_rows(one):
-            yield name, f"{whose}{said}"
-
-
-def answer_rows(answers: AnswerFacts) -> Iterator[tuple[str, str]]:
-    """How probabilities became answers, as far as the model's card says."""
-    if answers.thresholds:
-        yield "threshold", thresholds(answers)
-    if answers.calibration:
-        yield "calibration", answers.calibration
-    if answers.sets:
-        yield "sets", answers.sets
-
-
-def thresholds(answers: AnswerFacts) -> str:
-    """``0.469 for fractured: youden on val.csv``; ``0.5 for every finding: default``."""
-    bars = answers.thresholds
-    values = set(bars.values())
-    if len(bars) > 1 and len(values) == 1:
-        said = f"{values.pop():.4g} for every finding"
-    else:
-        said = _listed([f"{bar:.4g} for {name}" for name, bar in bars.items()])
-    # the default says its number too
-    origin = "default" if answers.origin.startswith("default") else answers.origin
-    return f"{said}: {origin}" if origin else said
-
-
-def _parts(model: ModelFacts) -> str:
-    """``: trained on 1,697, validated on 242, kept 485 for a test``, of the films of a model."""
-    parts = model.films_by_part
-    said = [
-        f"{did} {parts[part]:,}{what}"
-        for part, did, what in (
-            ("train", "trained on", ""),
-            ("val", "validated on", ""),
-            ("test", "kept", " for the test"),
-        )
-        if parts.get(part)
-    ]
-    return f": {_OF_FIRST * bool(model.folds)}{', '.join(said)}" if said else ""
 
 
 def task_title(task: TaskReport) -> str:
@@ -348,15 +274,16 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
+def listed(names: Sequence[str]) -> str:
+    """Six names at most, and how many more there are."""
+    shown = ", ".join(names[:6])
+    return shown if len(names) <= 6 else f"{shown} and {len(names) - 6} more"
+
+
 def _grouped(pattern: str, named: Iterable[tuple[str, str | None]]) -> Iterator[str]:
     groups: dict[str, list[str]] = {}
     for name, why in named:
         if why is not None:
             groups.setdefault(why, []).append(name)
     for why, names in groups.items():
-        yield pattern.format(names=_listed(names), why=why)
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:6])
-    return shown if len(names) <= 6 else f"{shown} and {len(names) - 6} more"
+        yield pattern.format(names=listed(names), why=why)
