@@ -79,7 +79,7 @@ def test_runs_stand_side_by_side_with_what_they_cost(make_run: Callable[..., Pat
     assert (cost.network_films_per_second, cost.tries) == (None, 0)
     text = render_comparison(found)
     assert max(map(len, text.splitlines())) <= 80
-    for words in ("2 of 3", "46.8", "* 0.", "Difference to weak, paired", "Who is right"):
+    for words in ("2 of 3", "46.8", "▲ ", "Difference to weak, paired", "Who is right"):
         assert words in text
     assert "By macro AUC, strong is better than weak: by" in " ".join(text.split())
 
@@ -314,8 +314,8 @@ def test_every_pair_of_three_models_is_shown(make_run: Callable[..., Path], tmp_
     text = render_comparison(found)
     lines = [line.strip() for line in text.splitlines()]
     at = lines.index("Every pair by macro AUC")
-    shown = [line.split()[:3] for line in lines[at : at + 8] if " less " in line]
-    assert shown == [["b", "less", "a"], ["c", "less", "a"], ["c", "less", "b"]]
+    shown = [line.split()[:3] for line in lines[at : at + 8] if " minus " in line]
+    assert shown == [["b", "minus", "a"], ["c", "minus", "a"], ["c", "minus", "b"]]
     assert "p adjusted for 3 pairs" in " ".join(lines)
 
 
@@ -342,7 +342,7 @@ def test_reports_overwrite_nothing(make_run: Callable[..., Path], tmp_path: Path
     assert CliRunner().invoke(command, words).exit_code == 0
     text = report.read_text()
     assert "|  | a\\|b | b |" in text
-    assert " | \\* 0." in text
+    assert " | ▲ 0." in text
     for heading in ("Difference to a\\|b, paired", "Who is right", "Patients needed to tell apart"):
         assert f"## {heading}" in text
     found = json.loads(data.read_text())
@@ -400,7 +400,7 @@ def test_numbers_that_papers_compare_stand_side_by_side(make_run: Callable[..., 
         assert rows.count(name) == 2
         line, difference = [line for line in lines if line.startswith(f" {name} ")]
         assert line.count("0.") == 2
-        assert line.count("*") == 1
+        assert line.count("▲") == 1
         assert difference.split()[len(name.split())].startswith("+0.")
 
 

@@ -11,7 +11,7 @@ from scipy.stats import norm
 from xraybatch.evaluation.bootstrap import Sampling
 from xraybatch.evaluation.delong import Ranked, auc_difference
 from xraybatch.evaluation.difference import Difference
-from xraybatch.evaluation.estimate import Estimate
+from xraybatch.evaluation.estimate import FEW, Estimate
 from xraybatch.evaluation.planning import (
     BOUND,
     LOGIT,
@@ -30,7 +30,8 @@ from xraybatch.evaluation.ranking import Part, auc
 def test_patients_apart_give_the_power(difference, error, patients, power):
     needed = patients_apart(difference, error, patients, power)
     then = error * (patients / needed) ** 0.5
-    assert power_apart(difference, then) == pytest.approx(power, abs=1e-9)
+    far_side = norm.cdf(-2 * norm.ppf(0.975) - norm.ppf(power))
+    assert power_apart(difference, then) == pytest.approx(power + far_side, abs=1e-9)
     twice = patients_apart(2 * difference, error, patients, power)
     assert twice == pytest.approx(needed / 4, rel=1e-9)
 
@@ -55,9 +56,12 @@ def test_what_the_films_at_hand_could_see():
     )
     planned = plan_apart("auc", found, 100, differences=(0.06,))
     seen, given_one = planned.needed
+    assert (planned.patients, planned.rests_on) == (100, 100)
     assert (seen.difference, seen.power_now) == (0.02, None)
     assert seen.patients == int(np.ceil(100 * ((1.959964 + 0.841621) * 0.03 / 0.02) ** 2))
-    assert given_one.power_now == pytest.approx(norm.cdf(2 - 1.959964), abs=1e-6)
+    both_sides = norm.cdf(2 - 1.959964) + norm.cdf(-2 - 1.959964)
+    assert given_one.power_now == pytest.approx(both_sides, abs=1e-6)
+    assert power_apart(1e-9, 0.03) == pytest.approx(0.05), "no difference is found at the level"
     nothing = Difference.undefined("no film", 0)
     assert plan_apart("auc", nothing, 100) is None
 
@@ -83,7 +87,8 @@ def test_a_width_near_1_shrinks_on_the_logit_scale(percent, patients, wanted):
     assert found.scale == LOGIT
     needed = found.wanted[0].patients
     assert np.diff(ends(needed))[0] / 2 <= wanted + 1e-9
-    if needed > 2:
+    assert needed >= FEW
+    if needed > FEW:
         assert np.diff(ends(needed - 1))[0] / 2 > wanted - 1e-9
 
 
@@ -95,6 +100,17 @@ def test_a_bound_moves_with_the_patients():
     assert (1 - then) / 2 == pytest.approx(0.02, abs=5e-4)
     mirrored = plan("share", 0.0, 1 - high, 1 - low, 40, wanted=(0.02,))
     assert mirrored.wanted == found.wanted
+
+
+def test_no_plan_leaves_an_interval_on_too_few():
+    # 9 of 35 patients have films of the rarest class: 117 patients like these bring 30 of them
+    found = plan("macro_auc", 0.69, 0.62, 0.76, 35, 9, wanted=(0.05, 0.02))
+    assert (found.patients, found.rests_on) == (35, 9)
+    assert [w.patients for w in found.wanted] == [117, 429]
+    estimate = Estimate(0.1, low=0.04, high=0.16, method="m", clusters=9)
+    planned = plan_apart("auc", Difference(estimate, 0.03, p=0.001), 35, differences=(0.05,))
+    assert planned.rests_on == 9
+    assert [one.patients for one in planned.needed] == [117, 117]
 
 
 def test_nothing_is_planned_without_an_interval():

@@ -20,6 +20,7 @@ from xraybatch.evaluation.verdict import (
     of_pair,
     of_pairs,
     p_value,
+    signed,
 )
 
 THREE = Task("label", TaskKind.MULTICLASS, ("a", "b", "c"))
@@ -88,7 +89,7 @@ def difference(value, low, high, p):
 def test_what_is_not_told_apart_is_never_called_equal():
     said = of_pair(AUC, "one", "other", difference(0.012, -0.02, 0.044, 0.46))
     assert said == (
-        "By macro AUC, one and other cannot be told apart on this test set: other less one is "
+        "By macro AUC, one and other cannot be told apart on this test set: other minus one is "
         "+0.012 (95 % interval −0.020…+0.044, p 0.460)."
     )
     without = Difference(Estimate(0.0, interval_reason="both rank the films alike"))
@@ -105,7 +106,7 @@ def test_the_better_one_is_named_with_how_much_at_least():
     assert said.startswith(
         "By macro AUC, one is better than other: by 0.120 on these films, and by "
     )
-    assert "0.050 at least (other less one: 95 % interval −0.190…−0.050, p <0.001)" in said
+    assert "0.050 at least (other minus one: 95 % interval −0.190…−0.050, p <0.001)" in said
     loss = Spoken("brier", True, 0.95, 1)
     assert "other is better" in of_pair(loss, "one", "other", difference(-0.1, -0.2, -0.05, 0.01))
     tiny = of_pair(AUC, "one", "other", difference(0.01, 0.0002, 0.02, 0.049))
@@ -152,3 +153,8 @@ def test_p_values_are_never_0_by_rounding():
     assert [p_value(p) for p in (0.0, 0.0004, 0.0006, 0.0346, 1.0)] == [
         *("<0.001", "<0.001", "0.001", "0.035", "1.000")
     ]
+
+
+def test_a_difference_that_is_not_0_never_looks_like_0():
+    shown = [signed(x) for x in (0.0312, -0.0096, -0.0004, 0.00001, 0.0, -0.0, -1e-17)]
+    assert shown == ["+0.031", "−0.010", "−0.0004", "+1e−05", "0.000", "0.000", "0.000"]

@@ -146,7 +146,7 @@ def test_two_runs_of_a_preset_stand_side_by_side(
 def check_comparison(command: Any, one: Any, other: Any) -> None:
     shown = command("compare", one.folder, other.folder)
     assert shown.code == 0, shown.said
-    for title in ("Accuracy", "Macro precision", "Macro recall", "Macro F1", "Parameters"):
+    for title in ("Accuracy", "Macro precision", "Balanced accuracy", "Macro F1", "Parameters"):
         assert title in shown.out
     found = json.loads(command("compare", one.folder, other.folder, "--json").out)
     assert found["same_films"] is True

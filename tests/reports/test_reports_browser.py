@@ -184,8 +184,8 @@ def test_filters_and_orders_of_the_gallery(show, binary):
     page.locator("select[name=truth]").select_option(label="fractured")
     assert page.locator("#gallery-controls output").inner_text() == "40 films"
     assert cards.count() == 40
-    assert set(cards.locator(".truth").all_inner_texts()) == {"is fractured"}
-    assert set(cards.locator(".answer b").all_inner_texts()) == {"normal"}
+    assert set(cards.locator(".truth").all_inner_texts()) == {"truth: fractured"}
+    assert set(cards.locator(".answer b").all_inner_texts()) == {"model: normal"}
     page.locator("select[name=order]").select_option("unsure")
     shown = [float(text) for text in cards.locator("i").all_inner_texts()]
     assert shown == sorted(shown)

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
 import pytest
 
 from xraybatch.core.tasks import TaskKind
+from xraybatch.evaluation.difference import Difference
+from xraybatch.evaluation.estimate import Estimate
 from xraybatch.evaluation.schema import comparison_schema
 from xraybatch.evaluation.tries import Grid, TriedSetting, Tries
 from xraybatch.reports import words
 from xraybatch.reports.comparison import cost_rows
 from xraybatch.reports.comparison_methods import comparison_methods, comparison_references
 from xraybatch.reports.comparison_pictures import curve_pictures, difference_pictures
+from xraybatch.reports.families import families, is_said_twice
 from xraybatch.reports.files import comparison_markdown, write_comparison
 from xraybatch.reports.page import to_comparison_page
-from xraybatch.reports.pairs import columns, p_of
+from xraybatch.reports.pairs import columns, difference_notes, p_of, pair_tables
 
 HOSTILE = "<script>alert(1)</script>"
 ROOT = Path(__file__).parents[2]
@@ -52,14 +56,19 @@ def test_verdict_numbers_differences_and_costs_stand_there(two, parse):
     assert pair.verdict in text
     assert "margin of 0.05" in pair.verdict
     for model in two.models:
-        for estimate in model.tasks[0].estimates.values():
+        shown = [e for f in families(model.tasks[0]) for e in f.estimates.values()]
+        for estimate in shown:
             assert words.value(estimate) in text
             assert words.interval(estimate) in text
     close = text.replace(" ", "")  # cells stand side by side
     whole = pair.disagreement[0]
     counts = (whole.films, whole.both_right, whole.only_first, whole.only_other, whole.both_wrong)
     rows = [
-        *((words.title(name), *columns(one)) for name, one in pair.differences.items()),
+        *(
+            (words.title(name), *columns(one))
+            for name, one in pair.differences.items()
+            if not is_said_twice(name, two.models[0].tasks[0])
+        ),
         ("all films", *map(str, counts)),
         *cost_rows(two),
     ]
@@ -159,6 +168,36 @@ def test_the_methods_say_what_was_done_and_no_more(two, three, make_comparison):
     assert "McNemar's exact test" in comparison_methods(independent)
     assert any("McNemar" in one for one in comparison_references(independent))
     assert comparison_methods(two) in to_comparison_page(two).replace("&#x27;", "'")
+
+
+def test_an_interval_and_a_p_that_disagree_are_told(two):
+    (task,) = two.tasks
+    (pair,) = task.pairs
+
+    def notes(low, p):
+        estimate = Estimate(0.02, low=low, high=0.05, method="m", clusters=50)
+        odd = {**pair.differences, "ppv": Difference(estimate, 0.01, p=p, p_adjusted=p, test="t")}
+        alike = replace(pair, differences={n: d for n, d in odd.items() if n in ("auc", "ppv")})
+        return " ".join(difference_notes(two, replace(task, pairs=(alike,)), terminal=False))
+
+    said = "PPV: the interval leaves out 0 and p is above 0.05"
+    assert said in notes(0.01, 0.2)
+    assert said not in notes(0.01, 0.03), "they agree that the models differ"
+    assert said not in notes(-0.01, 0.2), "they agree that the models cannot be told apart"
+
+
+def test_patients_needed_say_what_they_count(two):
+    (task,) = two.tasks
+    table = next(t for t in pair_tables(two, task, terminal=True) if "Patients" in t.title)
+    (pair,) = task.pairs
+    assert pair.planning is not None
+    least = -(-30 * pair.planning.patients // pair.planning.rests_on)
+    needed = [int(cell.replace(",", "")) for cell in table.table.rows[0][1:]]
+    assert min(needed) >= least
+    notes = " ".join(table.notes)
+    assert "Patients in all for 80 % power" in notes
+    value = two.models[0].tasks[0].estimates["auc"].value
+    assert ("no model can be better by 0.05" in notes) == (value + 0.05 > 1)
 
 
 def test_tried_settings_are_a_page_without_scripts(assert_closed, tmp_path):

@@ -9,7 +9,7 @@ import pandas as pd
 
 from xraybatch.core.tasks import Task, TaskKind
 from xraybatch.evaluation.options import ScoreOptions
-from xraybatch.evaluation.report import ModelFacts
+from xraybatch.evaluation.report import AnswerFacts, ModelFacts
 from xraybatch.evaluation.scoring import score
 from xraybatch.evaluation.studies import Grouping
 from xraybatch.evaluation.thresholds import parse_rule
@@ -18,7 +18,7 @@ from xraybatch.reports.methods import checklist, methods_paragraph, references
 
 TASK = Task("label", TaskKind.BINARY, ("no", "yes"), "yes")
 FACTS = ModelFacts("knee", "ab" * 32, "2026-11-20", "0.2 drawn by patients", "tested", 90, 40,
-                   {"label": "default: 0.5"})  # fmt: skip
+                   (AnswerFacts("label", {"yes": 0.5}, "default: 0.5"),))  # fmt: skip
 
 
 def report_of(patients=True, probabilities=True, seen=False, **options):
@@ -58,7 +58,7 @@ def test_what_was_done_is_said():
     for words in (
         "the model knee (seal abababababab)",
         "80 films of 40 patients",
-        "Threshold of label: default: 0.5.",
+        "Threshold of label: 0.5 for yes: default.",
         "one cluster",
         "Obuchowski's clustered variance",
         "Wilson's interval",

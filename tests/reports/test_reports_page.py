@@ -15,6 +15,7 @@ from xraybatch.evaluation.mistakes import Mistake
 from xraybatch.evaluation.operating_point import OperatingPoint
 from xraybatch.evaluation.report import Source
 from xraybatch.reports import words
+from xraybatch.reports.families import families
 from xraybatch.reports.files import write_report
 from xraybatch.reports.mistakes import Gallery, WrongFilm
 from xraybatch.reports.page import to_page
@@ -46,7 +47,8 @@ def test_nothing_is_fetched_and_only_the_pages_own_scripts_run(three, assert_clo
 
 def test_every_number_stands_there_with_its_interval(report, parse):
     text = "".join(parse(to_page(report)).text)
-    for name, estimate in report.tasks[0].estimates.items():
+    shown = [pair for family in families(report.tasks[0]) for pair in family.estimates.items()]
+    for name, estimate in shown:
         assert words.title(name) in text
         assert words.value(estimate) in text
         assert words.interval(estimate) in text
@@ -56,6 +58,7 @@ def test_every_number_stands_there_with_its_interval(report, parse):
         f"AUC for fractured {words.value(auc)} (95\N{NO-BREAK SPACE}% interval "
         f"{words.interval(auc)}) on {films:,} films of {patients:,} patients."
     ) in text
+    assert text.count(f"{words.value(auc)} (95") == 1, "the result is said once"
 
 
 def test_the_flow_says_where_every_film_went(report, parse):

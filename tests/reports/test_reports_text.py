@@ -15,18 +15,22 @@ from rich.console import Console
 from xraybatch.core.errors import UsageError
 from xraybatch.core.tasks import Task, TaskKind
 from xraybatch.evaluation import score
+from xraybatch.evaluation.estimate import Estimate
+from xraybatch.evaluation.report import ModelFacts
 from xraybatch.reports import words
 from xraybatch.reports.console import print_report, render
 from xraybatch.reports.families import families
 from xraybatch.reports.files import write_report
 from xraybatch.reports.json_text import to_json
 from xraybatch.reports.markdown import escape, to_markdown
+from xraybatch.reports.page import to_page
 
 HOSTILE = ("[red]a|b", "`c`<b>&", "[/]d%e")
 WIDTHS = (60, 80, 120)
 
 
-def report_of(classes=("normal", "osteopenia", "osteoporosis"), n=120, fail=4, truth=None, seed=0):
+def report_of(classes=("normal", "osteopenia", "osteoporosis"), n=120, fail=4, truth=None, seed=0,
+              kind=TaskKind.MULTICLASS):  # fmt: skip
     rng = np.random.default_rng(seed)
     size = len(classes)
     y = rng.integers(0, size, n) if truth is None else np.full(n, truth)
@@ -50,7 +54,7 @@ def report_of(classes=("normal", "osteopenia", "osteoporosis"), n=120, fail=4, t
     if size == 2:
         task = Task("label", TaskKind.BINARY, tuple(classes), classes[1])
     else:
-        task = Task("label", TaskKind.MULTICLASS, tuple(classes))
+        task = Task("label", kind, tuple(classes))
     return score(results, labels, tasks=[task])
 
 
@@ -70,7 +74,8 @@ def test_the_console_is_readable_at_every_width(report, width):
     for name, estimate in [pair for family in shown for pair in family.estimates.items()]:
         cells = map(re.escape, (words.title(name), words.value(estimate), words.interval(estimate)))
         assert re.search(" +".join(cells), text), name
-    hidden = len(report.tasks[0].estimates) - sum(len(family.estimates) for family in shown)
+    in_files = sum(len(family.estimates) for family in families(report.tasks[0]))
+    hidden = in_files - sum(len(family.estimates) for family in shown)
     assert f"{hidden} further numbers stand in files" in " ".join(text.split())
     for row in report.tasks[0].confusion.counts:
         assert re.search(r" +".join(map(str, row)), text)
@@ -139,10 +144,39 @@ def test_markdown_escapes():
 def test_markdown_holds_every_number(report):
     text = to_markdown(replace(report, sentences=("Demonstration model.",)))
     assert text.startswith("# Score\n\n> **Demonstration model.**")
-    for estimate in report.tasks[0].estimates.values():
+    shown = families(report.tasks[0])
+    for estimate in [e for family in shown for e in family.estimates.values()]:
         interval = escape(words.interval(estimate))
         assert f"| {words.value(estimate)} | {interval} | {estimate.n:,} |" in text
     assert "clustered by patient" in text
+
+
+def test_a_number_stands_under_one_name(report):
+    titles = re.findall(r"^\| ([^|]+) \| [\d–]", to_markdown(report), flags=re.M)
+    assert {"Accuracy", "Balanced accuracy", "Macro F1", "Weighted F1"} <= set(titles)
+    assert not {"Weighted recall", "Macro recall"} & set(titles), "these are those by definition"
+    assert {"weighted_recall", "macro_recall"} <= set(report.tasks[0].estimates), "for scripts"
+    # of grades that are in no film, the plain mean of recalls is undefined, and said so
+    lacking = report_of(("a", "b", "c"), n=80, truth=0)
+    assert "| Macro recall | – |" in to_markdown(lacking)
+
+
+def test_ordered_grades_are_led_by_what_they_are_judged_by():
+    found = report_of(kind=TaskKind.ORDINAL)
+    (task,) = found.tasks
+    assert words.result(task, found).startswith("Quadratic kappa ")
+    binary = report_of(("normal", "fractured"))
+    assert words.result(binary.tasks[0], binary).startswith("AUC ")
+
+
+def test_what_probabilities_are_not_stands_with_their_numbers(report):
+    facts = ModelFacts("m", "", "", "", "", None, None, distortion="Trained with class weights.")
+    text = to_markdown(replace(report, model=facts))
+    films, task = text.split("## label")
+    assert "class weights" not in films
+    assert 0 < task.index("Trained with class weights.") < task.index("Brier")
+    page = to_page(replace(report, model=facts))
+    assert page.index("Trained with class weights.") < page.index("Brier")
 
 
 def test_percentages_do_not_lie():
@@ -162,3 +196,22 @@ def test_the_suffix_decides_and_files_are_whole(report, tmp_path):
         write_report(report, tmp_path / "score.pdf")
     assert ".md, .json" in caught.value.hint
     assert sorted(p.name for p in tmp_path.iterdir()) == ["new", "score.JSON"]
+
+
+def test_columns_of_words_stand_on_the_left_in_markdown(report):
+    lines = to_markdown(report).splitlines()
+    at = next(i for i, line in enumerate(lines) if line.startswith("| Ranking by probability"))
+    assert lines[at + 1] == "| --- | ---: | ---: | ---: | --- |", "the last says how"
+    films = lines.index("## Films")
+    assert lines[films + 3] == "| --- | --- |"
+
+
+def test_patients_that_are_scored_are_counted_once(report):
+    by_patient = replace(report, settings=replace(report.settings, unit="patient"))
+    said = words.task_films(report.tasks[0], by_patient)
+    assert said.startswith("116 patients;")
+    assert words.task_films(report.tasks[0], report).startswith("116 films of ")
+
+
+def test_a_negative_number_has_a_minus_sign():
+    assert words.interval(Estimate(0.01, low=-0.118, high=0.154, method="m")) == "−0.118 to 0.154"

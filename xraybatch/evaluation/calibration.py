@@ -133,7 +133,7 @@ def distortion(probabilities: Mapping[str, Any]) -> str:
     listed = " and ".join(causes)
     return (
         f"The model was trained with {listed}, so that its probabilities are not shares of films: "
-        "`xraybatch calibrate` corrects them on films that it was not trained on."
+        "xraybatch calibrate corrects them on films that it was not trained on."
     )
 
 

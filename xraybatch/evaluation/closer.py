@@ -175,7 +175,7 @@ def _planning(report: TaskReport) -> tuple[Planning, ...]:
     found = []
     for name in names:
         e = report.estimates[name]
-        found.append(plan(name, e.value, e.low, e.high, e.clusters or report.patients))
+        found.append(plan(name, e.value, e.low, e.high, report.patients, e.clusters or None))
     return tuple(found)
 
 

@@ -44,6 +44,14 @@ class Joined:
     aggregated: pd.DataFrame | None = None
 
 
+def checked_films(results: pd.DataFrame) -> NDArray[np.bool_]:
+    """Of which films ``(n,)`` the results say whether the model was trained on them."""
+    if SEEN not in results:
+        return np.zeros(len(results), bool)
+    known: NDArray[np.bool_] = results[SEEN].fillna("").ne("").to_numpy(dtype=bool)
+    return known
+
+
 def seen_films(results: pd.DataFrame) -> NDArray[np.bool_]:
     """Which films ``(n,)`` the model was trained on, as far as the results say."""
     if SEEN not in results:

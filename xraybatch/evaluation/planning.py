@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from math import ceil, exp, log
 
 from xraybatch.evaluation.difference import Difference
+from xraybatch.evaluation.estimate import FEW
 
 ASSUMPTION = "for patients like these: as many films each, the same shares of classes"
 WANTED = (0.05, 0.03, 0.02)
@@ -23,7 +24,10 @@ _FEWEST = 2  # patients, without whom there is no interval
 
 @dataclass(frozen=True)
 class Wanted:
-    """Patients that an interval of this half width needs."""
+    """Patients that an interval of this half width needs in all.
+
+    Never so few that the interval would rest on fewer than `FEW` and be unreliable.
+    """
 
     half_width: float
     patients: int
@@ -40,7 +44,9 @@ class Planning:
     half_width : float or None
         Now: half the interval's width.
     patients : int
-        That the interval rests on.
+        All that were scored.
+    rests_on : int
+        Patients that the interval rests on: of some numbers those with films of the rarest class.
     wanted : tuple of Wanted
         Empty where there is no interval.
     scale : str
@@ -56,6 +62,7 @@ class Planning:
     value: float | None
     half_width: float | None
     patients: int
+    rests_on: int
     wanted: tuple[Wanted, ...] = ()
     scale: str = ""
     assumption: str = ASSUMPTION
@@ -68,6 +75,7 @@ def plan(
     low: float | None,
     high: float | None,
     patients: int,
+    rests_on: int | None = None,
     wanted: Sequence[float] = WANTED,
 ) -> Planning:
     """Patients needed for intervals of the wanted half widths.
@@ -78,26 +86,36 @@ def plan(
     value, low, high : float or None
         A number between −1 and 1 and its interval.
     patients : int
-        That it rests on.
+        All that were scored.
+    rests_on : int, optional
+        Of these, those that the interval rests on; None: all.
     wanted : sequence of float
         Half widths, above 0.
     """
+    rests = patients if rests_on is None else rests_on
     if value is None or low is None or high is None:
-        return Planning(estimate_name, value, None, patients, reason="there is no interval")
+        return Planning(estimate_name, value, None, patients, rests, reason="there is no interval")
     half = (high - low) / 2
-    if half <= 0 or patients < _FEWEST:
-        return Planning(estimate_name, value, half, patients, reason="the interval has no width")
+    if half <= 0 or rests < _FEWEST:
+        reason = "the interval has no width"
+        return Planning(estimate_name, value, half, patients, rests, reason=reason)
     if value in (low, high) and value in (0.0, 1.0) and half < 0.5:
         scale = BOUND
     elif low > 0 and high < 1 and not 1 - _EXTREME <= value <= _EXTREME:
         scale = LOGIT
     else:
         scale = PLAIN
+    floor = fewest(patients, rests)
     needed = tuple(
-        Wanted(w, max(_FEWEST, ceil(patients * _times(scale, w, half, value, low, high) - 1e-9)))
+        Wanted(w, max(floor, ceil(patients * _times(scale, w, half, value, low, high) - 1e-9)))
         for w in wanted
     )
-    return Planning(estimate_name, value, half, patients, needed, scale)
+    return Planning(estimate_name, value, half, patients, rests, needed, scale)
+
+
+def fewest(patients: int, rests_on: int) -> int:
+    """Patients like these of whom `FEW` are of the kind that `rests_on` of `patients` are of."""
+    return ceil(FEW * patients / rests_on)
 
 
 def _times(scale: str, wanted: float, half: float, value: float, low: float, high: float) -> float:
@@ -134,7 +152,8 @@ class Apart:
     ----------
     difference : float
     patients : int
-        Needed for the stated power.
+        Needed in all for the stated power, and never so few that the test would rest on fewer than
+        `FEW`.
     power_now : float or None
         The power of the films at hand; None for the difference that they show themselves, of which
         it would say nothing that its p-value does not.
@@ -157,7 +176,9 @@ class PlanningApart:
     standard_error : float
         Of it, by patient.
     patients : int
-        These rest on.
+        All that both models answered.
+    rests_on : int
+        Patients that the difference rests on: of some numbers those with films of the rarest class.
     power, confidence : float
         Chance to see a true difference, by a two-sided test at one less `confidence`.
     needed : tuple of Apart
@@ -169,6 +190,7 @@ class PlanningApart:
     observed: float
     standard_error: float
     patients: int
+    rests_on: int
     power: float
     confidence: float
     needed: tuple[Apart, ...]
@@ -191,7 +213,7 @@ def plan_apart(
     found : Difference
         Of the films at hand, the pilot.
     patients : int
-        In the pilot.
+        In the pilot, all of them.
     differences : sequence of float
         True differences to see, beside the observed one.
     power, confidence : float
@@ -201,14 +223,17 @@ def plan_apart(
     if observed is None or error is None:
         return None
 
+    rests_on = found.estimate.clusters or patients
+    floor = fewest(patients, rests_on)
+
     def needed_for(size: float) -> int:
-        return max(_FEWEST, ceil(patients_apart(size, error, patients, power, confidence)))
+        return max(floor, ceil(patients_apart(size, error, patients, power, confidence)))
 
     needed = (
         *([Apart(abs(observed), needed_for(observed))] if observed else []),
         *(Apart(d, needed_for(d), power_apart(d, error, confidence)) for d in differences),
     )
-    return PlanningApart(metric, observed, error, patients, power, confidence, needed)
+    return PlanningApart(metric, observed, error, patients, rests_on, power, confidence, needed)
 
 
 def patients_apart(
@@ -243,12 +268,16 @@ def patients_apart(
 def power_apart(
     difference: float, error: float, confidence: float = 0.95, error_without: float | None = None
 ) -> float:
-    """Chance that a two-sided test sees a true difference, on as many patients as `error` is of."""
+    """Chance that a two-sided test finds something, on as many patients as `error` is of.
+
+    Of no difference it is one less `confidence`, as a test's power is.
+    """
     from scipy.special import ndtr, ndtri
 
     without = error if error_without is None else error_without
     threshold = float(ndtri(0.5 + confidence / 2)) * without
-    return float(ndtr((abs(difference) - threshold) / error))
+    size = abs(difference)
+    return float(ndtr((size - threshold) / error) + ndtr((-size - threshold) / error))
 
 
 def _logit(share: float) -> float:

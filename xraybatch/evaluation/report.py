@@ -185,6 +185,30 @@ class Settings:
 
 
 @dataclass(frozen=True)
+class AnswerFacts:
+    """How a model's probabilities of one task become answers; empty where its card does not say.
+
+    Attributes
+    ----------
+    task : str
+    thresholds : mapping of str to float
+        By class; empty where the most probable class is the answer.
+    origin : str
+        Where the thresholds come from.
+    calibration : str
+        What was fitted to the probabilities, and on which films.
+    sets : str
+        How sets of classes are made, for which coverage, and on which films that was fitted.
+    """
+
+    task: str
+    thresholds: Mapping[str, float]
+    origin: str = ""
+    calibration: str = ""
+    sets: str = ""
+
+
+@dataclass(frozen=True)
 class ModelFacts:
     """What the results' run record says of the model; empty where it does not.
 
@@ -195,13 +219,18 @@ class ModelFacts:
         How its films were split, and what was tested to stand in one part only.
     films, patients : int or None
         That it was made from, all parts together.
-    thresholds : mapping of str to str
-        By task, where the thresholds behind its answers come from.
+    answers : tuple of AnswerFacts
+        One a task.
+    films_by_part : mapping of str to int
+        Of these films, those of training (``train``), validation (``val``) and ``test``.
     folds : int
         Of a cross-validation, of which each film was answered by the model that had not seen it;
         0: one model answered.
     distortion : str
         Why its probabilities are none, as far as its training says; empty where nothing does.
+    checked, seen : int
+        Films of the results that were held against those of its training and validation, and of
+        these the ones found among them.
     """
 
     name: str
@@ -211,9 +240,12 @@ class ModelFacts:
     overlap: str
     films: int | None
     patients: int | None
-    thresholds: Mapping[str, str]
+    answers: tuple[AnswerFacts, ...] = ()
+    films_by_part: Mapping[str, int] = field(default_factory=dict)
     folds: int = 0
     distortion: str = ""
+    checked: int = 0
+    seen: int = 0
 
 
 @dataclass(frozen=True)

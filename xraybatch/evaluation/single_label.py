@@ -28,7 +28,7 @@ NO_FILMS = classification.NO_FILMS
 MAIN = {
     TaskKind.BINARY: ("auc", "accuracy", "sensitivity", "specificity", "kappa"),
     TaskKind.MULTICLASS: ("macro_auc", "accuracy", "balanced_accuracy", "kappa"),
-    TaskKind.ORDINAL: ("macro_auc", "accuracy", "balanced_accuracy", "quadratic_kappa"),
+    TaskKind.ORDINAL: ("quadratic_kappa", "macro_auc", "accuracy", "balanced_accuracy"),
 }
 
 
@@ -150,6 +150,8 @@ class _Numbers:
             away = np.abs(self.given.y_true - self.given.y_pred)
             found["off_by_one"] = self._share(away == 1, NO_FILMS)
             found["within_one_grade"] = self._share(away <= 1, NO_FILMS)
+            # what ordered grades are judged by stands first
+            found = {"quadratic_kappa": found["quadratic_kappa"], **found}
         return found
 
     def by_class(self, more: OfProbabilities) -> tuple[ClassReport, ...]:

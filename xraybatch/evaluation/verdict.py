@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from xraybatch.evaluation.difference import Difference
 from xraybatch.evaluation.estimate import Estimate
 
+_ZERO = 1e-12  # below, the error of arithmetic
 _SHORT = {"auc": "AUC", "mcc": "MCC", "ppv": "PPV", "npv": "NPV", "f1": "F1"}
 
 
@@ -91,13 +92,13 @@ def of_pair(say: Spoken, first: str, other: str, found: Difference) -> str:
         )
     if not found.differs(say.confidence):
         return (
-            f"By {number}, {first} and {other} cannot be told apart on this test set: {other} less "
-            f"{first} is {signed(e.value)} ({_how_sure(say, found)})."
+            f"By {number}, {first} and {other} cannot be told apart on this test set: {other} "
+            f"minus {first} is {signed(e.value)} ({_how_sure(say, found)})."
         )
     better, worse, least = _better(say, first, other, e)
     return (
         f"By {number}, {better} is better than {worse}: by {_size(abs(e.value))} on these films, "
-        f"and by {_size(least)} at least ({other} less {first}: {_how_sure(say, found)})."
+        f"and by {_size(least)} at least ({other} minus {first}: {_how_sure(say, found)})."
     )
 
 
@@ -146,8 +147,11 @@ def of_margin(first: str, other: str, found: NonInferiority) -> str:
 
 
 def signed(number: float) -> str:
-    """``+0.031``, ``−0.010``."""
-    return f"{number:+.3f}".replace("-", "−")
+    """``+0.031``, ``−0.010``; what is not 0 has a digit that says so: ``−0.0004``."""
+    if abs(number) < _ZERO:
+        return "0.000"
+    shown = f"{number:+.3f}" if abs(number) >= 0.0005 else f"{number:+.1g}"
+    return shown.replace("-", "−")
 
 
 def p_value(p: float) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from xraybatch.core.counting import counted, many
-from xraybatch.evaluation.estimate import Estimate
+from xraybatch.evaluation.estimate import FEW, Estimate
 from xraybatch.evaluation.operating_point import OperatingPoint
 from xraybatch.evaluation.planning import Planning
 from xraybatch.evaluation.readers import MODEL, TRUTH, ReaderReport, mean_kappa
@@ -154,14 +154,21 @@ def _planning(found: Sequence[Planning]) -> Look:
             words.title(p.metric),
             "–" if p.half_width is None else f"{p.half_width:.3f}",
             f"{p.patients:,}",
+            f"{p.rests_on:,}",
             *(f"{wanted.patients:,}" for wanted in p.wanted),
         )
         for p in found
         if p.wanted
     )
-    head = ("", "half width now", "patients now", *(f"for ±{width:g}" for width in widths))
-    said = f"Patients that narrower intervals need, {found[0].assumption}."
-    return Look("Sample size", head, rows, (said,))
+    needed = (f"patients for ±{width:g}" for width in widths)
+    head = ("", "half width now", "patients now", "of them it rests on", *needed)
+    said = (
+        f"Patients that intervals of these half widths need in all, {found[0].assumption}.",
+        "An AUC rests on the patients with films of the rarest class, and sensitivity and "
+        "specificity on those with films of their class. No number of patients is given that would "
+        f"leave fewer than {FEW} of these: their intervals are unreliable.",
+    )
+    return Look("Sample size", head, rows, said)
 
 
 def _readers(found: ReaderReport, unit: str) -> Look:

@@ -14,9 +14,12 @@ from xraybatch.reports.comparison_methods import comparison_methods, comparison_
 from xraybatch.reports.pairs import numbers, pair_sections
 from xraybatch.reports.sections import Bullets, Section, Table, Warned
 
-BEST = "*"
+BEST = "▲"
 _FEW = 500  # films: fewer do not outweigh the start of decoding processes
-LEGEND = f"{BEST} before a value: the best; every interval is of that model alone."
+LEGEND = (
+    f"{BEST} before a value: the best, which may be chance; whether models can be told apart is "
+    "said by their difference. Every interval is of that model alone."
+)
 FEW_BEHIND = (
     f"{words.UNRELIABLE} behind an interval: from fewer than {FEW} patients with such films, "
     "unreliable."
@@ -128,9 +131,10 @@ def missing_in(model: ComparedModel, t: int, names: Sequence[str]) -> list[str]:
 
 
 def is_best(found: Comparison, t: int, name: str, model: int) -> bool:
-    """Whether a model has the best value of a number, and not all of them."""
+    """Whether a model alone has the best value of a number, in the digits that are shown."""
     best = found.best[found.models[0].tasks[t].task].get(name, ())
-    return model in best and len(best) < len(found.models)
+    shown = [words.value(one.tasks[t].estimates[name]) for one in found.models]
+    return model in best and shown.count(shown[model]) == 1
 
 
 def closing(found: Comparison) -> list[str]:
@@ -161,8 +165,8 @@ def _parameters(cost: Cost) -> str:
 def _epochs(cost: Cost) -> str:
     if cost.epochs is None:
         return words.NO_VALUE
-    best = words.NO_VALUE if cost.best_epoch is None else str(cost.best_epoch)
-    return f"{best} of {cost.epochs}"
+    return f"not known, of {cost.epochs}" if cost.best_epoch is None else (
+        f"{cost.best_epoch} of {cost.epochs}")  # fmt: skip
 
 
 def _seconds(cost: Cost) -> str:

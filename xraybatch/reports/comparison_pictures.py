@@ -32,7 +32,7 @@ def difference_pictures(found: Comparison, t: int) -> Iterator[Picture]:
     number = spoken(task.primary)
     if len(task.pairs) > 1:
         rows = [
-            (f"{names[p.other]} less {names[p.first]}", p.differences[task.primary])
+            (f"{names[p.other]} minus {names[p.first]}", p.differences[task.primary])
             for p in task.pairs
         ]
         said = f"Every pair of models by {number}, with the {level(found)} and p (Holm)."
@@ -46,10 +46,10 @@ def difference_pictures(found: Comparison, t: int) -> Iterator[Picture]:
         rows = [(title, one) for title, one in rows if one.estimate.value is not None]
         if rows:
             said = (
-                f"Each number of {model.name} less that of {names[0]}, with the {level(found)} and "
-                f"p. On the dashed line they are alike{lower}."
+                f"Each number of {model.name} minus that of {names[0]}, with the {level(found)} "
+                f"and p. On the dashed line they are alike{lower}."
             )
-            title = words.printable(f"{model.name} less {names[0]}")
+            title = words.printable(f"{model.name} minus {names[0]}")
             yield _forest(found, rows, title, "differences", model.name, said)
 
 

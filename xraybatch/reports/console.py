@@ -18,6 +18,7 @@ from xraybatch.evaluation.report import ConfusionMatrix, JoinReport, ModelFacts,
 from xraybatch.reports import words
 from xraybatch.reports.closer import Look, looks
 from xraybatch.reports.families import Family, families, left_out
+from xraybatch.reports.model_words import model_rows
 
 _WIDE = 92  # from here on the headline table has room for the methods
 _NAME = 22  # columns that a class name may take
@@ -87,7 +88,7 @@ def films_table(join: JoinReport, model: ModelFacts | None = None) -> Group:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    for name, sentence in (*words.join_rows(join), *words.model_rows(model)):
+    for name, sentence in (*words.join_rows(join), *model_rows(model)):
         table.add_row(name, text(sentence))
     said = [*join.sentences, *([model.distortion] if model and model.distortion else [])]
     return Group(table, *([bullets(said)] if said else []))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from math import isclose
 from typing import NamedTuple
 
 from xraybatch.evaluation.estimate import Estimate
@@ -14,6 +15,7 @@ _AVERAGES = [f"{over}_{of}" for of in ("recall", "sensitivity", "specificity", "
              "f1") for over in ("macro", "weighted", "micro")]  # fmt: skip
 _FAILED = [f"{of}_if_failed_{as_}" for of in ("accuracy", "sensitivity", "specificity")
            for as_ in ("wrong", "right")]  # fmt: skip
+PROBABILITIES = "Probabilities"
 FAMILIES: Mapping[str, tuple[str, ...]] = {
     "Ranking by probability": (
         "auc", "macro_auc", "ovo_auc", "average_precision", "macro_average_precision", *_LEVELS,
@@ -29,13 +31,14 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
         "kappa", "quadratic_kappa", "linear_kappa", "mcc", "mean_grade_error", "off_by_one",
         "within_one_grade",
     ),
-    "Probabilities": (
+    PROBABILITIES: (
         "brier", "brier_multiclass", "brier_skill", "log_loss", "calibration_slope",
         "calibration_intercept", "observed_expected", "ece", "ece_equal_mass",
         "ece_squared_debiased", "mce",
     ),
 }  # fmt: skip
 FURTHER = "Of plugins"
+_SAME_AS = {"weighted_recall": "accuracy", "macro_recall": "balanced_accuracy"}
 _OF_CLASSES = ("prevalence", "precision", "recall")  # beside those that tasks have too
 # said by another number, or of interest to few: the files have them
 NOT_ON_TERMINALS = frozenset(
@@ -66,7 +69,7 @@ def families(task: TaskReport, *, terminal: bool = False) -> list[Family]:
     shown = {
         name: estimate
         for name, estimate in task.estimates.items()
-        if not (terminal and _is_left_out(name, task))
+        if not (is_said_twice(name, task) or (terminal and _is_left_out(name, task)))
     }
     found = [
         Family(title, {name: shown[name] for name in names if name in shown})
@@ -92,7 +95,17 @@ def all_numbers(metrics: Iterable[str]) -> frozenset[str]:
 
 def left_out(task: TaskReport) -> int:
     """How many numbers a terminal does not show."""
-    return sum(_is_left_out(name, task) for name in task.estimates)
+    return sum(
+        _is_left_out(name, task) and not is_said_twice(name, task) for name in task.estimates
+    )
+
+
+def is_said_twice(name: str, task: TaskReport) -> bool:
+    """Whether a number is another one by definition, which is shown; JSON alone has both."""
+    mine, same = task.estimates.get(name), task.estimates.get(_SAME_AS.get(name, ""))
+    if mine is None or same is None or mine.value is None or same.value is None:
+        return False
+    return isclose(mine.value, same.value, abs_tol=1e-12)
 
 
 def _is_left_out(name: str, task: TaskReport) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from xraybatch.evaluation.report import Report
 from xraybatch.reports import words
 from xraybatch.reports.sections import Block, Bullets, Section, Table, Warned, sections
 
+_NUMBER = re.compile(r"(▲ )?[+−<>±]?\d(?!.*[A-Za-z]{3})")
 _SPECIAL = str.maketrans(
     {c: f"\\{c}" for c in "\\`*_[]|~#$"} | {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 )
@@ -44,7 +46,7 @@ def _block(block: Block) -> Iterator[str]:
     match block:
         case Table():
             yield _row(block.head)
-            yield "|" + "|".join([" --- "] + [" ---: "] * (len(block.head) - 1)) + "|"
+            yield "|" + "|".join([" --- ", *_sides(block)]) + "|"
             yield from map(_row, block.rows)
         case Warned():
             yield f"> **{escape(block.sentence)}**"
@@ -52,6 +54,13 @@ def _block(block: Block) -> Iterator[str]:
             yield from (f"- {escape(sentence)}" for sentence in block.sentences)
         case str():
             yield escape(block)
+
+
+def _sides(table: Table) -> Iterator[str]:
+    """Columns of numbers stand on the right, columns of words on the left."""
+    for i in range(1, len(table.head)):
+        cells = [row[i] for row in table.rows if row[i] not in ("", words.NO_VALUE)]
+        yield " ---: " if all(_NUMBER.match(cell) for cell in cells) else " --- "
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from xraybatch.core.counting import films
-from xraybatch.evaluation.report import Report, TaskReport
+from xraybatch.core.counting import films, verb
+from xraybatch.evaluation.report import AnswerFacts, Report, TaskReport
 from xraybatch.evaluation.studies import FILM
 from xraybatch.reports import words
+from xraybatch.reports.model_words import thresholds
 
 GUIDELINES = "CLAIM 2024; STARD-AI 2025; TRIPOD+AI 2024"
 _OBUCHOWSKI = "Obuchowski NA. Biometrics 1997;53:567-578 (AUC of clustered films)."
@@ -20,7 +21,10 @@ _WILSON = (
     "(design effect)."
 )
 _BCA = "Efron B. J Am Stat Assoc 1987;82:171-185 (BCa intervals)."
-_VICKERS = "Vickers AJ, Elkin EB. Med Decis Making 2006;26:565-574 (net benefit)."
+_VICKERS = (
+    "Vickers AJ, Elkin EB. Med Decis Making 2006;26:565-574 (net benefit; curves in the HTML "
+    "report)."
+)
 _HOLM = "Holm S. Scand J Stat 1979;6:65-70."
 _HAND = "Hand DJ, Till RJ. Mach Learn 2001;45:171-186 (one-against-one AUC)."
 
@@ -71,7 +75,7 @@ def checklist(report: Report) -> list[tuple[str, str, str]]:
         )
     if model and model.split:
         rows.append(("how films were split, disjointness", "CLAIM 20", "Films"))
-    if (model and any(model.thresholds.values())) or _points(report):
+    if (model and any(one.origin for one in model.answers)) or _points(report):
         rows.append(("origin of thresholds", "STARD-AI 15c; TRIPOD+AI 15", "Methods"))
     if any(task.slices for task in report.tasks):
         rows.append(("subgroups", "CLAIM 37; STARD-AI 21, 23; TRIPOD+AI 14, 23a", "slices"))
@@ -105,11 +109,19 @@ def _sentences(report: Report) -> Iterator[str]:
     for task in report.tasks:
         several = f"Task {task.task}: " if len(report.tasks) > 1 else ""
         yield f"{several}{words.task_films(task, report)}"
-        origin = model.thresholds.get(task.task, "") if model else ""
-        if origin and (task.positive or task.findings):
-            yield f"Threshold of {task.task}: {origin}."
+        for answers in model.answers if model else ():
+            if answers.task == task.task:
+                yield from _answered(answers)
     if settings.unit != FILM:
         yield next((s for s in report.join.sentences if "put together" in s), "")
+    if report.join.only_in_labels:
+        count = report.join.only_in_labels
+        yield f"{films(count)} of the labels {verb('was', count)} not in the results and left out."
+    if report.join.only_in_results:
+        count = report.join.only_in_results
+        yield (
+            f"{films(count)} of the results had no row of labels and {verb('was', count)} left out."
+        )
     if sum(report.join.failed.values()):
         yield settings.failed_films
     yield from intervals(report)
@@ -140,6 +152,16 @@ def _sentences(report: Report) -> Iterator[str]:
             )
     versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
     yield f"Software: {versions}."
+
+
+def _answered(found: AnswerFacts) -> Iterator[str]:
+    """How probabilities became answers."""
+    if found.calibration:
+        yield f"Probabilities of {found.task} were calibrated by {found.calibration}."
+    if found.thresholds:
+        yield f"Threshold of {found.task}: {thresholds(found)}."
+    if found.sets:
+        yield f"Sets of classes of {found.task}: conformal, {found.sets}."
 
 
 def intervals(report: Report) -> Iterator[str]:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
-from xraybatch.core.tasks import Task
+from xraybatch.core.counting import counted
+from xraybatch.core.tasks import Task, TaskKind
 from xraybatch.evaluation.calibration import distortion
-from xraybatch.evaluation.report import ModelFacts
-from xraybatch.models.calibration_checks import ISOTONIC, PLATT
+from xraybatch.evaluation.report import AnswerFacts, ModelFacts
+from xraybatch.models.calibration_checks import ISOTONIC, PLATT, TEMPERATURE
+
+_CALIBRATIONS = {
+    TEMPERATURE: "temperature scaling",
+    PLATT: "Platt scaling",
+    ISOTONIC: "isotonic regression",
+}
 
 
 def model_facts(record: Mapping[str, Any]) -> ModelFacts | None:
@@ -30,11 +37,12 @@ def model_facts(record: Mapping[str, Any]) -> ModelFacts | None:
         overlap=_text(data.get("overlap")),
         films=_count(data.get("films")),
         patients=_count(data.get("patients")),
-        thresholds={
-            _text(task.get("name")): _text(task.get("threshold_origin"))
-            for task in (tasks if isinstance(tasks, list) else [])
-            if isinstance(task, dict) and _text(task.get("name"))
-        },
+        answers=tuple(
+            _answers(task)
+            for task in map(_mapping, tasks if isinstance(tasks, list) else [])
+            if _text(task.get("name"))
+        ),
+        films_by_part=_films_by_part(data),
         folds=len(folds) if isinstance(folds, list) else 0,
         distortion="" if _mended(tasks) else distortion(_mapping(card.get("probabilities"))),
     )
@@ -61,6 +69,61 @@ def task_thresholds(
         else:
             found[task.name] = (0.5,) * len(task.classes)
     return found
+
+
+def _answers(task: Mapping[str, Any]) -> AnswerFacts:
+    classes, positive, bars = task.get("classes"), task.get("positive"), task.get("thresholds")
+    named = [c for c in classes if isinstance(c, str)] if isinstance(classes, list) else []
+    if task.get("kind") == TaskKind.BINARY:
+        cut = [positive] if isinstance(positive, str) else []
+    else:
+        cut = named if task.get("kind") == TaskKind.MULTILABEL else []
+    values = bars if isinstance(bars, list) and all(map(_is_number, bars)) else [0.5] * len(cut)
+    return AnswerFacts(
+        _text(task.get("name")),
+        dict(zip(cut, map(float, values), strict=False)),
+        _text(task.get("threshold_origin")),
+        _calibration(_mapping(task.get("calibration"))),
+        _sets(_mapping(task.get("conformal"))),
+    )
+
+
+def _calibration(found: Mapping[str, Any]) -> str:
+    """``Platt scaling, fitted on val.csv, 232 films of 169 patients``."""
+    method = _text(found.get("method"))
+    return f"{_CALIBRATIONS.get(method, method)}{_fitted_on(found)}" if method else ""
+
+
+def _sets(found: Mapping[str, Any]) -> str:
+    """``LAC, stated coverage 0.9 (alpha 0.1), fitted on …``."""
+    coverage = found.get("coverage")
+    if not _is_number(coverage) or not 0 < coverage < 1:
+        return ""
+    score, levels = _text(found.get("score")).upper(), found.get("levels")
+    by_class = " of each class" if isinstance(levels, list) and len(levels) > 1 else ""
+    stated = f"stated coverage{by_class} {coverage:.4g} (alpha {1 - coverage:.4g})"
+    return f"{score + ', ' if score else ''}{stated}{_fitted_on(found)}"
+
+
+def _fitted_on(part: Mapping[str, Any]) -> str:
+    on = _mapping(part.get("fitted_on"))
+    counts = [
+        counted(number, thing)
+        for thing in ("film", "patient")
+        if (number := _count(on.get(f"{thing}s"))) is not None
+    ]
+    said = ", ".join(filter(None, (_text(on.get("table")), " of ".join(counts))))
+    return f", fitted on {said}" if said else ""
+
+
+def _films_by_part(data: Mapping[str, Any]) -> dict[str, int]:
+    found = _mapping(data.get("films_by_split"))
+    counts = {part: _count(found.get(part)) for part in ("train", "val", "test")}
+    return {part: count for part, count in counts.items() if count is not None}
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _mended(tasks: object) -> bool:

@@ -5,24 +5,34 @@ Tables of text, which Markdown and the console show alike.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from xraybatch.core.counting import counted
 from xraybatch.evaluation.comparison import Comparison
 from xraybatch.evaluation.difference import Difference
 from xraybatch.evaluation.disagreement import RightAndWrong
-from xraybatch.evaluation.estimate import Estimate
+from xraybatch.evaluation.estimate import FEW, Estimate
 from xraybatch.evaluation.pairs import Pair, TaskComparison
 from xraybatch.evaluation.verdict import p_value, signed, spoken
 from xraybatch.reports import words
-from xraybatch.reports.families import families
+from xraybatch.reports.families import FAMILIES, families
 from xraybatch.reports.sections import Bullets, Section, Table
 
 ALL_FILMS = "all films"
+_ONE_AT_MOST = frozenset(FAMILIES["Ranking by probability"]) | {
+    *("sensitivity", "specificity", "ppv", "npv", "f1", "accuracy", "exact_match"),
+    *("balanced_accuracy", "kappa", "quadratic_kappa", "linear_kappa", "mcc", "within_one_grade"),
+    *FAMILIES["Averages over classes"],
+}
 _HOW_TO_READ = (
-    "Where the interval holds 0, the models cannot be told apart by that number: that is no proof "
-    "that they are alike."
+    "Where the interval holds 0 or p is above {level:.2g}, the models cannot be told apart by that "
+    "number: that is no proof that they are alike."
+)
+_AT_ODDS = (
+    "{titles}: the interval leaves out 0 and p is above {level:.2g}. The two are made by different "
+    "methods, and the difference is at the edge of what these films can show: it counts as not "
+    "told apart."
 )
 
 
@@ -67,7 +77,7 @@ def pair_tables(found: Comparison, task: TaskComparison, *, terminal: bool) -> I
         yield PairTable(f"Every pair by {number}", Table(head, rows), ())
     yield _who_is_right(found, task)
     if planned := [pair for pair in task.pairs if pair.planning is not None]:
-        yield _patients_needed(found, number, planned)
+        yield _patients_needed(found, task, planned)
 
 
 def numbers(found: Comparison, task: TaskComparison, *, terminal: bool) -> list[str]:
@@ -102,7 +112,17 @@ def difference_notes(found: Comparison, task: TaskComparison, *, terminal: bool)
         for i, model in enumerate(found.models[1:])
         for sentence in words.reasons([(title, its[i].estimate) for title, its in rows])
     )
-    return (_HOW_TO_READ, _adjusted(task), *made, *lacking)
+    level = 1 - found.settings.confidence
+    at_odds = [title for title, its in rows if any(_is_at_odds(one, level) for one in its)]
+    odd = [_AT_ODDS.format(titles=", ".join(at_odds), level=level)] if at_odds else []
+    return (_HOW_TO_READ.format(level=level), *odd, _adjusted(task), *made, *lacking)
+
+
+def _is_at_odds(one: Difference, level: float) -> bool:
+    low, high, p = one.estimate.low, one.estimate.high, one.p_adjusted
+    if low is None or high is None or p is None:
+        return False
+    return not low <= 0 <= high and p > level
 
 
 def columns(one: Difference) -> tuple[str, str, str]:
@@ -180,7 +200,8 @@ def _counts(name: str, one: RightAndWrong) -> tuple[str, ...]:
     return name, *(f"{count:,}" for count in counts)
 
 
-def _patients_needed(found: Comparison, number: str, planned: list[Pair]) -> PairTable:
+def _patients_needed(found: Comparison, task: TaskComparison, planned: list[Pair]) -> PairTable:
+    number = spoken(task.primary)
     plans = [pair.planning for pair in planned if pair.planning is not None]
     sizes = [one.difference for one in plans[0].needed if one.power_now is not None]
     head = ("true difference", "as seen here", *(f"{size:g}" for size in sizes))
@@ -194,15 +215,38 @@ def _patients_needed(found: Comparison, number: str, planned: list[Pair]) -> Pai
         if len(planned) == 1:
             powers = (f"{100 * (o.power_now or 0):.0f} %" for o in others)
             rows.append((f"power of the {plan.patients:,} here", words.NO_VALUE, *powers))
-    note = (
-        f"For {100 * plans[0].power:.0f} % power, {plans[0].assumption}. A difference as seen here "
-        "may be chance: plan with the one that would matter.",
-    )
-    return PairTable(f"Patients needed to tell apart by {number}", Table(head, tuple(rows)), note)
+    notes = [
+        f"Patients in all for {100 * plans[0].power:.0f} % power, {plans[0].assumption}; never so "
+        f"few that the test would rest on fewer than {FEW}. A difference as seen here may be "
+        "chance: plan with the one that would matter."
+    ]
+    if any(plan.rests_on < plan.patients for plan in plans):
+        fewest = min(plan.rests_on for plan in plans)
+        notes.append(
+            f"{number[:1].upper()}{number[1:]} rests on the patients with films of the rarest "
+            f"class: {fewest:,} of the {plans[0].patients:,} here."
+        )
+    notes += _out_of_reach(found, task, sizes)
+    title = f"Patients needed to tell apart by {number}"
+    return PairTable(title, Table(head, tuple(rows)), tuple(notes))
+
+
+def _out_of_reach(found: Comparison, task: TaskComparison, sizes: Sequence[float]) -> Iterator[str]:
+    """Which differences no better model can have, a number being 1 at most."""
+    first = found.models[0]
+    estimates = next(one for one in first.tasks if one.task == task.task).estimates
+    value = estimates[task.primary].value
+    if task.primary not in _ONE_AT_MOST or value is None:
+        return
+    if beyond := [f"{size:g}" for size in sizes if value + size > 1]:
+        yield (
+            f"{first.name} has {spoken(task.primary)} {value:.3f}, so that no model can be better "
+            f"by {' or '.join(beyond)}: there such a difference is of a worse one."
+        )
 
 
 def _name(found: Comparison, pair: Pair) -> str:
-    return f"{found.models[pair.other].name} less {found.models[pair.first].name}"
+    return f"{found.models[pair.other].name} minus {found.models[pair.first].name}"
 
 
 def _bullets(sentences: tuple[str, ...]) -> tuple[Bullets, ...]:

@@ -19,7 +19,7 @@ from xraybatch.evaluation.aggregation import MEAN
 from xraybatch.evaluation.columns import infer_tasks
 from xraybatch.evaluation.cuts import Chosen
 from xraybatch.evaluation.join import check_order
-from xraybatch.evaluation.joined import Joined, seen_films
+from xraybatch.evaluation.joined import Joined, checked_films, seen_films
 from xraybatch.evaluation.options import ScoreOptions
 from xraybatch.evaluation.report import Report, Source
 from xraybatch.evaluation.scoring import answers_by_task, evaluate, join_for
@@ -153,6 +153,9 @@ def score_tables(
         Source(role, given.name, given.digest) for role, given in roles if given.is_file
     )
     facts = model_facts(results.record)
+    if facts is not None:
+        checked = int(checked_films(results.table).sum())
+        facts = replace(facts, checked=checked, seen=int(seen_films(results.table).sum()))
     return replace(report, sources=sources, sentences=sentences, model=facts)
 
 
@@ -169,7 +172,10 @@ def _films_to_choose_on(
     joined, told = join_for(results.table, labels.table, tasks, options)
     shared = len(set(joined.results["path"]) & set(scored.results["path"]))
     people = len(joined.names & scored.names)
-    said = [f"{results.name}: {sentence}" for sentence in warnings_of(results)]
+    said = [
+        sentence if sentence.startswith(results.name) else f"{results.name}: {sentence}"
+        for sentence in warnings_of(results)
+    ]
     seen = int(seen_films(joined.results).sum())
     if seen:
         said.append(

@@ -13,7 +13,7 @@ from xraybatch.evaluation.estimate import Estimate
 from xraybatch.evaluation.report import ConfusionMatrix, Report, TaskReport
 from xraybatch.reports import words
 from xraybatch.reports.closer import looks
-from xraybatch.reports.families import families
+from xraybatch.reports.families import PROBABILITIES, families
 from xraybatch.reports.methods import (
     GUIDELINES,
     LEFT_TO_YOU,
@@ -21,6 +21,7 @@ from xraybatch.reports.methods import (
     methods_paragraph,
     references,
 )
+from xraybatch.reports.model_words import model_rows
 
 
 @dataclass(frozen=True)
@@ -60,10 +61,8 @@ def sections(report: Report) -> Iterator[Section]:
     """A score from top to bottom."""
     if report.sentences:
         yield Section("", tuple(Warned(sentence) for sentence in report.sentences))
-    rows = (*words.join_rows(report.join), *words.model_rows(report.model))
-    distortion = report.model.distortion if report.model else ""
-    said = (*report.join.sentences, *((distortion,) if distortion else ()))
-    yield Section("Films", (Table(("", ""), rows), *_bullets(said)))
+    rows = (*words.join_rows(report.join), *model_rows(report.model))
+    yield Section("Films", (Table(("", ""), rows), *_bullets(report.join.sentences)))
     for task in report.tasks:
         yield Section(words.task_title(task), tuple(_task(task, report)))
     files = Table(
@@ -78,9 +77,14 @@ def sections(report: Report) -> Iterator[Section]:
 
 def _task(task: TaskReport, report: Report) -> Iterator[Block]:
     unit = report.settings.unit
-    yield f"{words.result(task, report)} {words.task_films(task, report)}"
-    yield from _bullets(task.sentences)
-    for family in families(task):
+    yield words.result(task, report)
+    yield words.task_films(task, report)
+    of_families = families(task)
+    # what the probabilities are not stands above their numbers
+    distortion = report.model.distortion if report.model else ""
+    warned = distortion and any(family.title == PROBABILITIES for family in of_families)
+    yield from _bullets((*task.sentences, *((distortion,) if warned else ())))
+    for family in of_families:
         yield Table(
             (family.title, "value", words.confidence(report), "n", "interval by"),
             tuple(_number(words.title(name), e) for name, e in family.estimates.items()),

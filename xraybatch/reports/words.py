@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from xraybatch.core.counting import counted, films, many
 from xraybatch.evaluation.estimate import FEW, Estimate
-from xraybatch.evaluation.report import JoinReport, ModelFacts, Report, TaskReport
+from xraybatch.evaluation.places import PATIENT
+from xraybatch.evaluation.report import JoinReport, Report, TaskReport
 from xraybatch.evaluation.studies import FILM
 
 NO_VALUE = "–"
@@ -63,7 +64,6 @@ FURTHER_COLUMNS = (
     "calibration_intercept", "ece",
 )  # fmt: skip
 UNRELIABLE = "*"
-_OF_FIRST = "of the first fold: "
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,8 @@ def interval(estimate: Estimate) -> str:
 
 def _three(number: float) -> str:
     """Three digits behind the point; of 100 and more none, so that columns stay narrow."""
-    return f"{number:.3f}" if abs(number) < 99.9995 else f"{number:,.0f}"
+    shown = f"{number:.3f}" if abs(number) < 99.9995 else f"{number:,.0f}"
+    return shown.replace("-", "−")
 
 
 def p_value(p: float | None) -> str:
@@ -145,31 +146,6 @@ def join_rows(join: JoinReport) -> Iterator[tuple[str, str]]:
         yield "duplicates", f"{join.duplicates:,} repeated rows of labels, counted once"
 
 
-def model_rows(model: ModelFacts | None) -> Iterator[tuple[str, str]]:
-    """The model behind the results, and how its films were split."""
-    if model is None:
-        return
-    made = f", made {model.created[:10]}" if model.created else ""
-    seal = f", seal {model.seal[:12]}" if model.seal else ""
-    yield "model", f"{model.name or 'without a name'}{made}{seal}"
-    if model.films:
-        people = (
-            f" of {counted(model.patients, 'patient')}"
-            if model.patients
-            else ", patients not known"
-        )
-        yield "made from", f"{films(model.films)}{people}"
-    if model.folds:
-        yield (
-            "folds",
-            f"{model.folds}; each film answered by the model whose training left it out. Intervals "
-            "do not say how other trainings would differ",
-        )
-    if model.split:
-        tested = f"; {model.overlap}" if model.overlap else ""
-        yield "their split", f"{_OF_FIRST * bool(model.folds)}{model.split}{tested}"
-
-
 def task_title(task: TaskReport) -> str:
     """``label: binary, positive class fractured``."""
     positive = f", positive class {task.positive}" if task.positive else ""
@@ -178,10 +154,9 @@ def task_title(task: TaskReport) -> str:
 
 def task_films(task: TaskReport, report: Report) -> str:
     """What entered the numbers of a task and what did not, in one sentence."""
-    patients = (
-        f" of {counted(task.patients, 'patient')}" if report.join.patients is not None else ""
-    )
     unit = report.settings.unit
+    known = report.join.patients is not None and unit != PATIENT
+    patients = f" of {counted(task.patients, 'patient')}" if known else ""
     left = [
         f"{count:,} {why}"
         for count, why in ((task.unlabelled, "without a label"), (task.failed, "without an answer"))
@@ -299,15 +274,16 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
+def listed(names: Sequence[str]) -> str:
+    """Six names at most, and how many more there are."""
+    shown = ", ".join(names[:6])
+    return shown if len(names) <= 6 else f"{shown} and {len(names) - 6} more"
+
+
 def _grouped(pattern: str, named: Iterable[tuple[str, str | None]]) -> Iterator[str]:
     groups: dict[str, list[str]] = {}
     for name, why in named:
         if why is not None:
             groups.setdefault(why, []).append(name)
     for why, names in groups.items():
-        yield pattern.format(names=_listed(names), why=why)
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:6])
-    return shown if len(names) <= 6 else f"{shown} and {len(names) - 6} more"
+        yield pattern.format(names=listed(names), why=why)

@@ -19,7 +19,7 @@ _OTHER_SCALES = {
     "calibration_intercept", "brier_multiclass", "mean_grade_error",
 }  # fmt: skip
 # a number, perhaps marked as the best, with its interval or share, perhaps with its p
-_WITH_INTERVAL = re.compile(r"((?:\* )?\S+) (\([^()]+\)(?:, p \S+)?)")
+_WITH_INTERVAL = re.compile(r"((?:[▲*] )?\S+) (\([^()]+\)(?:, p \S+)?)")
 
 
 def blocks_html(blocks: tuple[Block, ...], task: TaskReport | None = None) -> Iterator[str]:

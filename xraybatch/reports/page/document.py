@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from xraybatch.evaluation.report import Report, TaskReport
 from xraybatch.reports import words
@@ -88,7 +89,10 @@ def _inner(found: list[Section], task: TaskReport | None = None) -> Iterator[str
 def _task(
     page: Page, name: str, task: TaskReport, found: list[Section], unit: str
 ) -> Iterator[str]:
-    yield f'<div class="headline">{"".join(_inner(found, task))}</div>'
+    first, *others = found
+    # the result stands on top of the page
+    first = replace(first, blocks=first.blocks[1:])
+    yield f'<div class="headline">{"".join(_inner([first, *others], task))}</div>'
     # the matrix stands among the tables, with its shares
     shown = (picture for picture in pictures(task, unit) if picture.kind != "confusion")
     drawn = {f"{name}-{i}": picture for i, picture in enumerate(shown)}

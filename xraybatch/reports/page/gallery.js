@@ -103,8 +103,8 @@ function card(row, place) {
   }
   const named = PICTURES ? whole(row).split("/").pop() : whole(row);
   const said = make("span", undefined, "answer");
-  said.append(make("b", row.predicted), make("i", three(row.p)));
-  button.append(said, make("span", `is ${row.truth}`, "truth"), make("span", named, "path"));
+  said.append(make("b", `model: ${row.predicted}`), make("i", three(row.p)));
+  button.append(said, make("span", `truth: ${row.truth}`, "truth"), make("span", named, "path"));
   item.append(button);
   return item;
 }
@@ -153,7 +153,7 @@ function look(place) {
   if (row.film) films(row, frame);
   view.querySelector(".none").textContent = row.problem;
   const said = [
-    ["predicted", `${row.predicted} (${three(row.p)})`],
+    ["model", `${row.predicted} (${three(row.p)})`],
     ["truth", `${row.truth} (${three(row.pTruth)})`],
     ["film", whole(row)],
     ...(row.heatSaid ? [["heat map", row.heatSaid]] : []),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from xraybatch.core.counting import counted
+from xraybatch.evaluation.places import PATIENT
 from xraybatch.evaluation.report import Report, TaskReport
 from xraybatch.reports import words
 from xraybatch.reports.html_text import text
@@ -51,7 +52,8 @@ def _result(task: TaskReport, report: Report) -> str:
     name, estimate = next(iter(task.estimates.items()), ("", None))
     about = f" for {task.positive}" if task.positive else ""
     whose = f"{task.task}: " if len(report.tasks) > 1 else ""
-    of = f" of {_patients(task.patients)}" if report.join.patients is not None else ""
+    several = report.join.patients is not None and report.settings.unit != PATIENT
+    of = f" of {_patients(task.patients)}" if several else ""
     where = f" on {counted(task.films, report.settings.unit)}{of}."
     if estimate is None:
         return f"{text(whose)}No number{text(where)}"
