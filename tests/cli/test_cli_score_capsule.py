@@ -291,6 +291,9 @@ def test_options_that_do_not_fit_are_refused_before_anything_is_read(tables, tmp
         result = run(*words)
         assert isinstance(result.exception, UsageError), words
         assert said in str(result.exception)
+    result = run(capsule, tables[1])
+    assert isinstance(result.exception, UsageError)
+    assert "a capsule has its own labels" in str(result.exception)
     result = run(*tables, "--capsule", capsule)
     assert isinstance(result.exception, InputError)
     assert "is there already" in str(result.exception)

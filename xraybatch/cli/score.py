@@ -164,6 +164,11 @@ def command(
             tables, asked = dict(opened.tables), dict(opened.asked)
             names = opened.names
         else:
+            if results.suffix.lower() == SUFFIX:
+                raise UsageError(
+                    f"{results} is no results table; a capsule has its own labels.",
+                    f"Score it alone: xraybatch score {results}",
+                )
             tables = {RESULTS: results, LABELS: labels}
             if threshold_from is not None:
                 tables |= {CHOSEN_ON: threshold_from, CHOSEN_LABELS: threshold_labels or labels}
