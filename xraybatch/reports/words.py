@@ -63,6 +63,7 @@ FURTHER_COLUMNS = (
     "calibration_intercept", "ece",
 )  # fmt: skip
 UNRELIABLE = "*"
+_MOST_NAMES = 6  # of numbers in one sentence
 _OF_FIRST = "of the first fold: "
 
 
@@ -272,7 +273,7 @@ def reasons(named: Sequence[tuple[str, Estimate]]) -> list[str]:
 def methods(task: TaskReport, names: Iterable[str]) -> list[str]:
     """Which interval was made how, one line a method."""
     named = [(title(name), task.estimates[name].method or None) for name in names]
-    return list(_grouped("{why}: {names}.", named))
+    return list(_grouped("Interval by {why}: {names}.", named, most=len(named)))
 
 
 def stars(named: Iterable[tuple[str, Estimate]]) -> list[str]:
@@ -299,15 +300,17 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
-def _grouped(pattern: str, named: Iterable[tuple[str, str | None]]) -> Iterator[str]:
+def _grouped(
+    pattern: str, named: Iterable[tuple[str, str | None]], most: int = _MOST_NAMES
+) -> Iterator[str]:
     groups: dict[str, list[str]] = {}
     for name, why in named:
         if why is not None:
             groups.setdefault(why, []).append(name)
     for why, names in groups.items():
-        yield pattern.format(names=_listed(names), why=why)
+        yield pattern.format(names=_listed(names, most), why=why)
 
 
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:6])
-    return shown if len(names) <= 6 else f"{shown} and {len(names) - 6} more"
+def _listed(names: Sequence[str], most: int) -> str:
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
