@@ -100,7 +100,9 @@ def _operating_points(found: Sequence[OperatingPoint], narrow: bool, unit: str) 
     origins = dict.fromkeys(f"{point.rule}: {point.origin}." for point in found)
     for point in found:
         of = f" of {point.name}" if several else ""
-        sides = [point.estimates[name].n for name in _SIDES]
+        sides = [point.estimates[name].n for name in _SIDES if name in point.estimates]
+        if len(sides) < len(_SIDES):
+            continue
         origins[
             f"Sensitivity{of} is of {sides[0]:,} {many(unit)}, specificity of {sides[1]:,}."
         ] = None
