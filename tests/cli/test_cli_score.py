@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from xraybatch import score
 from xraybatch.cli.score import command
+from xraybatch.comparison.compare import compare_models
 from xraybatch.core.errors import BarMissed, InputError, UsageError
 
 
@@ -131,8 +132,8 @@ def test_json_goes_to_standard_output_alone(tables):
 
 def test_reports_are_written_and_bars_are_checked_after_them(tables):
     target = tables / "score.json"
-    with pytest.raises(BarMissed, match="auc"):
-        run(tables, "--positive", "fractured", "--report", str(target), "--fail-under", "auc=1.1")
+    with pytest.raises(BarMissed, match="brier"):
+        run(tables, "--positive", "fractured", "--report", str(target), "--fail-under", "brier=0.9")
     assert json.loads(target.read_text())["settings"]["seed"] == 0
     assert run(tables, "--positive", "fractured", "--fail-under", "auc=0.1").exit_code == 0
 
@@ -145,6 +146,8 @@ def test_a_mistyped_bar_is_said_before_anything_is_scored(tables, monkeypatch):
     with pytest.raises(UsageError, match="--fail-under aux: there is no such number") as raised:
         run(tables, "--positive", "fractured", "--fail-under", "aux=0.9")
     assert raised.value.hint == "Did you mean 'auc'?"
+    with pytest.raises(UsageError, match=r"recall\.normal is never above 1"):
+        run(tables, "--positive", "fractured", "--fail-under", "recall.normal:low=90")
 
 
 def test_a_report_is_never_overwritten_unasked(tables):
@@ -194,6 +197,32 @@ def test_files_in_the_wrong_order(tables):
     assert "results.csv labels.csv" in caught.value.hint
     with pytest.raises(InputError, match="does not exist"):
         score(tables / "nothing.csv", tables / "labels.csv")
+
+
+def test_answers_of_a_model_are_no_labels(tables):
+    results = tables / "results.csv"
+    with pytest.raises(InputError, match="look like a results table") as caught:
+        score(results, results, positive="fractured")
+    assert "their 'label' holds the answers of a model" in caught.value.message
+    other = tables / "other.csv"
+    other.write_bytes(results.read_bytes())
+    with pytest.raises(InputError, match="look like a results table"):
+        compare_models([results, other], other, positive="fractured")
+    # one table with both, whose truth is named, is fine
+    lines = results.read_text().splitlines()
+    both = [f"{line},{'truth' if i == 0 else 'normal'}" for i, line in enumerate(lines)]
+    (tables / "both.csv").write_text("\n".join(both) + "\n")
+    report = score(results, tables / "both.csv", positive="fractured", label_column="truth")
+    assert report.tasks[0].estimates["sensitivity"].value is None
+
+
+def test_mistyped_names_are_guessed(tables):
+    with pytest.raises(UsageError) as caught:
+        run(tables, "--positive", "Fractured")
+    assert caught.value.hint == "Did you mean 'fractured'?"
+    with pytest.raises(InputError) as wrong:
+        run(tables, "--positive", "fractured", "--label-column", "lable")
+    assert wrong.value.hint == "Did you mean 'label'?"
 
 
 def test_the_same_from_python(tables):

@@ -169,8 +169,15 @@ def test_numbers_that_differ_miss_their_bar(tables):
     rewrite(capsule, {"report.json": text, "capsule.json": json.dumps(manifest).encode()})
     result = run(capsule)
     assert isinstance(result.exception, BarMissed)
-    assert "1 places differ" in str(result.exception)
-    assert "[label].estimates.accuracy.value" in str(result.exception)
+    assert "Places that differ: 1, such as [label].estimates.accuracy.value: 0." in str(
+        result.exception
+    )
+    assert "same versions as are here, so its report or a table was edited" in str(result.exception)
+    report["versions"]["numpy"] = "0.1"
+    text = json.dumps(report).encode()
+    manifest["sha256"]["report.json"] = hashlib.sha256(text).hexdigest()
+    rewrite(capsule, {"report.json": text, "capsule.json": json.dumps(manifest).encode()})
+    assert "made with other versions: numpy 0.1 there" in str(run(capsule).exception)
 
 
 @pytest.mark.parametrize(
@@ -291,6 +298,9 @@ def test_options_that_do_not_fit_are_refused_before_anything_is_read(tables, tmp
         result = run(*words)
         assert isinstance(result.exception, UsageError), words
         assert said in str(result.exception)
+    result = run(capsule, tables[1])
+    assert isinstance(result.exception, UsageError)
+    assert "a capsule has its own labels" in str(result.exception)
     result = run(*tables, "--capsule", capsule)
     assert isinstance(result.exception, InputError)
     assert "is there already" in str(result.exception)

@@ -75,6 +75,21 @@ def test_thresholds_of_another_model_and_of_seen_films_are_told(tmp_path: Path) 
     assert "another model" not in result.output
 
 
+def test_mistakes_in_the_films_to_choose_on_are_said_to_be_theirs(tmp_path: Path) -> None:
+    mine, other = write(tmp_path, "a", 1, record=record("a")), write(tmp_path, "b", 2)
+    wrong = labels(other)
+    wrong.write_text(wrong.read_text().replace(",yes,", ",1,"))
+    result = run(mine, labels(mine), "--threshold-from", other, "--threshold-labels", wrong)
+    assert isinstance(result.exception, InputError)
+    assert "films to choose thresholds on (b.csv, b-labels.csv): Column 'label'" in str(
+        result.exception
+    )
+    task = {"name": "label", "kind": "multiclass", "classes": ["0", "1", "2"], "positive": None}
+    (tmp_path / "b.csv.run.json").write_text(json.dumps({"tasks": [task]}))
+    result = run(mine, labels(mine), "--threshold-from", other, "--threshold-labels", wrong)
+    assert "b.csv, to choose thresholds on, answers other classes" in str(result.exception)
+
+
 def test_films_in_both_tables_are_told(tmp_path: Path) -> None:
     mine = write(tmp_path, "a", 1)
     result = run(mine, labels(mine), *POSITIVE, "--threshold-from", mine)

@@ -158,9 +158,10 @@ def test_a_margin_is_held_against_the_lower_bound():
         sides = compare([a, b], labels, tasks=[BINARY], options=QUICK).tasks[0].pairs[0]
         assert better.bound == pytest.approx(sides.differences["auc"].estimate.low, abs=1e-12)
         assert worse.bound == pytest.approx(-sides.differences["auc"].estimate.high, abs=1e-12)
-    for margin in (0, -0.1, float("nan"), float("inf")):
+    for margin in (0, -0.1, float("nan"), float("inf"), 5.0):
         with pytest.raises(UsageError, match="margin"):
             Wish(margin=margin)
+    assert Wish("log_loss", 1.5).margin == 1.5
 
 
 def test_metrics_of_plugins_are_compared_in_their_direction():

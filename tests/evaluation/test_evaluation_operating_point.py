@@ -121,6 +121,24 @@ def test_no_threshold_leaves_every_number_undefined_with_the_reason():
     assert tuple(found.estimates) == ESTIMATES
 
 
+def test_resamples_without_a_false_call_are_infinite_and_not_left_out():
+    positive = np.arange(80) < 40
+    called = positive.copy()
+    called[78:] = True  # two false calls: none of them in exp(−2), some 13 % of the resamples
+    ratios = likelihood_ratios(positive, called, np.arange(80), "sick", Sampling())
+    found = ratios["lr_positive"]
+    assert found.value == pytest.approx(20)
+    assert (found.low, found.high, found.caution) == (None, None, None)
+    before, share, *_ = found.interval_reason.partition(" of 2,000 resamples")
+    assert share
+    assert before.startswith("its upper end is infinite, as in ")
+    assert int(before.split()[-1]) / 2000 == pytest.approx((38 / 40) ** 40, abs=0.03)
+    # where that is rarer than the interval's tail, the interval stands
+    called[68:] = True
+    found = likelihood_ratios(positive, called, np.arange(80), "sick", Sampling())["lr_positive"]
+    assert found.low < 40 / 12 < found.high < 20
+
+
 def test_infinite_ratios_say_that_they_are():
     truth = np.array([True, True, False, False])
 

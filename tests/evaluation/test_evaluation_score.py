@@ -397,8 +397,31 @@ def test_what_would_match_more_is_told():
 def test_no_film_in_common():
     with pytest.raises(InputError, match=r"No film is in both.*'a\.png'.*'b\.png'"):
         join(films("a.png"), table(path=["b.png"], label=["a"]), ["label"])
-    with pytest.raises(InputError, match="no film"):
+    with pytest.raises(InputError, match="The results have no rows"):
         join(films(), table(path=["b.png"], label=["a"]), ["label"])
+
+
+def test_columns_that_are_hardly_patients_are_told():
+    paths = [f"{i}.png" for i in range(120)]
+    labels = table(path=paths, label=["x", "y"] * 60, site=["a", "b"] * 60)
+    _, told = join(films(*paths), labels, ["label"], patient_column="site")
+    assert any("2 patients for 120 films: does 'site' say" in s for s in told.sentences)
+    labels["site"] = [str(i // 40) for i in range(120)]
+    _, told = join(films(*paths), labels, ["label"], patient_column="site")
+    assert not told.sentences
+    with pytest.raises(UsageError, match="--patient-column label is the column of the truth"):
+        join(films(*paths), labels, ["label"], patient_column="label")
+    with pytest.raises(InputError, match="The labels have no rows"):
+        join(films(*paths), labels[:0], ["label"])
+
+
+def test_a_column_of_something_else_is_not_explained_value_by_value():
+    results = results_of(THREE, [[0.5, 0.25, 0.25]] * 30)
+    labels = table(path=list(results["path"]), label=[f"{'long/' * 20}{i}" for i in range(30)])
+    with pytest.raises(InputError, match="30 different values that are no class") as caught:
+        score(results, labels, tasks=[THREE])
+    assert "--label-column" in caught.value.hint
+    assert len(caught.value.message) < 200
 
 
 def test_duplicates_of_one_mind_are_kept_once_and_others_refused():
@@ -506,9 +529,9 @@ def test_unknown_labels_name_both_sides():
     ("column", "value", "words"),
     [
         ("prob.a", "1.5", "not all between 0 and 1"),
-        ("prob.a", "", "not all between 0 and 1"),
-        ("prob.a", "nan", "not all between 0 and 1"),
-        ("prob.a", "1,5", "not all between 0 and 1"),
+        ("prob.a", "", "not all numbers"),
+        ("prob.a", "nan", "not all numbers"),
+        ("prob.a", "1,5", "not all numbers"),
         ("prob.a", "0", "do not sum to 1"),
         ("label", "d", "none of: a, b, c"),
         ("label", "", "none of: a, b, c"),

@@ -147,7 +147,10 @@ def test_numbers_are_cut_into_quarters_and_small_parts_are_named():
 
 def test_a_slice_of_one_class_is_undefined_and_said():
     results, labels, *_ = tables()
-    (found,) = report_of(results, labels, slices=["label"]).slices
+    with pytest.raises(UsageError, match="--slice label is the column of the truth"):
+        report_of(results, labels, slices=["label"])
+    labels["found"] = labels["label"]
+    (found,) = report_of(results, labels, slices=["found"]).slices
     assert all(one.estimates["auc"].value is None for one in found.slices)
     assert all(one.difference.value is None and one.p_value is None for one in found.slices)
 

@@ -278,6 +278,12 @@ def test_light_dark_and_phone_are_legible(show, binary, scheme):
              viewport={"width": 390, "height": 800})
     )  # fmt: skip
     assert page.evaluate("document.documentElement.scrollWidth") == 390
+    for of in (".families", ".square"):  # nothing of the main numbers is out of view
+        box = page.locator(of).first
+        assert box.evaluate("box => box.scrollWidth - box.clientWidth") == 0, of
+    cells = page.locator(".numbers tbody tr").first.locator("td:not(.whisker)")
+    value, interval = (cells.nth(i).bounding_box() for i in (0, 1))
+    assert interval["y"] >= value["y"] + value["height"] - 1
     colours = page.evaluate(
         """() => {
           const ground = getComputedStyle(document.body).backgroundColor;

@@ -75,16 +75,18 @@ def command(
 ) -> None:
     """Fit probabilities, thresholds and sets of classes to labelled films.
 
-    RESULTS is what `xraybatch predict` wrote with MODEL for films that it was not trained on;
-    LABELS is their truth, as `xraybatch score` takes it. The new file has the same graph; what was
-    fitted stands in its card, with the table that it comes from, and predict and show apply it.
+    RESULTS is what `xraybatch predict` wrote with MODEL for films that training held back, and that
+    it will not be judged by: films of training are refused, and so are those of validation, which
+    chose the model. LABELS is their truth, as `xraybatch score` takes it. The new file has the same
+    graph; what was fitted stands in its card, with the table that it comes from, and predict and
+    show apply it.
 
     \b
     Examples:
-      xraybatch calibrate model.onnx val.csv labels.csv --out calibrated.onnx
-      xraybatch calibrate model.onnx val.csv labels.csv --out careful.onnx \\
+      xraybatch calibrate model.onnx held-back.csv labels.csv --out calibrated.onnx
+      xraybatch calibrate model.onnx held-back.csv labels.csv --out careful.onnx \\
           --threshold 'sensitivity>=0.95' --coverage 0.9
-      xraybatch calibrate model.onnx val.csv labels.csv --out sets.onnx --method none \\
+      xraybatch calibrate model.onnx held-back.csv labels.csv --out sets.onnx --method none \\
           --coverage 0.9 --by-class
     """
     import json

@@ -196,4 +196,5 @@ def show_summary(record: PredictionRecord, out: Path, console: Console) -> None:
     table.add_row("results", escape(str(out)))
     table.add_row("record", escape(f"{out}.run.json"))
     console.print(table)
-    console.print(f"[dim]Next:[/] xraybatch score {escape(str(out))} YOUR-LABELS.csv")
+    if ok:
+        console.print(f"[dim]Next:[/] xraybatch score {escape(str(out))} YOUR-LABELS.csv")

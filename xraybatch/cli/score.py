@@ -109,6 +109,7 @@ def command(
         SUFFIX,
         differences,
         open_capsule,
+        why_differing,
     )
     from xraybatch.reports.console import print_report
     from xraybatch.reports.files import check_report_path, write_report
@@ -164,6 +165,11 @@ def command(
             tables, asked = dict(opened.tables), dict(opened.asked)
             names = opened.names
         else:
+            if results.suffix.lower() == SUFFIX:
+                raise UsageError(
+                    f"{results} is no results table; a capsule has its own labels.",
+                    f"Score it alone: xraybatch score {results}",
+                )
             tables = {RESULTS: results, LABELS: labels}
             if threshold_from is not None:
                 tables |= {CHOSEN_ON: threshold_from, CHOSEN_LABELS: threshold_labels or labels}
@@ -210,9 +216,9 @@ def command(
     if differing is not None:
         if differing:
             raise BarMissed(
-                f"{len(differing)} places differ from the report in {results.name}: "
-                f"{'; '.join(differing[:3])}.",
-                "Its files are those that were packed; versions of libraries stand in the report.",
+                f"The tables in {results.name} do not give the report in it. Places that differ: "
+                f"{len(differing):,}, such as {'; '.join(differing[:3])}.",
+                why_differing(opened.expected, report),
             )
         click.echo(f"The same numbers as in {results.name}.", err=True)
     check_bars(report, bars)

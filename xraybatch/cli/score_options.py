@@ -144,9 +144,9 @@ capsule_options = together(
         "--capsule",
         type=_A_PATH,
         metavar="FILE.zip",
-        help="Pack results, labels, card, run record, split and report for a reviewer, without "
-        "films: `xraybatch score FILE.zip` gives the same numbers anywhere, or says which file was "
-        "changed.",
+        help="Pack results, labels, card, run record and report for a reviewer, without films; of "
+        "results in a run folder its split.csv, too. `xraybatch score FILE.zip` gives the same "
+        "numbers anywhere, or says which file was changed.",
     ),
     click.option(
         "--hash-names",

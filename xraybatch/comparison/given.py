@@ -73,6 +73,8 @@ def read_contender(path: Path) -> Contender:
             f"{path} is no results table: it has no columns 'path' and 'status'.",
             "Name run folders, or what `xraybatch predict` wrote; labels come with --labels.",
         )
+    if not len(given.table):
+        raise InputError(f"{path} has no rows.", "Below the header there is one for every film.")
     return Contender(path.stem, given, None, _of_record(given.record), _warnings(given))
 
 

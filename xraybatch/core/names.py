@@ -16,13 +16,23 @@ def no_formula(cell: str) -> str:
 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:
     """A hint that names the nearest known name, or all of them where none is near."""
+    names = sorted(known)
+    if near := nearest(wrong, names):
+        return near
+    return f"Known are: {', '.join(names)}." if names else "None is known."
+
+
+def nearest(wrong: str, known: Iterable[str]) -> str:
+    """A hint that names the nearest known name; empty where none is near. Capitals say nothing."""
     import difflib  # 5 ms, and only on the way to an error
 
     names = sorted(known)
     near = difflib.get_close_matches(wrong, names, n=1, cutoff=0.6)
-    if near:
-        return f"Did you mean '{near[0]}'?"
-    return f"Known are: {', '.join(names)}." if names else "None is known."
+    if not near:
+        folded = {name.casefold(): name for name in names}
+        found = difflib.get_close_matches(wrong.casefold(), folded, n=1, cutoff=0.6)
+        near = [folded[name] for name in found]
+    return f"Did you mean '{near[0]}'?" if near else ""
 
 
 def number_of(text: str) -> float | None:

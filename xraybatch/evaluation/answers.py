@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 MASKED = -1
 _NO_YES = ("0", "1")
+_MOST_SPELLINGS = 20  # of classes that a person may still explain; more are another column
+_SHOWN = 40  # characters of a value
 _SUM_TOLERANCE = 1e-3
 _ROUNDING = 1e-6  # a float32 softmax may pass 1 by so much
 
@@ -138,7 +140,13 @@ def class_codes(
     codes = _codes(mapped, classes)
     unknown = sorted(set(mapped[codes == MASKED].unique()) - {""})
     if unknown:
-        listed = ", ".join(f"'{value}'" for value in unknown[:5]) + (
+        if len(unknown) > _MOST_SPELLINGS:
+            raise InputError(
+                f"Column '{name}' of the labels has {len(unknown):,} different values that are no "
+                f"class, such as '{_short(unknown[0])}'; the classes are: {', '.join(classes)}.",
+                "Is it the column of the truth? Name that with --label-column.",
+            )
+        listed = ", ".join(f"'{_short(value)}'" for value in unknown[:5]) + (
             f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
         )
         raise InputError(
@@ -146,6 +154,10 @@ def class_codes(
             f"Say what they mean: --label-map {unknown[0]}=CLASS.",
         )
     return codes
+
+
+def _short(value: str) -> str:
+    return value if len(value) <= _SHOWN else f"{value[:_SHOWN]}…"
 
 
 def answer_codes(results: pd.DataFrame, task: Task, several: bool) -> NDArray[np.int64]:
@@ -192,6 +204,10 @@ def answer_probabilities(
     # written so that NaN fails too
     bad = ~((values >= -_ROUNDING) & (values <= 1 + _ROUNDING)).all(axis=1)
     problem = "are not all between 0 and 1"
+    hint = "Classes that do not exclude each other are a task of kind multilabel."
+    if (none := np.isnan(values).any(axis=1)).any():
+        bad, problem = none, "are not all numbers"
+        hint = "Was the results table edited?"
     if not bad.any() and task.kind is not TaskKind.MULTILABEL:
         bad = np.abs(values.sum(axis=1) - 1) > _SUM_TOLERANCE
         problem = "do not sum to 1"
@@ -201,7 +217,7 @@ def answer_probabilities(
         raise InputError(
             f"The probabilities of task '{task.name}' for '{results['path'].iloc[row]}' "
             f"{problem}: {shown}.",
-            "Classes that do not exclude each other are a task of kind multilabel.",
+            hint,
         )
     return values
 

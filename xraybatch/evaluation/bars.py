@@ -13,6 +13,14 @@ from xraybatch.evaluation.report import Report, TaskReport
 _LOW = ":low"
 _COVERAGE = "coverage"
 _LONG = 200  # characters of a hint
+# numbers that are never above 1; ratios, losses, slopes and those of plugins may be
+AT_MOST_1 = frozenset(
+    {"auc", "macro_auc", "ovo_auc", "average_precision", "macro_average_precision", "accuracy",
+     "balanced_accuracy", "exact_match", "sensitivity", "specificity", "recall", "precision",
+     "ppv", "npv", "f1", "kappa", "quadratic_kappa", "linear_kappa", "mcc", "youden_j", _COVERAGE}
+    | {f"{over}_{of}" for over in ("macro", "weighted", "micro")
+       for of in ("recall", "sensitivity", "specificity", "precision", "ppv", "f1")}
+)  # fmt: skip
 
 
 def check_bars(report: Report, bars: Sequence[str]) -> None:
@@ -71,17 +79,23 @@ def check_names(bars: Sequence[str], tasks: Sequence[Task], numbers: Collection[
     Raises
     ------
     UsageError
-        If a bar is not written ``NAME=VALUE``, or its name cannot occur.
+        If a bar is not written ``NAME=VALUE``, its name cannot occur, or its value cannot be
+        reached.
     """
-    known = {_COVERAGE, *numbers}
+    # what a bar is called → the number that it is of
+    known = {_COVERAGE: _COVERAGE}
     for task in tasks:
-        of_task = {f"{n}.{c}" for n in numbers for c in task.classes}
-        known |= {f"{task.name}.{name}" for name in (*numbers, *of_task)}
+        of_task = {n: n for n in numbers} | {f"{n}.{c}": n for n in numbers for c in task.classes}
+        known |= {f"{task.name}.{name}": n for name, n in of_task.items()}
         if len(tasks) == 1:
             known |= of_task
-    if len(tasks) > 1:
-        known -= set(numbers)
-    for name in (parse_bar(text)[0].partition(_LOW)[0] for text in bars):
+    for written, bar in map(parse_bar, bars):
+        name = written.partition(_LOW)[0]
+        if bar > 1 and known.get(name) in AT_MOST_1:
+            raise UsageError(
+                f"--fail-under {written}={bar:g}: {name} is never above 1.",
+                "Write shares, not percent: 0.9.",
+            )
         if name not in known:
             hint = did_you_mean(name.lower().replace(" ", "_"), known)
             if len(hint) > _LONG:

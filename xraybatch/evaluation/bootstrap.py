@@ -225,7 +225,8 @@ class Sample:
     point : float
         NaN: undefined.
     drawn : ndarray, shape (resamples,)
-        NaN where a resample left it undefined; empty where there are too few patients.
+        NaN where a resample left it undefined, infinity where it is that; empty where there are
+        too few patients.
     left_out, times : ndarray, shape (patterns,), or None
         Leave-one-patient-out values and how many patients have each.
     """
@@ -241,11 +242,11 @@ class Sample:
         Parameters
         ----------
         reason : str
-            Why the value is undefined, if it is.
+            Why the value is undefined or infinite, if it is.
         n : int
         confidence : float
         """
-        if np.isnan(self.point):
+        if not np.isfinite(self.point):
             return Estimate.undefined(reason, n)
         if len(self.drawn) == 0:
             return Estimate(self.point, interval_reason=ONE_PATIENT, n=n)
@@ -254,6 +255,11 @@ class Sample:
         if len(values) < 2:
             return Estimate(self.point, interval_reason=UNDEFINED_DRAWS, n=n)
         levels, method = self._levels(values, confidence)
+        # an interval that leaves them out would claim an upper end that nobody has seen
+        infinite = int(np.isinf(values).sum())
+        if infinite and np.ceil(levels[1] * (len(values) - 1)) >= len(values) - infinite:
+            why = f"its upper end is infinite, as in {infinite:,} of {len(values):,} resamples"
+            return Estimate(self.point, interval_reason=why, n=n)
         low, high = (float(end) for end in np.quantile(values, levels))
         if high - low < _NO_WIDTH:  # "1.000–1.000" would claim a certainty that nobody has
             return Estimate(self.point, interval_reason=NO_VARIATION, n=n)
@@ -271,14 +277,16 @@ class Sample:
         from scipy.special import ndtr, ndtri
 
         plain = np.array([0.5 - confidence / 2, 0.5 + confidence / 2])
-        if self.left_out is None or self.times is None or np.isnan(self.left_out).any():
+        if self.left_out is None or self.times is None or not np.isfinite(self.left_out).all():
             return plain, PERCENTILE
         times = self.times.astype(np.float64)
         away = self.left_out @ times / times.sum() - self.left_out
         squared = away * away
         spread = float(times @ squared)
         # equal but for rounding is equal: otherwise the order of the films would tell
-        equal = np.abs(values - self.point) <= _ROUNDING * np.ptp(values)
+        finite = values[np.isfinite(values)]
+        spanned = float(np.ptp(finite)) if len(finite) else 0.0
+        equal = np.abs(values - self.point) <= _ROUNDING * spanned
         below = ((values < self.point) & ~equal).mean() + equal.mean() / 2
         if spread == 0.0 or below in (0.0, 1.0):
             return plain, PERCENTILE

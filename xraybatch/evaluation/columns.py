@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from xraybatch.core.errors import InputError, UsageError
-from xraybatch.core.names import did_you_mean
+from xraybatch.core.names import did_you_mean, nearest
 from xraybatch.core.tasks import DEFAULT_TASK, RESERVED, Task, TaskKind, TaskRequest
 
 _PROBABILITY = "prob."
@@ -42,7 +42,7 @@ def infer_tasks(
             "The results have no columns 'prob.<class>', so their tasks are not known.",
             "Name them: --task label:multiclass=a,b,c.",
         )
-    tasks = []
+    parts = []
     for request in wanted:
         if request.name not in found and not request.classes:
             raise UsageError(
@@ -50,13 +50,14 @@ def infer_tasks(
             )
         classes = request.classes or tuple(found[request.name])
         kind = request.kind or _kind(request.name, columns, classes)
-        tasks.append(_task(request.name, kind, classes, positive))
-    if positive is not None and not any(task.positive for task in tasks):
-        known = {c for task in tasks if task.kind is TaskKind.BINARY for c in task.classes}
+        parts.append((request.name, kind, classes))
+    # before any task lacks it
+    known = {c for _, kind, classes in parts if kind is TaskKind.BINARY for c in classes}
+    if positive is not None and positive not in known:
         raise UsageError(
             f"No binary task has the class '{positive}'.", did_you_mean(positive, known)
         )
-    return tuple(tasks)
+    return tuple(_task(*part, positive) for part in parts)
 
 
 def answer_column(task: Task, several: bool, part: str = "", name: str = "") -> str:
@@ -85,9 +86,16 @@ def label_columns(
     UsageError
         If `label_column` is given for several tasks or for a multilabel one.
     InputError
-        If a column is missing.
+        If a column is missing, or holds a model's answers: the labels are a results table.
     """
-    has = list(columns)
+    homes = _truth_columns(list(columns), tasks, label_column)
+    _refuse_answers(list(columns), [column for found in homes.values() for column in found])
+    return homes
+
+
+def _truth_columns(
+    has: Sequence[str], tasks: Sequence[Task], label_column: str | None
+) -> dict[str, tuple[str, ...]]:
     single = len(tasks) == 1 and tasks[0].kind is not TaskKind.MULTILABEL
     if label_column is not None:
         if not single:
@@ -150,10 +158,31 @@ def _task(name: str, kind: TaskKind, classes: tuple[str, ...], positive: str | N
     return Task(name, kind, classes, positive if positive in classes else None)
 
 
+def _refuse_answers(has: Sequence[str], truth: Sequence[str]) -> None:
+    """A model that is held against answers, its own or another's, looks perfect."""
+    if "status" not in has:
+        return
+    columns = _probabilities(has)
+    found = next((c for c in truth if c in columns), None)
+    if found is not None:
+        raise _no_labels(f"their '{found}' holds the answers of a model")
+
+
+def _no_labels(why: str) -> InputError:
+    return InputError(
+        f"The labels look like a results table (status, {_PROBABILITY}*): {why}.",
+        "Give the table of the truth; if both stand in one table, name the truth with "
+        "--label-column.",
+    )
+
+
 def _require(has: Sequence[str], column: str) -> None:
-    if column not in has:
-        listed = ", ".join(has[:20])
-        raise InputError(
-            f"The labels have no column '{column}'; they have: {listed}.",
-            "Name the column of the truth with --label-column.",
-        )
+    if column in has:
+        return
+    if "status" in has and any(_PROBABILITY in name for name in has):
+        raise _no_labels(f"they have no column '{column}'")
+    listed = ", ".join(has[:20])
+    raise InputError(
+        f"The labels have no column '{column}'; they have: {listed}.",
+        nearest(column, has) or "Name the column of the truth with --label-column.",
+    )

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from xraybatch.core.errors import InputError
-from xraybatch.core.names import did_you_mean, plain_name
+from xraybatch.core.counting import counted
+from xraybatch.core.errors import InputError, UsageError
+from xraybatch.core.names import nearest, plain_name
 from xraybatch.core.status import FilmStatus
 from xraybatch.evaluation.estimate import Estimate
 from xraybatch.evaluation.film_keys import FilmKeys, distinct_cells, each_distinct
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 BY_PATH = "path"
 INDEPENDENT = "films treated as independent: no patients known"
 _EXAMPLES = 3
+_MANY = 50  # films of one patient; so many on average are rather those of a class or a site
 
 
 def join(
@@ -56,10 +58,18 @@ def join(
     Raises
     ------
     InputError
-        If a column is missing, the tables come in the wrong order, a film stands twice in the
-        results, or twice with different truth in the labels, or no film is in both.
+        If a column is missing, a table has no rows, the tables come in the wrong order, a film
+        stands twice in the results, or twice with different truth in the labels, or no film is in
+        both.
+    UsageError
+        If `patient_column` is a truth.
     """
     _check_columns(results, labels, path_column, patient_column)
+    if patient_column is not None and patient_column in truth_columns:
+        raise UsageError(
+            f"--patient-column {patient_column} is the column of the truth.",
+            "Name the one that says whose film it is.",
+        )
     home = _patient_home(results, labels, patient_column, truth_columns)
     by_places = False
     if home is None:
@@ -106,6 +116,7 @@ def join(
         f"Rows of the labels without a path, left out: {without_path}." if without_path else "",
         "Patients are those of MURA's places." if by_places else "",
         "" if home else "No patients are known: films are treated as independent.",
+        _too_few(both[0], patients, home),
         f"Films without a patient, each counted as a patient of its own: {alone}." if alone else "",
     ]
     report = JoinReport(
@@ -125,8 +136,13 @@ def join(
 
 
 def check_order(results: pd.DataFrame, labels: pd.DataFrame) -> None:
-    """Raise `InputError` if the first table is no results table; say so if the second one is."""
+    """Raise `InputError` if a table has no rows, or the first one is no results table."""
     if "status" in results:
+        for table, word in ((results, "results"), (labels, "labels")):
+            if not len(table):
+                raise InputError(
+                    f"The {word} have no rows.", "Below the header there is one for every film."
+                )
         return
     swapped = "status" in labels and any("prob." in str(c) for c in labels.columns)
     raise InputError(
@@ -152,10 +168,10 @@ def _check_columns(
     ):
         if column is not None and column not in table:
             has = ", ".join(str(c) for c in table.columns[:20])
-            hint = did_you_mean(column, [str(c) for c in table.columns])
+            near = nearest(column, [str(c) for c in table.columns])
             raise InputError(
                 f"The {word} have no column '{column}'; they have: {has}.",
-                f"Name the column with {option}." if option else hint,
+                near or (f"Name the column with {option}." if option else ""),
             )
 
 
@@ -216,6 +232,16 @@ def _patient_home(
         if PATIENT in table and any(map(plain_name, table[PATIENT])):
             return _Home(word, PATIENT)
     return None
+
+
+def _too_few(results: pd.DataFrame, patients: NDArray[np.int64], home: _Home | None) -> str:
+    films, people = results["path"].nunique(), int(patients.max(initial=-1)) + 1
+    if home is None or people * _MANY > films:
+        return ""
+    return (
+        f"{counted(people, 'patient')} for {counted(films, 'film')}: does '{home.column}' say "
+        "whose films they are? Intervals rest on it."
+    )
 
 
 def _names(results: pd.DataFrame, labels: pd.DataFrame, home: _Home | None) -> frozenset[str]:

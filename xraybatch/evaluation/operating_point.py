@@ -128,7 +128,8 @@ def likelihood_ratios(
     Returns
     -------
     dict of str to Estimate
-        Intervals by bootstrap of whole patients. An infinite ratio is undefined, with its reason.
+        Intervals by bootstrap of whole patients. An infinite ratio is undefined, with its reason;
+        where the upper end of its interval is infinite, there is none, with that reason.
     """
     calls = _Calls(positive, called, patients, name)
     return calls.resampled(_ratios, calls.why_no_ratio(), sampling)
@@ -276,4 +277,9 @@ def _sides(cells: NDArray[np.int64]) -> tuple[NDArray[np.float64], ...]:
 
 def _ratios(cells: NDArray[np.int64]) -> NDArray[np.float64]:
     right, false, missed, found = _sides(cells)
-    return np.stack([ratio(found, false), ratio(missed, right)], axis=-1)
+    return np.stack([_endless(found, false), _endless(missed, right)], axis=-1)
+
+
+def _endless(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
+    # infinite, and not unknown, where a resample has nothing to divide by
+    return np.where((whole == 0) & (part > 0), np.inf, ratio(part, whole))

@@ -83,7 +83,8 @@ class ScoreOptions:
             )
         if self.resamples < 100:
             raise UsageError(
-                f"{self.resamples} resamples are too few for an interval.", "Give 2000 or more."
+                f"{self.resamples} resamples are too few for an interval.",
+                "Give 100 or more, better 2000.",
             )
         if self.seed < 0:
             raise UsageError(f"The seed {self.seed} is negative.")

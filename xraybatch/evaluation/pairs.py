@@ -14,6 +14,7 @@ from xraybatch.core.errors import UsageError
 from xraybatch.core.names import did_you_mean
 from xraybatch.core.tasks import Task, TaskKind
 from xraybatch.evaluation import verdict
+from xraybatch.evaluation.bars import AT_MOST_1
 from xraybatch.evaluation.difference import Difference
 from xraybatch.evaluation.disagreement import RightAndWrong, right_and_wrong
 from xraybatch.evaluation.estimate import FEW, with_clusters
@@ -48,7 +49,7 @@ class Wish:
     Raises
     ------
     UsageError
-        If the margin is not above 0.
+        If the margin is not above 0, or so large that every model is within it.
     """
 
     primary: str | None = None
@@ -59,6 +60,12 @@ class Wish:
             raise UsageError(
                 f"A margin of {self.margin:g} says nothing.",
                 "Give how much worse a model may be, such as --margin 0.02.",
+            )
+        bounded = self.primary is None or self.primary in AT_MOST_1
+        if bounded and self.margin is not None and self.margin >= 1:
+            raise UsageError(
+                f"A margin of {self.margin:g} allows any model: the number it is of is at most 1.",
+                "Give how much worse a model may be, in its own units: --margin 0.02.",
             )
 
     def check(self, tasks: Sequence[TaskComparison]) -> None:

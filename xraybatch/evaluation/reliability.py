@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     from xraybatch.evaluation.bootstrap import Sampling
 
 BINS = 10
-NO_INTERVAL = (
-    "resampling is biased near 0: the calibration slope and intercept have honest intervals"
-)
+NO_INTERVAL = "resampling is biased near 0"
 
 
 def top_label(

@@ -26,7 +26,7 @@ from xraybatch.evaluation.readers import ReaderReport
 from xraybatch.evaluation.sets import SetReport
 from xraybatch.evaluation.slices import SliceReport
 
-SCHEMA_VERSION = "1.1"
+SCHEMA_VERSION = "1.2"
 
 
 @dataclass(frozen=True)

@@ -77,10 +77,16 @@ def join_for(
     if options.prevalence is not None and all(t.kind not in OF_FINDINGS for t in tasks):
         raise UsageError("--prevalence needs a task with a positive class.", "Leave it out.")
     homes = label_columns(labels.columns, tasks, options.label_column)
+    truth = [column for columns in homes.values() for column in columns]
+    if same := sorted(set(options.slices) & set(truth)):
+        raise UsageError(
+            f"--slice {same[0]} is the column of the truth: each part would have one class.",
+            "Name a column of groups, such as a site or a sex.",
+        )
     joined, told = join(
         with_places(results, options.slices, labels.columns),
         labels,
-        [column for columns in homes.values() for column in columns],
+        truth,
         also=[c for c in (*options.readers, *options.slices) if c in labels],
         path_column=options.path_column,
         patient_column=options.patient_column,

@@ -165,6 +165,23 @@ def differences(expected: Mapping[str, Any], report: Report) -> list[str]:
     return list(_differing(expected.get("tasks"), report.to_dict()["tasks"], ""))
 
 
+def why_differing(expected: Mapping[str, Any], report: Report) -> str:
+    """What may be behind `differences`: other versions of libraries, or a file that was edited."""
+    theirs = expected.get("versions")
+    known = theirs if isinstance(theirs, Mapping) else {}
+    others = [
+        f"{name} {known.get(name, 'unknown')} there, {version} here"
+        for name, version in report.versions.items()
+        if known.get(name) != version
+    ]
+    if others:
+        return f"It was made with other versions: {', '.join(others)}."
+    return (
+        "It was made with the same versions as are here, so its report or a table was edited: ask "
+        "whoever made it."
+    )
+
+
 def _files(tables: Mapping[str, Path]) -> Iterator[tuple[str, Path]]:
     for role, path in tables.items():
         name = _name(role, path)
@@ -238,9 +255,19 @@ def _differing(one: Any, other: Any, place: str) -> Iterator[str]:
             yield from _differing(mine, theirs, f"{place}[{label or i}]")
     elif _is_number(one) and _is_number(other):
         if not math.isclose(one, other, rel_tol=_SAME, abs_tol=_SAME):
-            yield f"{place}: {_short(one)} there, {_short(other)} here"
+            there, here = _digits(one, other)
+            yield f"{place}: {there} there, {here} here"
     elif one != other:
         yield f"{place}: {_short(one)} there, {_short(other)} here"
+
+
+def _digits(one: float, other: float) -> tuple[str, str]:
+    """Both in as few digits as tell them apart."""
+    for digits in range(4, 17):
+        there, here = f"{one:.{digits}g}", f"{other:.{digits}g}"
+        if there != here:
+            break
+    return there, here
 
 
 def _short(value: Any) -> str:

@@ -17,6 +17,7 @@ from xraybatch.evaluation.studies import FILM
 from xraybatch.reports import words
 
 Cell = Estimate | str
+_SIDES = ("sensitivity", "specificity")
 _OF_POINTS = ("sensitivity", "specificity", "ppv", "npv")
 
 
@@ -63,9 +64,9 @@ def looks(task: TaskReport, *, narrow: bool, unit: str = FILM) -> Iterator[Look]
     if task.without_seen:
         yield _unseen(task, unit)
     if task.operating_points:
-        yield _operating_points(task.operating_points, narrow)
+        yield _operating_points(task.operating_points, narrow, unit)
     for column in task.slices:
-        yield _slices(column, narrow, unit)
+        yield _slices(column, narrow, unit, task.positive)
     if task.readers is not None:
         yield _readers(task.readers, unit)
     if task.sets is not None:
@@ -86,7 +87,7 @@ def _unseen(task: TaskReport, unit: str) -> Look:
     )
 
 
-def _operating_points(found: Sequence[OperatingPoint], narrow: bool) -> Look:
+def _operating_points(found: Sequence[OperatingPoint], narrow: bool, unit: str) -> Look:
     names = list(found[0].estimates)
     if narrow:
         names = [name for name in names if name in _OF_POINTS]
@@ -97,15 +98,25 @@ def _operating_points(found: Sequence[OperatingPoint], narrow: bool) -> Look:
         at = "–" if point.threshold is None else f"{point.threshold:.4g}"
         rows.append((rule, at, *(point.estimates[name] for name in names)))
     origins = dict.fromkeys(f"{point.rule}: {point.origin}." for point in found)
+    for point in found:
+        of = f" of {point.name}" if several else ""
+        sides = [point.estimates[name].n for name in _SIDES if name in point.estimates]
+        if len(sides) < len(_SIDES):
+            continue
+        origins[
+            f"Sensitivity{of} is of {sides[0]:,} {many(unit)}, specificity of {sides[1]:,}."
+        ] = None
     head = ("rule", "from", *map(words.title, names))
     return Look("At other thresholds", head, tuple(rows), tuple(origins))
 
 
-def _slices(found: SliceReport, narrow: bool, unit: str) -> Look:
+def _slices(found: SliceReport, narrow: bool, unit: str, positive: str | None) -> Look:
     names = list(found.slices[0].estimates) if found.slices else []
     if narrow:
         names = [name for name in names if name == found.compared or name.endswith("kappa")]
-    rows = [_slice(one, names) for one in found.slices]
+    # what sensitivity is of
+    of = "" if positive is None else f"of these {positive}"
+    rows = [_slice(one, names, of) for one in found.slices]
     said = list(found.sentences)
     if found.too_small:
         listed = ", ".join(f"{value} ({films:,})" for value, films in found.too_small.items())
@@ -118,14 +129,16 @@ def _slices(found: SliceReport, narrow: bool, unit: str) -> Look:
         )
     if not found.slices:
         said.append(f"No slice has {many(unit)} enough.")
-    head = (found.column, many(unit), *map(words.title, names), "difference", "p (Holm)")
+    counts = (many(unit), of) if of else (many(unit),)
+    head = (found.column, *counts, *map(words.title, names), "difference", "p (Holm)")
     return Look(f"By {found.column}, worst first", head, tuple(rows), tuple(said))
 
 
-def _slice(one: Slice, names: Sequence[str]) -> tuple[Cell, ...]:
+def _slice(one: Slice, names: Sequence[str], of: str) -> tuple[Cell, ...]:
     return (
         one.value,
         f"{one.films:,}",
+        *([f"{one.estimates['sensitivity'].n:,}"] if of else []),
         *(one.estimates[name] for name in names),
         one.difference,
         words.p_value(one.adjusted),
@@ -134,7 +147,7 @@ def _slice(one: Slice, names: Sequence[str]) -> tuple[Cell, ...]:
 
 def _sets(found: SetReport) -> Look:
     stated = "" if found.level is None else f", stated {found.level:.4g}"
-    rows: list[tuple[Cell, ...]] = [
+    shares: list[tuple[str, Estimate]] = [
         ("coverage" + stated, found.coverage),
         *((f"coverage of {one.name}", one.coverage) for one in found.by_class),
         ("classes in a set", found.mean_size),
@@ -144,7 +157,8 @@ def _sets(found: SetReport) -> Look:
         ("wrong among those for a person", found.error_referred),
         ("wrong, had all been answered", found.error_all),
     ]
-    return Look("Sets of classes", ("", "share"), tuple(rows), found.sentences)
+    rows = tuple((name, share, f"{share.n:,}") for name, share in shares)
+    return Look("Sets of classes", ("", "share", "n"), rows, found.sentences)
 
 
 def _planning(found: Sequence[Planning]) -> Look:
@@ -179,7 +193,11 @@ def _readers(found: ReaderReport, unit: str) -> Look:
     )
     people = sorted({n for pair in found.pairs for n in (pair.one, pair.other)} - {TRUTH})
     means = [(name, mean_kappa(found.pairs, name)) for name in people] if len(people) > 2 else []
-    listed = ", ".join(f"{name} {mean:.3f}" for name, mean in means if mean is not None)
-    said = (f"Mean {kind} with all others but the truth: {listed}.",) if listed else ()
+    listed = ", ".join(f"{name} {value:.3f}" for name, value in means if value is not None)
+    mean = (
+        f"Mean {kind} with all others but the truth: {listed}; without interval, as these pairs "
+        "share their readers."
+    )
+    said = (mean,) if listed else ()
     title = "The model among the readers" if MODEL in people else "Readers"
     return Look(title, ("", many(unit), kind, "alike"), rows, said)

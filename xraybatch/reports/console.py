@@ -54,7 +54,9 @@ def _print_task(task: TaskReport, report: Report, console: Console) -> None:
     if task.confusion:
         console.print(_confusion(task.confusion, console.width, report.settings.unit))
     shown = list(looks(task, narrow=True, unit=report.settings.unit))
-    for look in shown:
+    for i, look in enumerate(shown):
+        if i and shown[i - 1].sentences:
+            console.print()
         console.print(text(look.title, "bold"))
         console.print(_look(look))
         if look.sentences:

@@ -12,16 +12,17 @@ from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.files import write_text
 from xraybatch.core.label_maps import parse_label_map
 from xraybatch.core.log import log_note, logged
-from xraybatch.core.names import no_formula
+from xraybatch.core.names import nearest, no_formula
 from xraybatch.core.progress import SILENT, Progress
 from xraybatch.core.tasks import Task, TaskKind, TaskRequest
 from xraybatch.evaluation.aggregation import MEAN
+from xraybatch.evaluation.answers import Answers
 from xraybatch.evaluation.columns import infer_tasks
 from xraybatch.evaluation.cuts import Chosen
 from xraybatch.evaluation.join import check_order
 from xraybatch.evaluation.joined import Joined, checked_films, seen_films
 from xraybatch.evaluation.options import ScoreOptions
-from xraybatch.evaluation.report import Report, Source
+from xraybatch.evaluation.report import JoinReport, Report, Source
 from xraybatch.evaluation.scoring import answers_by_task, evaluate, join_for
 from xraybatch.evaluation.studies import FILM, Grouping
 from xraybatch.evaluation.thresholds import parse_rule
@@ -168,8 +169,7 @@ def _films_to_choose_on(
     scored_by: Given,
 ) -> tuple[Chosen, tuple[str, ...]]:
     """The films that thresholds are chosen on, and what keeps them from being other films."""
-    check_order(results.table, labels.table)
-    joined, told = join_for(results.table, labels.table, tasks, options)
+    joined, told, given = _answers_to_choose_on(results, labels, tasks, options)
     shared = len(set(joined.results["path"]) & set(scored.results["path"]))
     people = len(joined.names & scored.names)
     said = [
@@ -208,7 +208,32 @@ def _films_to_choose_on(
             "Whether patients stand both here and among the films that thresholds were chosen on "
             "is not known."
         )
-    return Chosen(results.name, answers_by_task(joined, tasks, options)), tuple(said)
+    return Chosen(results.name, given), tuple(said)
+
+
+def _answers_to_choose_on(
+    results: Given, labels: Given, tasks: Sequence[Task], options: ScoreOptions
+) -> tuple[Joined, JoinReport, dict[str, Answers]]:
+    recorded = {task.name: task for task in _recorded_tasks(results, ())}
+    for task in tasks:
+        other = recorded.get(task.name)
+        if other is not None and set(other.classes) != set(task.classes):
+            raise InputError(
+                f"{results.name}, to choose thresholds on, answers other classes than the scored "
+                f"results: {', '.join(other.classes)}.",
+                f"Give results of the same model; here the classes are {', '.join(task.classes)}.",
+            )
+    try:
+        check_order(results.table, labels.table)
+        joined, told = join_for(results.table, labels.table, tasks, options)
+        return joined, told, answers_by_task(joined, tasks, options)
+    except InputError as error:
+        # nobody shall look for the mistake in the tables that are scored
+        raise InputError(
+            f"Of the films to choose thresholds on ({results.name}, {labels.name}): "
+            f"{error.message}",
+            error.hint,
+        ) from None
 
 
 def _seal(given: Given) -> str:
@@ -285,9 +310,10 @@ def _recorded_tasks(results: Given, requests: Sequence[TaskRequest]) -> tuple[Ta
 def _with_positive(tasks: Sequence[Task], positive: str) -> tuple[Task, ...]:
     fits = [t for t in tasks if t.kind is TaskKind.BINARY and positive in t.classes]
     if not fits:
+        listed = "; ".join(f"{t.name}: {', '.join(t.classes)}" for t in tasks)
         raise UsageError(
             f"No binary task has the class '{positive}'.",
-            "The tasks are: " + "; ".join(f"{t.name}: {', '.join(t.classes)}" for t in tasks) + ".",
+            nearest(positive, {c for t in tasks for c in t.classes}) or f"The tasks are: {listed}.",
         )
     return tuple(replace(t, positive=positive) if t in fits else t for t in tasks)
 

@@ -64,6 +64,7 @@ FURTHER_COLUMNS = (
     "calibration_intercept", "ece",
 )  # fmt: skip
 UNRELIABLE = "*"
+_MOST_NAMES = 6  # of numbers in one sentence
 
 
 @dataclass(frozen=True)
@@ -247,7 +248,7 @@ def reasons(named: Sequence[tuple[str, Estimate]]) -> list[str]:
 def methods(task: TaskReport, names: Iterable[str]) -> list[str]:
     """Which interval was made how, one line a method."""
     named = [(title(name), task.estimates[name].method or None) for name in names]
-    return list(_grouped("{why}: {names}.", named))
+    return list(_grouped("Interval by {why}: {names}.", named, most=len(named)))
 
 
 def stars(named: Iterable[tuple[str, Estimate]]) -> list[str]:
@@ -274,16 +275,18 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
-def listed(names: Sequence[str]) -> str:
-    """Six names at most, and how many more there are."""
-    shown = ", ".join(names[:6])
-    return shown if len(names) <= 6 else f"{shown} and {len(names) - 6} more"
+def listed(names: Sequence[str], most: int = _MOST_NAMES) -> str:
+    """So many names at most, and how many more there are."""
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
-def _grouped(pattern: str, named: Iterable[tuple[str, str | None]]) -> Iterator[str]:
+def _grouped(
+    pattern: str, named: Iterable[tuple[str, str | None]], most: int = _MOST_NAMES
+) -> Iterator[str]:
     groups: dict[str, list[str]] = {}
     for name, why in named:
         if why is not None:
             groups.setdefault(why, []).append(name)
     for why, names in groups.items():
-        yield pattern.format(names=listed(names), why=why)
+        yield pattern.format(names=listed(names, most), why=why)
