@@ -49,7 +49,7 @@ def test_it_says_what_is_wrong(leaking: Path) -> None:
     done = run(leaking, "--permutations", 100, "--no-near")
     assert done.returncode == 0, done.stderr
     text = " ".join(done.stdout.split())
-    assert "The split leaks: 2 films stand in several" in text
+    assert "The split leaks: 2 films have copies in several" in text
     assert "1 film has copies with different labels" in text
     assert "The files give the label away" in text
     assert "JPEG quality" in text
@@ -67,14 +67,24 @@ def test_it_fits_the_terminal(leaking: Path, columns: int) -> None:
 
 @pytest.mark.parametrize(
     ("bars", "code", "named"),
-    [("leak", 4, "leak"), ("leak,conflict", 4, "leak, conflict"), ("shortcut", 0, "")],
+    [("leak", 4, "leak"), ("leak,conflict", 4, "leak, conflict")],
 )
 def test_bars_decide_the_exit_code(leaking: Path, bars: str, code: int, named: str) -> None:
     done = run(leaking, "--permutations", 0, "--no-near", "--fail-on", bars, "-q")
     assert done.returncode == code
-    if named:
-        assert f"--fail-on names: {named}." in done.stderr
+    assert f"--fail-on names: {named}." in done.stderr
     assert done.stdout == ""
+
+
+def test_a_bar_that_could_not_be_looked_for_is_missed(leaking: Path, tmp_path: Path) -> None:
+    done = run(leaking, "--permutations", 0, "--no-near", "--fail-on", "shortcut", "-q")
+    assert done.returncode == 4
+    assert "could not be looked for: shortcut" in done.stderr
+    others = tmp_path / "others.csv"
+    others.write_text("path,label\nelsewhere.png,sick\n")
+    done = run(leaking, "--labels", others, "--fail-on", "conflict", "-q")
+    assert done.returncode == 3
+    assert "others.csv names is there" in " ".join(done.stderr.split())
 
 
 def test_a_shortcut_is_a_bar_too(leaking: Path) -> None:

@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from xraybatch.core.status import FilmError
 from xraybatch.images.asked import Asked
-from xraybatch.images.decode import installed_readers
+from xraybatch.images.decode import decode, installed_readers
 from xraybatch.images.headers import HeaderFacts, header_facts
 from xraybatch.images.outside import Outside, look_outside
 from xraybatch.images.pool import DecodingPool, FilmSource
@@ -138,3 +139,12 @@ def test_only_a_survey_carries_facts(workers: int, tmp_path: Path) -> None:
         assert (one.facts is None) == (i == 7)
         if one.facts is not None:
             assert (one.facts.height, one.facts.width) == (16 + i, 16 + i)
+
+
+def test_text_in_technical_fields_is_told_nowhere(dicom_film) -> None:
+    name = "DOE^JANE"
+    content = dicom_film(np.zeros((8, 8), np.uint8), PhotometricInterpretation=name)
+    assert header_facts(io.BytesIO(content), "dicom").photometric == "other"
+    with pytest.raises(FilmError) as caught:
+        decode(content, DecodingRule(32, 32))
+    assert name not in caught.value.sentence

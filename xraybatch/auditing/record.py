@@ -224,6 +224,16 @@ class Audit:
         }
         return tuple(bar for bar in BARS if there[bar])
 
+    def unchecked(self) -> dict[str, str]:
+        """Which of those could not be looked for, and why."""
+        why = {
+            LEAK: "" if self.leak.parts else "the films have no split",
+            CONFLICT: "" if self.classes else "the films have no labels",
+            SHORTCUT: self.shortcut.balanced_accuracy.reason
+            or ("" if self.shortcut.p is not None else "no labels were permuted"),
+        }
+        return {bar: why[bar] for bar in BARS if why[bar]}
+
     def to_dict(self) -> dict[str, Any]:
         """The audit as JSON's own types; ``json.dumps(..., allow_nan=False)`` always succeeds."""
         found = plain(self)

@@ -42,8 +42,8 @@ def _leaks(audit: Audit) -> list[str]:
     if leak.groups:
         exact = f" ({leak.exact_groups:,} of them identical)" if leak.exact_groups else ""
         said.append(
-            f"The split leaks: {_count(leak.groups, 'film stands', 'films stand')} in several "
-            f"parts as copies{exact}. A score on such a split is too good."
+            f"The split leaks: {_count(leak.groups, 'film has', 'films have')} copies in several "
+            f"parts{exact}. A score on such a split is too good."
         )
     if leak.patients:
         said.append(
@@ -57,8 +57,8 @@ def _conflicts(audit: Audit) -> str:
     if not audit.conflicts:
         return ""
     return (
-        f"{_count(audit.conflicts, 'film has', 'films have')} copies with different labels: one of "
-        "them must be wrong."
+        f"{_count(audit.conflicts, 'film has', 'films have')} copies with different labels: of "
+        "each film one label at most is right."
     )
 
 

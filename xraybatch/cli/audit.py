@@ -176,3 +176,10 @@ def _check_bars(audit: Audit, bars: tuple[str, ...]) -> None:
             f"The audit found what --fail-on names: {', '.join(failed)}.",
             "The audit says which films; leave them out or put them right.",
         )
+    unchecked = {bar: why for bar, why in audit.unchecked().items() if bar in bars}
+    if unchecked:
+        raise BarMissed(
+            "What --fail-on names could not be looked for: "
+            f"{'; '.join(f'{bar}, because {why}' for bar, why in unchecked.items())}.",
+            "Give what is missing (--labels, a split, --permutations), or leave it out.",
+        )

@@ -199,4 +199,5 @@ def read_salt(file: Path | None) -> bytes:
 def _why(keyword: str, wanted: tuple[str, ...], found: list[str], *, dicom: bool) -> str:
     if found == [""]:
         return f"no {keyword} in the header" if dicom else f"no DICOM, so no {keyword}"
-    return f"{keyword} is not {' or '.join(filter(None, wanted)) or 'absent'}"
+    some = " or ".join(filter(None, wanted))
+    return f"{keyword} is not {some}" if some else f"{keyword} is given"

@@ -53,7 +53,9 @@ def one_status(what: str) -> Iterator[None]:
 
 def _status_of(error: BaseException) -> FilmStatus:
     text = str(error).lower()
-    if isinstance(error, MemoryError | OverflowError | Image.DecompressionBombError):
+    if isinstance(error, MemoryError):
+        return FilmStatus.CRASHED  # how much there is depends on the machine and the workers
+    if isinstance(error, OverflowError | Image.DecompressionBombError):
         return FilmStatus.TOO_LARGE
     if isinstance(error, NotImplementedError):
         return FilmStatus.UNSUPPORTED
@@ -72,11 +74,13 @@ def _status_of(error: BaseException) -> FilmStatus:
 def _sentence(status: FilmStatus, what: str, error: BaseException) -> str:
     if isinstance(error, RecursionError):
         return f"{what} is nested too deeply."
+    if isinstance(error, MemoryError):
+        return f"{what} needs more memory than there was; with fewer --workers each has more."
     said = str(error).strip() or type(error).__name__
     if what == "The DICOM":  # a library quotes the value that it stumbles over
         said = _QUOTED.sub("…", said)
     begin = {
-        FilmStatus.TOO_LARGE: f"{what} needs more memory than there is",
+        FilmStatus.TOO_LARGE: f"{what} announces more than can be held",
         FilmStatus.UNSUPPORTED: f"{what} is of a kind that cannot be read",
         FilmStatus.TRUNCATED: f"{what} is cut short",
         FilmStatus.UNREADABLE: f"{what} could not be read from its disk",

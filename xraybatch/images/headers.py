@@ -213,18 +213,25 @@ def _dicom(file: BinaryIO) -> HeaderFacts:
     import pydicom
     from pydicom.uid import UID
 
+    from xraybatch.images.readers.dicom_colour import SAMPLES, UNREAD
+
     # a bare data set too: the reader has recognised it
     header = pydicom.dcmread(
         file, stop_before_pixels=True, force=True, specific_tags=[*_DICOM_TAGS, "SamplesPerPixel"]
     )
     syntax = getattr(header, "file_meta", {}).get("TransferSyntaxUID")
-    photometric = str(header.get("PhotometricInterpretation", ""))[:32]
+    photometric = str(header.get("PhotometricInterpretation", ""))
     samples = header.get("SamplesPerPixel", 1)
+    samples = samples if isinstance(samples, int) else "several"
     colour = "grey" if photometric.startswith("MONOCHROME") else f"{samples} samples"
     modality = str(header.get("Modality", "")).strip().upper()
     return HeaderFacts(
         colour="palette" if photometric == "PALETTE COLOR" else colour,
-        photometric=photometric if photometric.isprintable() else "",
+        photometric=photometric
+        if photometric in (*SAMPLES, *UNREAD)
+        else _OTHER
+        if photometric
+        else "",
         compression=UID(syntax).name[:64] if syntax in _known_syntaxes() else "unknown",
         modality=modality if modality in _MODALITIES else _OTHER if modality else "",
         maker=_maker(str(header.get("Manufacturer", ""))),

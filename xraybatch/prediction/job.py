@@ -22,6 +22,7 @@ from xraybatch.sources.item import Item
 
 FORMAT = "2"
 
+_MOST = 2**63 - 1  # the largest number of SQLite; a ZIP may announce any size
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE items (
@@ -293,4 +294,4 @@ def _known(item: Item) -> tuple[bytes, int, int, str]:
     """What is kept of an item beside its key."""
     place = os.fsencode(os.path.abspath(item.path))  # noqa: PTH100 - a million times
     # what SQLite can hold; the year 2400 it cannot
-    return place, item.size, item.mtime_ns & (2**63 - 1), item.member
+    return place, min(item.size, _MOST), item.mtime_ns & _MOST, item.member

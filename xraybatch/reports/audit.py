@@ -15,6 +15,7 @@ from xraybatch.reports.sections import Block, Bullets, Section, Table, Warned
 ALL = 1_000_000  # rows: as many as there are
 _FIRST = 5  # films of a group that are named; the rest is counted
 CLEAN = "Nothing was found that speaks against these films."
+COPIES = "Nothing but copies was found that speaks against these films."
 
 
 def audit_sections(
@@ -32,7 +33,9 @@ def audit_sections(
     classes : bool
         Whether there is room for a column a class.
     """
-    top = tuple(Warned(sentence) for sentence in audit.sentences) or (CLEAN,)
+    top = tuple(Warned(sentence) for sentence in audit.sentences) or (
+        COPIES if audit.copies else CLEAN,
+    )
     yield Section("", top)
     yield Section("Films", (Table(("", ""), tuple(_films(audit))),))
     named = tuple(audit.classes) if classes else ()
@@ -193,7 +196,7 @@ def _copies(audit: Audit, most: int) -> Iterator[Block]:
         for one in audit.copy_kinds
     ]
     if rows:
-        head = ("how they are alike", "pairs", "films", "labels differ", "across parts")
+        head = ("how they are alike", "copies", "films", "labels differ", "across parts")
         yield Table(head, tuple(rows))
     wrong = [group for group in audit.copies if group.conflict]
     if wrong:

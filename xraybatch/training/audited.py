@@ -188,6 +188,12 @@ def _of_table(
             continue
         part = parts[row] if parts else part_of(items[i].key.split("/")[:-1])
         _say(said, i, labels[row], patients[row], part)
+    if not_there and not_there == len(files):
+        raise InputError(
+            f"Of {not_there:,} rows of {table.name} not one is of a film here.",
+            f"Column '{asked.path_column}' must name the films relative to the folder or the "
+            "table; or is it the table of other films?",
+        )
     if parts is None and any(said.parts):
         notes.append("The table has no split: the folders' names (train, val, test) are taken.")
     return Known(

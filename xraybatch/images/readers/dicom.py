@@ -17,6 +17,8 @@ from pydicom.encaps import get_frame
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.utils import as_pixel_options
 from pydicom.uid import (
+    UID,
+    AllTransferSyntaxes,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
@@ -26,7 +28,7 @@ from pydicom.uid import (
 from xraybatch.core.status import FilmError, FilmStatus
 from xraybatch.extension.records import Limits, StoredImage
 from xraybatch.images.readers.dicom_codecs import CODECS, decode_frame
-from xraybatch.images.readers.dicom_colour import SAMPLES, in_colour
+from xraybatch.images.readers.dicom_colour import SAMPLES, UNREAD, in_colour
 from xraybatch.images.readers.dicom_display import display_hints
 from xraybatch.images.readers.dicom_stream import Opened, find_pixels, open_header
 from xraybatch.images.readers.dicom_tags import facts_of
@@ -94,7 +96,9 @@ def _check(header: Dataset, limits: Limits) -> int:
     photometric = str(header.PhotometricInterpretation)
     if photometric not in SAMPLES:
         raise FilmError(
-            FilmStatus.UNSUPPORTED, f"The DICOM's pixels are {photometric[:16]}, which is not read."
+            FilmStatus.UNSUPPORTED,
+            f"The DICOM's pixels are {photometric if photometric in UNREAD else 'of no known kind'}"
+            ", which is not read.",
         )
     if samples != SAMPLES[photometric]:
         raise FilmError(
@@ -128,8 +132,7 @@ def _check_whole(found: Opened, frames: int) -> None:
     if not natural:
         raise FilmError(
             FilmStatus.UNSUPPORTED,
-            f"The DICOM's pixels are written as {found.syntax.name} ({found.syntax}), "
-            "which no codec reads.",
+            f"The DICOM's pixels are written as {_called(found.syntax)}, which no codec reads.",
         )
     if found.encapsulated:
         return
@@ -177,3 +180,8 @@ def _compressed(found: Opened, frame: int, frames: int) -> bytes:
     """The fragments of one frame, joined."""
     offsets = as_pixel_options(found.header).get("extended_offsets")
     return get_frame(found.stream, frame, number_of_frames=frames, extended_offsets=offsets)
+
+
+def _called(syntax: UID) -> str:
+    """The name and number of a transfer syntax of the standard; of any other nothing is quoted."""
+    return f"{syntax.name} ({syntax})" if syntax in AllTransferSyntaxes else "no known syntax"

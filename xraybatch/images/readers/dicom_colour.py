@@ -14,6 +14,8 @@ SAMPLES = {
     **dict.fromkeys(("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR"), 1),
     **dict.fromkeys(("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT"), 3),
 }
+# and those of the standard that are not; any other text is nobody's to repeat
+UNREAD = ("ARGB", "CMYK", "HSV", "XYB", "YBR_PARTIAL_420", "YBR_PARTIAL_422")
 
 _PIXELS = 1 << 18  # converted at a time: pydicom needs some thirty bytes for each
 
