@@ -39,7 +39,7 @@ def read_reduced(file: BinaryIO, limits: Limits, frame: int, reducible: Reducibl
         columns, rows = image.size
         most = reducible(rows, columns, orientation)
         by = next((scale for scale in _SCALES if scale <= most), 1)
-        drafted = image.draft("L", (max(1, columns // by), max(1, rows // by)))  # type: ignore[no-untyped-call]
+        drafted = image.draft("L", (max(1, columns // by), max(1, rows // by)))
         if drafted is None:
             by = 1
         values = stored_values(image)

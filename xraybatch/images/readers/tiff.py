@@ -89,6 +89,7 @@ def _with_low_bytes(values: NDArray[np.uint8], file: BinaryIO, frame: int) -> ND
         image.tile = [
             tile._replace(args=(_OTHER_BYTES[tile.args[0]], *tile.args[1:]))
             for tile in image.tile or ()
+            if isinstance(tile.args, tuple)
         ]
         joined = values.astype(np.uint16)
         joined <<= 8
