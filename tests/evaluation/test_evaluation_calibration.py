@@ -319,6 +319,6 @@ def test_what_distorts_probabilities_is_said():
     ):
         said = distortion(clean | {key: True})
         assert words in said
-        assert "`xraybatch calibrate`" in said
+        assert "xraybatch calibrate" in said
     said = distortion({"focal": True, "label_smoothing": 0.1})
     assert "focal loss and label smoothing" in said

@@ -200,13 +200,13 @@ def test_what_is_no_regular_file_is_unreadable(tmp_path):
         assert caught.value.status is FilmStatus.UNREADABLE, name
 
 
-def test_a_strangers_error_is_corrupt_and_its_memory_error_of_the_day():
+def test_a_strangers_error_is_corrupt_and_its_memory_error_too_large():
     from xraybatch import ImageReader
 
     for error, status in (
         (KeyError("x"), "corrupt"),
         (SystemExit(3), "corrupt"),
-        (MemoryError(), "crashed"),
+        (MemoryError(), "too_large"),
         (RecursionError(), "corrupt"),
         (EOFError(), "truncated"),
         (OSError(5, "Input/output error"), "unreadable"),

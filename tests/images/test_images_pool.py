@@ -75,7 +75,7 @@ def test_order_and_pixels_do_not_depend_on_workers(grey_films):
 def test_trouble_takes_only_the_film_it_is_in(films, tmp_path, capfd):
     exceptions = {
         *((5, "crash", "crashed"), (6, "killed", "crashed"), (20, "leave", "crashed")),
-        *((33, "hang", "timeout"), (40, "eat", "crashed"), (41, "exit", "corrupt")),
+        *((33, "hang", "timeout"), (40, "eat", "too_large"), (41, "exit", "corrupt")),
         (50, f"killed_once {tmp_path / 'flag'}", "ok"),
         (60, "print", "ok"),
     }
@@ -179,7 +179,7 @@ def test_an_archive_for_which_memory_is_short_costs_one_film(monkeypatch):
     monkeypatch.setattr(worker, "read_member", short)
     source = FilmSource("x.zip", "a.png", 0, "0-1-1-0-0-0")
     pixels, outcome = worker.attempt(source, RULE, Limits(), [])
-    assert (pixels, outcome.status) == (None, "crashed")  # tried again another day
+    assert (pixels, outcome.status) == (None, "too_large")
 
 
 def test_a_strangers_reader_tells_tags_and_no_identifiers():

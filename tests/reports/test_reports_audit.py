@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -34,36 +32,14 @@ def audited(tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.mark.browser
-def test_films_stand_side_by_side_and_nothing_runs(audited, tmp_path: Path) -> None:
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="playwright is not installed: pip install 'xraybatch[dev]'"
+def test_films_stand_side_by_side_and_nothing_runs(audited, show) -> None:
+    page = show(audit_page(audited, 200), viewport={"width": 700, "height": 900})
+    sizes = page.locator("#side-by-side img").evaluate_all(
+        "all => all.map(e => [e.naturalWidth, e.naturalHeight])"
     )
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium here: apt install chromium")
-    file = tmp_path / "audit.html"
-    file.write_text(audit_page(audited, 200), encoding="utf-8")
-    heard: list[str] = []
-    with playwright.sync_playwright() as driver:
-        flags = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=flags)
-        page = browser.new_page(viewport={"width": 700, "height": 900})
-        page.on("console", lambda message: heard.append(message.text))
-        page.on("dialog", lambda dialog: (heard.append("dialog"), dialog.dismiss()))
-        page.on(
-            "request",
-            lambda request: (
-                request.url.startswith(("data:", file.as_uri())) or heard.append(request.url)
-            ),
-        )
-        page.goto(file.as_uri())
-        sizes = page.locator("#side-by-side img").evaluate_all(
-            "all => all.map(e => [e.naturalWidth, e.naturalHeight])"
-        )
-        groups = page.locator("#side-by-side .group").count()
-        names = page.locator("#side-by-side figcaption span").all_inner_texts()
-        width = page.evaluate("document.documentElement.scrollWidth")
-        browser.close()
-    assert heard == []
+    groups = page.locator("#side-by-side .group").count()
+    names = page.locator("#side-by-side figcaption span").all_inner_texts()
+    width = page.evaluate("document.documentElement.scrollWidth")
     assert groups == 10
     assert len(sizes) == 20
     assert set(map(tuple, sizes)) == {(171, 256)}  # in the film's own shape

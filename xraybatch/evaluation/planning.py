@@ -276,8 +276,8 @@ def power_apart(
 
     without = error if error_without is None else error_without
     threshold = float(ndtri(0.5 + confidence / 2)) * without
-    size = abs(difference)
-    return float(ndtr((size - threshold) / error) + ndtr((-size - threshold) / error))
+    # of the side that the difference is on, as published; the other adds nothing but near 0
+    return max(float(ndtr((abs(difference) - threshold) / error)), 1 - confidence)
 
 
 def _logit(share: float) -> float:

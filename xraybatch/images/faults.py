@@ -53,9 +53,7 @@ def one_status(what: str) -> Iterator[None]:
 
 def _status_of(error: BaseException) -> FilmStatus:
     text = str(error).lower()
-    if isinstance(error, MemoryError):
-        return FilmStatus.CRASHED  # how much there is depends on the machine and the workers
-    if isinstance(error, OverflowError | Image.DecompressionBombError):
+    if isinstance(error, MemoryError | OverflowError | Image.DecompressionBombError):
         return FilmStatus.TOO_LARGE
     if isinstance(error, NotImplementedError):
         return FilmStatus.UNSUPPORTED
