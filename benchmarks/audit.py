@@ -2,10 +2,11 @@
 
     python benchmarks/audit.py LARGE CONTENT [--films 2000] [--rounds 2]
 
-LARGE holds large JPEGs, such as knee_osteoporosis; only their sizes are taken. CONTENT holds films
-that are different from each other, such as chest_pneumonia; each is brought to one of these sizes
-and saved as JPEG under a number. So no two are copies, and the search for copies has all of them to
-compare. Labels are drawn at random, and the permutation test is left out.
+LARGE holds large JPEGs, such as knee_osteoporosis; only what they are like is taken: size, colours,
+quantisation and subsampling. CONTENT holds films that are different from each other, such as
+chest_pneumonia; each is brought to one of these sizes, given a little grain, which enlarging took
+from it, and saved as that JPEG under a number. So no two are copies, and the search for copies has
+all of them to compare. Labels are drawn at random, and the permutation test is left out.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from PIL import Image
+import numpy as np
+from PIL import Image, JpegImagePlugin
 
 from xraybatch.auditing.run import AuditOptions
 from xraybatch.auditing.survey import RULE
@@ -25,26 +27,38 @@ from xraybatch.images.pool import DecodingPool, FilmSource
 from xraybatch.sources.films import find_films
 from xraybatch.training.audited import LabelsAsked, audit_folders
 
+GRAIN = 0.65  # grey levels; with it the films have as many bytes as those they are like
+
 
 def make_folder(large: Path, content: Path, target: Path, films: int, least: int) -> None:
-    """Films of the sizes of large JPEGs, and their labels."""
-    sizes = [
-        Image.open(item.path).size
+    """Films like the large JPEGs, and their labels."""
+    models = [
+        (Path(item.path), item.size)
         for item in find_films([large]).items
         if item.size >= least and _is_jpeg(item.path)
     ]
     draw = random.Random(7)
+    grain = np.random.default_rng(7)
     sources = draw.sample(find_films([content]).items, films)
-    rows, written = [], 0
+    rows, written, like = [], 0, 0
     for number, item in enumerate(sources):
         name = f"{number:05}.jpg"
-        film = Image.open(item.path).convert("L").resize(draw.choice(sizes))
-        film.save(target / name, quality=95)
+        path, size = models[number % len(models)]
+        with Image.open(path) as model:
+            grey = np.asarray(Image.open(item.path).convert("L").resize(model.size))
+            grey = np.clip(np.rint(grey + grain.normal(0, GRAIN, grey.shape)), 0, 255)
+            sampling = JpegImagePlugin.get_sampling(model)
+            film = Image.fromarray(grey.astype(np.uint8)).convert(model.mode)
+            film.save(target / name, qtables=model.quantization, subsampling=sampling)
+        like += size
         written += (target / name).stat().st_size
         rows.append([name, draw.choice(("a", "b"))])
     with (target / "labels.csv").open("w", newline="") as file:
         csv.writer(file).writerows([["path", "label"], *rows])
-    print(f"{films:,} films of {len(sizes)} sizes, {written / films / 1000:,.0f} kB on average")
+    print(
+        f"{films:,} films like {len(models)} large ones: {written / films / 1000:,.0f} kB on "
+        f"average, those {like / films / 1000:,.0f} kB"
+    )
 
 
 def decode_alone(folder: Path) -> float:
