@@ -10,56 +10,15 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from xraybatch.core.errors import InputError
-from xraybatch.core.status import DEPENDS_ON_THE_DAY, FilmStatus
-from xraybatch.prediction.job_file import is_fresh, unusable
+from xraybatch.core.status import FilmStatus
+from xraybatch.prediction.job_file import FORMAT, SCHEMA, Transaction, is_fresh, unusable
+from xraybatch.prediction.reconciling import Reconciled, known, reconcile
 from xraybatch.prediction.rows import Row
 from xraybatch.sources.item import Item
-
-FORMAT = "2"
-
-_MOST = 2**63 - 1  # the largest number of SQLite; a ZIP may announce any size
-_SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE items (
-    item INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, path BLOB NOT NULL,
-    size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, member TEXT NOT NULL
-);
-CREATE TABLE rows (
-    item INTEGER NOT NULL, frame INTEGER NOT NULL, status TEXT NOT NULL, error TEXT NOT NULL,
-    "values" BLOB NOT NULL, seen INTEGER, notes TEXT NOT NULL, told TEXT NOT NULL,
-    PRIMARY KEY (item, frame)
-) WITHOUT ROWID;
-"""
-
-
-@dataclass(frozen=True)
-class Reconciled:
-    """How the films found now compare with those of the job.
-
-    Attributes
-    ----------
-    done : int
-        Items that have their row already.
-    new : int
-        Found now, not in the job: left for ``--update``.
-    vanished : int
-        In the job, not found now; what was read of them stays.
-    changed : int
-        Another place, size or time than when they were read: read anew.
-    again : int
-        Were unreadable, crashed or took too long, which depends on the day: tried again.
-    """
-
-    done: int
-    new: int
-    vanished: int
-    changed: int
-    again: int
 
 
 class Job:
@@ -81,7 +40,7 @@ class Job:
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.execute("BEGIN EXCLUSIVE")
             if fresh:
-                for statement in _SCHEMA.split(";"):
+                for statement in SCHEMA.split(";"):
                     self._db.execute(statement)
                 self._set("format", FORMAT)
             known = self._get("format")
@@ -124,7 +83,7 @@ class Job:
         with self._transaction():
             self._db.executemany(
                 "INSERT INTO items VALUES (?, ?, ?, ?, ?, ?)",
-                ((i, item.key, *_known(item)) for i, item in enumerate(items)),
+                ((i, item.key, *known(item)) for i, item in enumerate(items)),
             )
             self._set("identity", json.dumps(dict(identity), sort_keys=True))
 
@@ -143,39 +102,8 @@ class Job:
         InputError
             If none of the job's films is among those found now; the job is left as it was.
         """
-        new = changed = found = 0
         with self._transaction():
-            for item in items:
-                known = self._db.execute(
-                    "SELECT item, path, size, mtime_ns, member FROM items WHERE key = ?",
-                    (item.key,),
-                ).fetchone()
-                if known is None:
-                    new += 1
-                    continue
-                found += 1
-                now = _known(item)
-                if known[1:] != now:
-                    changed += 1
-                    self._db.execute("DELETE FROM rows WHERE item = ?", (known[0],))
-                    self._db.execute(
-                        "UPDATE items SET path = ?, size = ?, mtime_ns = ?, member = ? "
-                        "WHERE item = ?",
-                        (*now, known[0]),
-                    )
-            if not found and self.count():
-                raise InputError(
-                    f"{self.path.name} holds an unfinished run over other films.",
-                    f"Give its films again, or delete {self.path} to start anew.",
-                )
-            before = self.count_done()
-            marks = ", ".join("?" * len(DEPENDS_ON_THE_DAY))
-            self._db.execute(  # an item with all its frames
-                f"DELETE FROM rows WHERE item IN (SELECT item FROM rows WHERE status IN ({marks}))",  # noqa: S608 - question marks
-                sorted(DEPENDS_ON_THE_DAY),
-            )
-            again = before - self.count_done()
-        return Reconciled(self.count_done(), new, self.count() - found, changed, again)
+            return reconcile(self._db, self.path, items)
 
     def count(self) -> int:
         """How many items the job has."""
@@ -270,28 +198,9 @@ class Job:
     def _set(self, key: str, value: str) -> None:
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
-    def _transaction(self) -> _Transaction:
-        return _Transaction(self._db)
-
-
-class _Transaction:
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-
-    def __enter__(self) -> None:
-        self._db.execute("BEGIN")
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        if self._db.in_transaction:  # a full disk has ended it already
-            self._db.execute("COMMIT" if kind is None else "ROLLBACK")
+    def _transaction(self) -> Transaction:
+        return Transaction(self._db)
 
 
 def _as_int(value: bool | None) -> int | None:
     return None if value is None else int(value)
-
-
-def _known(item: Item) -> tuple[bytes, int, int, str]:
-    """What is kept of an item beside its key."""
-    place = os.fsencode(os.path.abspath(item.path))  # noqa: PTH100 - a million times
-    # what SQLite can hold; the year 2400 it cannot
-    return place, min(item.size, _MOST), item.mtime_ns & _MOST, item.member

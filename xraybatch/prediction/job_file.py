@@ -1,4 +1,4 @@
-"""The file that a job lies in: whether one begins here, and what to say where it cannot be used."""
+"""The file that a job lies in: whether one begins here, its tables, and its transactions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,34 @@ from pathlib import Path
 
 from xraybatch.core.errors import InputError, XraybatchError
 
+FORMAT = "2"
+SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE items (
+    item INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, path BLOB NOT NULL,
+    size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, member TEXT NOT NULL
+);
+CREATE TABLE rows (
+    item INTEGER NOT NULL, frame INTEGER NOT NULL, status TEXT NOT NULL, error TEXT NOT NULL,
+    "values" BLOB NOT NULL, seen INTEGER, notes TEXT NOT NULL, told TEXT NOT NULL,
+    PRIMARY KEY (item, frame)
+) WITHOUT ROWID;
+"""
 _MAGIC = b"SQLite format 3\0"
+
+
+class Transaction:
+    """All of what is done within the block, or nothing of it."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def __enter__(self) -> None:
+        self._db.execute("BEGIN")
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if self._db.in_transaction:  # a full disk has ended it already
+            self._db.execute("COMMIT" if kind is None else "ROLLBACK")
 
 
 def unusable(path: Path, error: sqlite3.Error) -> XraybatchError:

@@ -11,8 +11,9 @@ from xraybatch.images.decode import readers_in_use
 from xraybatch.images.fingerprint import fingerprint_digest
 from xraybatch.models.model import Model
 from xraybatch.models.session import Session
-from xraybatch.prediction.job import Job, Reconciled
+from xraybatch.prediction.job import Job
 from xraybatch.prediction.options import PredictOptions
+from xraybatch.prediction.reconciling import Reconciled
 from xraybatch.prediction.record import deciding_versions
 from xraybatch.sources.item import Item
 
