@@ -16,7 +16,7 @@ from typing import Any
 from xraybatch.core.errors import InputError
 from xraybatch.core.status import FilmStatus
 from xraybatch.prediction.job_file import FORMAT, SCHEMA, Transaction, is_fresh, unusable
-from xraybatch.prediction.reconciling import Reconciled, known, reconcile
+from xraybatch.prediction.reconciling import GO_ON, Reconciled, Wanted, known, reconcile
 from xraybatch.prediction.rows import Row
 from xraybatch.sources.item import Item
 
@@ -94,8 +94,24 @@ class Job:
                 self._db.execute(f"DELETE FROM {table}")  # noqa: S608 - two fixed names
             self._db.execute("DELETE FROM meta WHERE key != 'format'")
 
-    def reconcile(self, items: Iterable[Item]) -> Reconciled:
+    def reconcile(
+        self,
+        items: Iterable[Item],
+        wanted: Wanted = GO_ON,
+        *,
+        identity: Mapping[str, Any] | None = None,
+        redoing: str = "",
+    ) -> Reconciled:
         """Compare the items found now with the job's, and forget the rows that no longer hold.
+
+        Parameters
+        ----------
+        items : iterable of Item
+        wanted : Wanted
+        identity : mapping, optional
+            What the run is from now on.
+        redoing : str
+            What is kept until the next publishing, to know whether a run goes on.
 
         Raises
         ------
@@ -103,11 +119,20 @@ class Job:
             If none of the job's films is among those found now; the job is left as it was.
         """
         with self._transaction():
-            return reconcile(self._db, self.path, items)
+            state = reconcile(self._db, self.path, items, wanted)
+            self._set("published", "0")
+            self._set("redoing", redoing)
+            if identity is not None:
+                self._set("identity", json.dumps(dict(identity), sort_keys=True))
+        return state
 
     def count(self) -> int:
         """How many items the job has."""
         return int(self._db.execute("SELECT count(*) FROM items").fetchone()[0])
+
+    def end(self) -> int:
+        """One more than the largest index of an item: an update leaves gaps."""
+        return int(self._db.execute("SELECT coalesce(max(item), -1) + 1 FROM items").fetchone()[0])
 
     def count_done(self) -> int:
         """How many items have their rows."""
@@ -175,11 +200,13 @@ class Job:
         )
         return {reason: int(count) for reason, count in found}
 
-    def mark_published(self) -> None:
-        """Note that the results were written out whole."""
+    def mark_published(self, sha256: str) -> None:
+        """Note that the results were written out whole, and the SHA-256 of their file."""
         with self._transaction():
             self._set("published", "1")
             self._set("publishing", "0")
+            self._set("redoing", "")
+            self._set("results_sha256", sha256)
 
     def mark_publishing(self) -> None:
         """Note that what lies at the output from now on is this job's."""
@@ -190,6 +217,16 @@ class Job:
     def publishing(self) -> bool:
         """Whether it was stopped between writing its results and noting that they are whole."""
         return self._get("publishing") == "1"
+
+    @property
+    def results_sha256(self) -> str:
+        """Of the results that were written last; empty before that."""
+        return self._get("results_sha256")
+
+    @property
+    def redoing(self) -> str:
+        """What `reconcile` was told to keep until the next publishing."""
+        return self._get("redoing")
 
     def _get(self, key: str) -> str:
         found = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()

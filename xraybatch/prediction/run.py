@@ -20,6 +20,7 @@ from xraybatch.images.pool import DecodingPool
 from xraybatch.models.model import Model, doubts
 from xraybatch.models.selftest import check_decoder
 from xraybatch.models.session import Session
+from xraybatch.prediction.bar import Watch
 from xraybatch.prediction.dispatch import dispatch
 from xraybatch.prediction.engine import Seconds
 from xraybatch.prediction.job import Job
@@ -33,7 +34,7 @@ from xraybatch.prediction.record import (
     deciding_versions,
     write_record,
 )
-from xraybatch.prediction.resuming import begin_or_go_on, identity_of, resumed_sentences
+from xraybatch.prediction.resuming import begin_or_go_on, identity_of
 from xraybatch.sources.item import Item
 
 
@@ -74,6 +75,8 @@ def predict_items(
         another model or rule.
     ModelError
         If the self-test fails or the device cannot be had: before the first film is read.
+    BarMissed
+        If ``max_failures`` cannot be met any more; the job is kept.
     Interrupted
         If stopped; the same call goes on.
     """
@@ -103,7 +106,7 @@ def _predict(
     check_suffix(out)
     started = datetime.now(UTC)
     begin = time.perf_counter()
-    check_places(out, job_path, overwrite=options.overwrite)
+    check_places(out, job_path, options)
     notes = _warned(model, progress)
     check_decoder(model.card)
     # in processes also where films are few: a decoder that crashes, whosever it is, costs one film
@@ -124,28 +127,26 @@ def _predict(
         )
         identity = identity_of(model, session, options)
         job = opened.enter_context(Job(job_path))
-        check_may_write(out, job, overwrite=options.overwrite)
-        state = begin_or_go_on(job, items, identity)
+        check_may_write(out, job, options)
+        begun = begin_or_go_on(job, items, identity, options)
         if session.note:
             progress.warn("Device", session.note)
             notes.append(session.note)
-        if state is not None:
-            going_on, left_out = resumed_sentences(state, job, identity)
-            for note in going_on:
-                progress.note(note)
-            for note in left_out:
-                progress.warn("Note", note)
-            notes += [*going_on, *left_out]
+        for note in begun.said:
+            progress.note(note)
+        for note in begun.warned:
+            progress.warn("Note", note)
+        notes += [*begun.said, *begun.warned]
         before = job.count_rows()
         columns = columns_of(model, options)
         seconds = _classify(job, pool, session, model, options, progress)
         predicting = time.perf_counter() - begin
-        check_may_write(out, job, overwrite=options.overwrite)
+        check_may_write(out, job, options)
         published = publish(job, columns, out)
         record = PredictionRecord(
             **_what_ran(model, session, options, out),
             **_what_came_out(job, published, skipped),
-            resumed={} if state is None else asdict(state),
+            resumed={} if begun.state is None else asdict(begun.state),
             workers=pool.processes,
             seconds={
                 "total": round(time.perf_counter() - begin, 3),
@@ -158,7 +159,7 @@ def _predict(
             notes=notes,
         )
         write_record(record, out)
-        job.mark_published()
+        job.mark_published(published.sha256)
     if not record.films:
         progress.warn("No film", "--where left out every film; the table has no rows.")
     elif record.failed == record.films:
@@ -185,11 +186,12 @@ def _classify(
     progress: Progress,
 ) -> Seconds:
     seen = model.card.seen_in_training() if model.card.hashes else None
+    watch = Watch(job, options.max_failures, several_frames=options.frames == ALL)
     with progress.stage("predicting", job.count()) as stage:
         stage.advance(job.count_done())
         engine = LocalEngine(session, pool, seen, all_frames=options.frames == ALL)
         try:
-            dispatch(job, engine, stage)
+            dispatch(job, engine, stage, watch)
         finally:
             engine.close()
         return engine.seconds

@@ -1,0 +1,56 @@
+"""What a run did, for a program that called it: the JSON of ``predict --json``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from xraybatch.prediction.record import PredictionRecord, record_path
+
+SCHEMA = "1.0"
+_DOMINATES = 0.5  # share of a run's seconds
+
+
+def summary(record: PredictionRecord, out: Path, job: Path | None) -> dict[str, Any]:
+    """A summary of a run; ``docs/results.md`` is its schema.
+
+    Parameters
+    ----------
+    record : PredictionRecord
+    out : Path
+        The results, as they were named.
+    job : Path or None
+        The state of the run; None where it was discarded.
+    """
+    return {
+        "schema": SCHEMA,
+        "results": str(out),
+        "results_sha256": record.results_sha256,
+        "record": str(record_path(out)),
+        "job": None if job is None else str(job),
+        "films": record.films,
+        "failed": record.failed,
+        "by_status": record.by_status,
+        "classes": record.classes,
+        "skipped": record.skipped,
+        "resumed": record.resumed,
+        "seconds": record.seconds,
+        "films_per_second": record.films_per_second,
+        "bottleneck": bottleneck(record),
+        "device": record.device,
+        "workers": record.workers,
+        "batch_size": record.batch_size,
+        "model": {word: record.model[word] for word in ("name", "file", "seal")},
+        "notes": record.notes,
+    }
+
+
+def bottleneck(record: PredictionRecord) -> str | None:
+    """``decoding`` or ``classifying``, whichever took most of the run; None where neither did."""
+    total = record.seconds["total"]
+    shares = {
+        "decoding": record.seconds["decoding"] / max(record.workers, 1),
+        "classifying": record.seconds["classifying"],
+    }
+    slowest = max(shares, key=lambda stage: shares[stage])
+    return slowest if total > 0 and shares[slowest] >= _DOMINATES * total else None
