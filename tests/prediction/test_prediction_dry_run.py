@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +116,7 @@ def test_of_a_million_films_a_few_thousand_are_looked_at() -> None:
     items = range(1_000_000)
     chosen = evenly(items, MOST_HEADERS)  # type: ignore[type-var]
     assert len(chosen) == MOST_HEADERS
-    assert {b - a for a, b in zip(chosen, chosen[1:], strict=False)} == {500}  # type: ignore[operator]
+    assert {b - a for a, b in pairwise(chosen)} == {500}  # type: ignore[operator]
     assert evenly(range(3), MOST_HEADERS) == [0, 1, 2]  # type: ignore[comparison-overlap]
     assert evenly([], MOST_HEADERS) == []
 

@@ -19,8 +19,8 @@ def show_summary(record: PredictionRecord, out: Path, console: Console) -> None:
     """Print what a run did: films, classes, failures and skipped files by reason, time by stage."""
     from rich.markup import escape
 
-    table = _table()
-    counts = _counts
+    table = two_columns()
+    counts = counts_in_words
     ok = record.by_status.get("ok", 0)
     table.add_row(
         "films", f"{record.films:,} ({ok:,} classified, {record.failed:,} without result)"
@@ -53,15 +53,17 @@ def show_forecast(forecast: Forecast, console: Console) -> None:
     """Print what a run would find and take."""
     from rich.markup import escape
 
-    table = _table()
+    table = two_columns()
     table.add_row("films", f"{forecast.films:,} files, {_size(forecast.bytes)}")
     if forecast.skipped:
-        table.add_row("skipped", _counts(forecast.skipped))
+        table.add_row("skipped", counts_in_words(forecast.skipped))
     of = f"of {films(forecast.looked_at)} looked at"
-    table.add_row("formats", f"{_counts(forecast.formats)}   ({of})")
+    table.add_row("formats", f"{counts_in_words(forecast.formats)}   ({of})")
     failing = {name: n for name, n in forecast.by_status.items() if name != "ok"}
     if failing:
-        table.add_row("[yellow]would fail[/]", f"{_counts(failing)}   ({of}, by their headers)")
+        table.add_row(
+            "[yellow]would fail[/]", f"{counts_in_words(failing)}   ({of}, by their headers)"
+        )
         for sentence, count in forecast.reasons.items():
             table.add_row("", escape(f"{count:,}: {sentence}"))
     else:
@@ -81,7 +83,8 @@ def show_forecast(forecast: Forecast, console: Console) -> None:
     console.print("[dim]Nothing was written.[/]")
 
 
-def _table() -> Table:
+def two_columns() -> Table:
+    """An empty table of words and what is said to them."""
     from rich.table import Table
 
     table = Table.grid(padding=(0, 2))
@@ -90,7 +93,8 @@ def _table() -> Table:
     return table
 
 
-def _counts(found: dict[str, int]) -> str:
+def counts_in_words(found: dict[str, int]) -> str:
+    """``ok 12   empty 3``, with what rich would take for markup escaped."""
     from rich.markup import escape
 
     return escape("   ".join(f"{name} {count:,}" for name, count in found.items()))

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
+from urllib.parse import quote
 
 from xraybatch.core.errors import InputError, XraybatchError
+from xraybatch.sources.item import Item
 
 FORMAT = "2"
 SCHEMA = """
@@ -35,6 +40,29 @@ class Transaction:
     def __exit__(self, kind: object, *_: object) -> None:
         if self._db.in_transaction:  # a full disk has ended it already
             self._db.execute("COMMIT" if kind is None else "ROLLBACK")
+
+
+def items_of_job(path: Path, keys: Iterable[str]) -> dict[str, Item]:
+    """What a job knows of some of its films, by key; the job is only read.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
+    found = {}
+    try:
+        db = sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro", uri=True, timeout=0.5)
+        with closing(db):
+            for key in keys:
+                row = db.execute(
+                    "SELECT path, size, mtime_ns, member FROM items WHERE key = ?", (key,)
+                ).fetchone()
+                if row is not None:
+                    found[key] = Item(key, os.fsdecode(row[0]), *row[1:])
+    except sqlite3.Error as error:
+        raise unusable(path, error) from None
+    return found
 
 
 def unusable(path: Path, error: sqlite3.Error) -> XraybatchError:
