@@ -25,6 +25,10 @@ CREATE TABLE rows (
     PRIMARY KEY (item, frame)
 ) WITHOUT ROWID;
 """
+MEND = (
+    "See whether the disk is full or read-only, or the folder is gone; the same command then goes "
+    "on."
+)
 _MAGIC = b"SQLite format 3\0"
 
 
@@ -73,7 +77,7 @@ def unusable(path: Path, error: sqlite3.Error) -> XraybatchError:
         )
     return InputError(
         f"The state of the run in {path} cannot be used: {error}.",
-        "See whether the disk is full or read-only; the same command then goes on.",
+        MEND,
     )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from xraybatch.core.counting import films
-from xraybatch.core.errors import InputError
+from xraybatch.core.errors import InputError, Interrupted
 from xraybatch.core.log import logged
 from xraybatch.core.progress import SILENT, Progress
 from xraybatch.extension.registry import registry
@@ -24,7 +24,7 @@ from xraybatch.prediction.bar import Watch
 from xraybatch.prediction.dispatch import dispatch
 from xraybatch.prediction.engine import Seconds
 from xraybatch.prediction.job import Job
-from xraybatch.prediction.job_file import unusable
+from xraybatch.prediction.job_file import MEND, unusable
 from xraybatch.prediction.local import LocalEngine
 from xraybatch.prediction.options import ALL, PredictOptions, columns_of
 from xraybatch.prediction.places import check_may_write, check_places
@@ -84,13 +84,17 @@ def predict_items(
     job_path = options.job or out.with_name(out.name + ".job")
     try:
         return _predict(items, model, out, job_path, options, skipped or {}, logged(progress))
+    except KeyboardInterrupt:  # while it started, or wrote the table
+        raise Interrupted(
+            "Stopped; nothing of what was done is lost.", "The same command goes on from there."
+        ) from None
     except sqlite3.Error as error:
         raise unusable(job_path, error) from error
     except OSError as error:
         where = error.filename or out
         raise InputError(
             f"{where} cannot be written: {error.strerror or error}.",
-            "See whether the disk is full or read-only; the same command then goes on.",
+            MEND,
         ) from error
 
 
@@ -165,7 +169,7 @@ def _predict(
     elif record.failed == record.films:
         progress.warn("No answer", f"Not one of {films(record.films)} could be classified.")
     if options.discard_job:
-        job_path.unlink()
+        job_path.unlink(missing_ok=True)  # with its folder
     return record
 
 
