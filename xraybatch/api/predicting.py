@@ -16,7 +16,7 @@ from xraybatch.core.errors import Interrupted
 from xraybatch.core.progress import Progress
 from xraybatch.core.tables import read_table
 from xraybatch.images.asked import Asked, read_salt, tags_of, where_of
-from xraybatch.prediction.bar import parse_bar
+from xraybatch.prediction.bar import check_bar, parse_bar
 from xraybatch.prediction.options import FIRST, MAX_PIXELS, PredictOptions, columns_of
 from xraybatch.prediction.run import predict_items
 from xraybatch.sources.films import find_films
@@ -134,6 +134,7 @@ def predict(
             skipped=found.skipped,
             progress=told,
         )
+        check_bar(options.max_failures, record.failed, record.films, str(out or "the table"))
         table = read_table(target)
     rows = table[list(columns.names)].to_numpy().tolist()
     return results_frame(rows, columns, record.to_dict())

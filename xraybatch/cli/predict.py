@@ -138,10 +138,9 @@ def command(
 
     from xraybatch.cli.console import ConsoleProgress, stdout
     from xraybatch.cli.predict_summary import show_forecast, show_summary
-    from xraybatch.core.errors import BarMissed
     from xraybatch.core.log import log_result, logged
     from xraybatch.models.choice import DEMONSTRATION, DEMONSTRATION_TITLE, choose_model
-    from xraybatch.prediction.bar import parse_bar
+    from xraybatch.prediction.bar import check_bar, parse_bar
     from xraybatch.prediction.dry_run import dry_run as foretell
     from xraybatch.prediction.options import PredictOptions
     from xraybatch.prediction.run import predict_items
@@ -195,13 +194,7 @@ def command(
             click.echo(json.dumps(summary(record, out, kept), indent=2))
         elif not quiet:
             show_summary(record, out, stdout())
-    bar = options.max_failures
-    if bar is not None and bar.is_missed(record.failed, record.films):
-        raise BarMissed(
-            f"{record.failed:,} of {record.films:,} films have no result; --max-failures allows "
-            f"{bar}.",
-            f"Their rows in {out} say why.",
-        )
+    check_bar(options.max_failures, record.failed, record.films, str(out))
 
 
 def _asked(where: tuple[str, ...], tags: str, salt_file: Path | None, *, dicom_ids: bool) -> Asked:

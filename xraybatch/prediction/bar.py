@@ -62,6 +62,16 @@ def parse_bar(text: str) -> Bar:
     return Bar(text.strip(), most, is_share)
 
 
+def check_bar(bar: Bar | None, failed: int, total: int, out: str) -> None:
+    """Raise `BarMissed` if a run that is done missed its bar; `out` is where its rows are."""
+    if bar is not None and bar.is_missed(failed, total):
+        raise BarMissed(
+            f"{failed:,} of {films(total)} {verb('has', failed)} no result; --max-failures allows "
+            f"{bar}.",
+            f"The rows in {out} say why.",
+        )
+
+
 class Watch:
     """Counts the failures of a run that is under way, and stops it when the bar is out of reach.
 
