@@ -31,7 +31,8 @@ def grey_counts(film: NDArray[np.uint8]) -> NDArray[np.int64]:
     """
     # Pillow counts a film in a third of the time of numpy, which wants wide integers first
     counts = Image.fromarray(np.ascontiguousarray(film)).histogram()
-    return np.array(counts, np.int64).reshape(STEPS, -1).sum(axis=1)
+    found: NDArray[np.int64] = np.array(counts, np.int64).reshape(STEPS, -1).sum(axis=1)
+    return found
 
 
 def grey_distance(counts: NDArray[np.int64], shares: NDArray[np.float64]) -> float:
