@@ -44,7 +44,7 @@ def test_the_summary_is_all_that_json_prints(
         "r.csv.job",
     )
     assert found["device"] == "cpu"
-    assert found["bottleneck"] in {None, "decoding", "classifying"}
+    assert found["bottleneck"] is None  # too short to tell
     assert found["films_per_second"] > 0
     done = run(tmp_path, tiny_model, grey_films, "--overwrite", "--discard-job", "--json")
     assert json.loads(done.stdout)["job"] is None

@@ -42,6 +42,8 @@ def show_summary(record: PredictionRecord, out: Path, console: Console) -> None:
         f"(decoding {seconds['decoding']:.1f} s in {where}, "
         f"classifying {seconds['classifying']:.1f} s)",
     )
+    if record.bottleneck:
+        table.add_row("bottleneck", escape(record.bottleneck))
     table.add_row("results", escape(str(out)))
     table.add_row("record", escape(f"{out}.run.json"))
     console.print(table)

@@ -56,6 +56,9 @@ class PredictionRecord:
         ``total`` by the wall clock; ``decoding`` (summed over workers), ``classifying``.
     films_per_second : float
         Of this run, without what was done before it went on; with those that were left out.
+    bottleneck : str
+        A sentence about what took most of the time, and the setting that would relieve it; empty
+        for runs that were too short to tell.
     started, finished : str
         UTC, ISO 8601.
     versions : dict
@@ -83,6 +86,7 @@ class PredictionRecord:
     resumed: dict[str, int]
     seconds: dict[str, float]
     films_per_second: float
+    bottleneck: str
     started: str
     finished: str
     versions: Mapping[str, str]

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from xraybatch.core.cores import available_cores
 from xraybatch.core.counting import films
 from xraybatch.core.errors import InputError, Interrupted
 from xraybatch.core.log import logged
@@ -21,6 +22,7 @@ from xraybatch.models.model import Model, doubts
 from xraybatch.models.selftest import check_decoder
 from xraybatch.models.session import Session
 from xraybatch.prediction.bar import Watch
+from xraybatch.prediction.bottleneck import Stages, bottleneck
 from xraybatch.prediction.dispatch import dispatch
 from xraybatch.prediction.engine import Seconds
 from xraybatch.prediction.job import Job
@@ -143,8 +145,10 @@ def _predict(
         notes += [*begun.said, *begun.warned]
         before = job.count_rows()
         columns = columns_of(model, options)
+        first = time.perf_counter()
         seconds = _classify(job, pool, session, model, options, progress)
         predicting = time.perf_counter() - begin
+        stages = _stages(time.perf_counter() - first, seconds, pool, session, model, options)
         check_may_write(out, job, options)
         published = publish(job, columns, out)
         record = PredictionRecord(
@@ -158,6 +162,7 @@ def _predict(
                 "classifying": round(seconds.classifying, 3),
             },
             films_per_second=round((job.count_rows() - before) / max(predicting, 1e-9), 2),
+            bottleneck=bottleneck(stages),
             started=started.isoformat(timespec="seconds"),
             finished=datetime.now(UTC).isoformat(timespec="seconds"),
             notes=notes,
@@ -199,6 +204,28 @@ def _classify(
         finally:
             engine.close()
         return engine.seconds
+
+
+def _stages(
+    wall: float,
+    seconds: Seconds,
+    pool: DecodingPool,
+    session: Session,
+    model: Model,
+    options: PredictOptions,
+) -> Stages:
+    cores = available_cores()
+    return Stages(
+        wall=wall,
+        classifying=seconds.classifying,
+        waiting=max(0.0, wall - seconds.classifying),  # the session's process does little else
+        decoding=seconds.decoding,
+        workers=pool.processes or cores,
+        threads=options.threads or cores,
+        cores=cores,
+        device=session.device,
+        precision=str(model.card.precision.get("format", "fp32")),
+    )
 
 
 def _what_ran(model: Model, session: Session, options: PredictOptions, out: Path) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from typing import Any
 from xraybatch.prediction.record import PredictionRecord, record_path
 
 SCHEMA = "1.0"
-_DOMINATES = 0.5  # share of a run's seconds
 
 
 def summary(record: PredictionRecord, out: Path, job: Path | None) -> dict[str, Any]:
@@ -36,21 +35,10 @@ def summary(record: PredictionRecord, out: Path, job: Path | None) -> dict[str, 
         "resumed": record.resumed,
         "seconds": record.seconds,
         "films_per_second": record.films_per_second,
-        "bottleneck": bottleneck(record),
+        "bottleneck": record.bottleneck or None,
         "device": record.device,
         "workers": record.workers,
         "batch_size": record.batch_size,
         "model": {word: record.model[word] for word in ("name", "file", "seal")},
         "notes": record.notes,
     }
-
-
-def bottleneck(record: PredictionRecord) -> str | None:
-    """``decoding`` or ``classifying``, whichever took most of the run; None where neither did."""
-    total = record.seconds["total"]
-    shares = {
-        "decoding": record.seconds["decoding"] / max(record.workers, 1),
-        "classifying": record.seconds["classifying"],
-    }
-    slowest = max(shares, key=lambda stage: shares[stage])
-    return slowest if total > 0 and shares[slowest] >= _DOMINATES * total else None
