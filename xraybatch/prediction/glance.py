@@ -23,12 +23,12 @@ from xraybatch.core.zipped import read_member
 from xraybatch.extension.records import ImageReader, Limits
 from xraybatch.extension.registry import OURS, Owned, registry
 from xraybatch.images.asked import Asked, asking
-from xraybatch.images.decode import HEAD, decode, decode_path
+from xraybatch.images.decode import decode, decode_path
 from xraybatch.images.faults import one_status
 from xraybatch.images.processes import WorkerContext, last_words
 from xraybatch.images.readers.raster import check_cost
 from xraybatch.images.rule import DecodingRule
-from xraybatch.sources.item import Item
+from xraybatch.sources.item import HEAD, Item
 
 _SECONDS = 20.0  # that one header may take
 _RULE = DecodingRule(8, 8)  # nothing is ever decoded
