@@ -16,9 +16,10 @@ import pytest
 
 from xraybatch.core.errors import XraybatchError
 from xraybatch.extension.records import DisplayHints, ImageReader, Limits, StoredImage
-from xraybatch.images import crew, worker
+from xraybatch.images import crew, kept, worker
 from xraybatch.images.asked import Asked
 from xraybatch.images.decode import decode_path
+from xraybatch.images.kept import KeptFile
 from xraybatch.images.pool import DecodingPool, FilmSource
 from xraybatch.images.rule import DecodingRule
 
@@ -176,9 +177,9 @@ def test_an_archive_for_which_memory_is_short_costs_one_film(monkeypatch):
     def short(*_):
         raise MemoryError
 
-    monkeypatch.setattr(worker, "read_member", short)
+    monkeypatch.setattr(kept, "read_member", short)
     source = FilmSource("x.zip", "a.png", 0, "0-1-1-0-0-0")
-    pixels, outcome = worker.attempt(source, RULE, Limits(), [])
+    pixels, outcome = worker.attempt(source, KeptFile(RULE, Limits(), []))
     assert (pixels, outcome.status) == (None, "too_large")
 
 
@@ -190,7 +191,8 @@ def test_a_strangers_reader_tells_tags_and_no_identifiers():
     with tempfile.NamedTemporaryFile() as file:
         file.write(b"film")
         file.flush()
-        _, outcome = worker.attempt(FilmSource(file.name, "x"), RULE, Limits(), [own], asked)
+        source = FilmSource(file.name, "x")
+        _, outcome = worker.attempt(source, KeptFile(RULE, Limits(), [own]), asked)
     assert outcome.told == {"Modality": "CR"}
 
 

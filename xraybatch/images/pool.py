@@ -25,10 +25,12 @@ from xraybatch.images.chunk import Chunk
 from xraybatch.images.crew import Crew
 from xraybatch.images.decode import DEFAULT_LIMITS, strangers_read
 from xraybatch.images.film import FilmFacts
+from xraybatch.images.kept import FilmSource
+from xraybatch.images.memory import shares
 from xraybatch.images.outside import Outside
 from xraybatch.images.rule import DecodingRule
 from xraybatch.images.threads import Threads
-from xraybatch.images.worker import FilmSource, Outcome, load_readers
+from xraybatch.images.worker import Outcome, load_readers
 
 __all__ = ["Decoded", "DecodingPool", "FilmSource"]
 
@@ -194,11 +196,11 @@ class DecodingPool:
 
     def _crew_of(self, count: int) -> Crew:
         """A crew of at least so many processes."""
+        count = shares(count, self.limits).workers
         if self._crew is not None and count <= self.processes:
             return self._crew
         self.close()
-        self.processes = count
-        self._crew = Crew(
+        crew = Crew(
             self.rule,
             self.limits,
             workers=count,
@@ -208,7 +210,8 @@ class DecodingPool:
             readers_from=self._readers_from,
             asked=self._asked,
         )
-        return self._crew
+        self._crew, self.processes = crew, crew.workers
+        return crew
 
     def _in_processes(
         self, sources: Iterable[FilmSource], crew: Crew, size: int, ahead: int | None

@@ -27,13 +27,15 @@ def dispatch(job: Job, engine: Engine, stage: Stage) -> None:
     numbers = iter(range(-(-job.count() // CHUNK)))
     tries: Counter[int] = Counter()
     handed_out: set[int] = set()
+    frames = 0  # of items with several, which can take long
 
     def hand_out(number: int) -> None:
         items = job.pending(number * CHUNK, (number + 1) * CHUNK)
         if items:
             tries[number] += 1
             handed_out.add(number)
-            engine.submit(Chunk(number, items))
+            stretch = (number * CHUNK, (number + 1) * CHUNK)
+            engine.submit(Chunk(number, items, job.begun_items(*stretch)))
 
     try:
         while True:
@@ -42,9 +44,12 @@ def dispatch(job: Job, engine: Engine, stage: Stage) -> None:
             if not handed_out:
                 return
             outcome = engine.wait(_COMMIT_SECONDS)
+            if outcome.opened:
+                job.note_frames(outcome.opened)
             if outcome.rows:
                 job.write(outcome.rows)
-                stage.advance(len({row.item for row in outcome.rows}))
+                frames += sum(row.frame != NO_FRAME for row in outcome.rows)
+                stage.advance(outcome.done, f"{frames:,} frames" if frames else "")
             handed_out.difference_update(outcome.finished)
             for number in outcome.lost:
                 handed_out.discard(number)

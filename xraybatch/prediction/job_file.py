@@ -34,3 +34,17 @@ def is_fresh(path: Path) -> bool:
     if head != _MAGIC:
         raise InputError(f"{path} is no state of a run.", "Choose another --job.")
     return False
+
+
+class Transaction:
+    """Everything within the block is in the job's file, or nothing of it."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def __enter__(self) -> None:
+        self._db.execute("BEGIN")
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if self._db.in_transaction:  # a full disk has ended it already
+            self._db.execute("COMMIT" if kind is None else "ROLLBACK")
