@@ -140,14 +140,16 @@ def test_stopping_while_processes_start_is_quiet(films, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_few_films_are_decoded_in_threads(grey_films):
+def test_few_films_are_decoded_in_processes_unless_threads_are_asked_for(grey_films):
     paths = sorted(str(path) for path in grey_films.rglob("*.png"))[:31]
     sources = [FilmSource(path, path) for path in paths]
-    with DecodingPool(RULE, workers=2) as pool:
+    with DecodingPool(RULE, workers=0) as pool:
         assert [one.status for one in pool.decode(sources)] == ["ok"] * len(paths)
         assert list(pool.decode([])) == []
         assert pool.processes == 0
-    with DecodingPool(RULE, workers=1, isolate=True) as pool:
+    with DecodingPool(RULE, workers=1) as pool:
+        assert list(pool.decode([])) == []
+        assert pool.processes == 0
         assert [one.status for one in pool.decode(sources)] == ["ok"] * len(paths)
         assert pool.processes == 1
 

@@ -108,7 +108,7 @@ def predict(
         asked=_asked(where or {}, tags, salt_file, dicom_ids=dicom_ids),
     )
     named = [films] if isinstance(films, str | os.PathLike) else list(films)
-    found = find_films(named, archives=True)
+    found = find_films(named, archives=True, progress=told)
     chosen = model_of(model, told)
     columns = columns_of(chosen, options)
     with tempfile.TemporaryDirectory(prefix="xraybatch-") as nowhere, _nothing_kept(out):

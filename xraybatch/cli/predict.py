@@ -125,7 +125,7 @@ def command(
         frames=frames,
         asked=asked,
     )
-    found = find_films(films, archives=True)
+    found = find_films(films, archives=True, progress=progress)
     chosen = choose_model(model, allow_broken_seal=allow_broken_seal)
     if chosen.why:
         progress.note(chosen.why)

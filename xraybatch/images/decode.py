@@ -163,11 +163,6 @@ def installed_readers() -> list[ImageReader]:
     return list(_installed(registry()))
 
 
-def strangers_read() -> bool:
-    """Whether readers of other packages are installed: what those do to a process is not known."""
-    return bool(_strangers())
-
-
 def readers_in_use() -> list[str]:
     """``owner:name`` of every reader, in the order they are asked: who reads what."""
     return [f"{owned.owner}:{owned.record.name}" for owned in registry().records(ImageReader)]

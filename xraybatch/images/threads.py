@@ -1,8 +1,7 @@
-"""A few films, decoded in threads of this process: they are not worth the start of others.
+"""Films decoded in threads of this process, for those who ask for no others.
 
 A thread cannot be ended. One that takes too long is left behind and replaced, and does not keep
-the program from ending; one that crashes takes the program with it, and a prediction that goes on
-after that decodes in processes.
+the program from ending; one that crashes takes the program with it.
 """
 
 from __future__ import annotations
