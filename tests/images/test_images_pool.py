@@ -15,11 +15,13 @@ import numpy as np
 import pytest
 
 from xraybatch.core.errors import XraybatchError
+from xraybatch.core.memory import Memory
 from xraybatch.extension.records import DisplayHints, ImageReader, Limits, StoredImage
-from xraybatch.images import crew, kept, worker
+from xraybatch.images import crew, kept, memory, worker
 from xraybatch.images.asked import Asked
 from xraybatch.images.decode import decode_path
 from xraybatch.images.kept import KeptFile
+from xraybatch.images.memory import Shares
 from xraybatch.images.pool import DecodingPool, FilmSource
 from xraybatch.images.rule import DecodingRule
 
@@ -183,6 +185,32 @@ def test_an_archive_for_which_memory_is_short_costs_one_film(monkeypatch):
     source = FilmSource("x.zip", "a.png", 0, "0-1-1-0-0-0")
     pixels, outcome = worker.attempt(source, KeptFile(RULE, Limits(), []))
     assert (pixels, outcome.status) == (None, "too_large")
+
+
+def test_what_a_film_may_take_does_not_depend_on_the_workers(films, tmp_path, monkeypatch):
+    """What does not fit into a share is tried again, one film at a time, with all it may take."""
+    mark = tmp_path / "mark"
+    large = {3: f"take 800 {mark}", 9: f"called_damaged 800 {mark}", 33: f"take 800 {mark}"}
+    too_large = {12: f"take 3000 {mark}", 39: f"called_damaged 3000 {mark}"}
+    sources = films(40, [*large.items(), *too_large.items(), (20, "crash"), (21, "exit")])
+    found = []
+    for workers, each in ((1, 2 << 30), (2, 600 << 20), (3, 600 << 20)):
+        shared = Shares(workers, each, 2 << 30)
+        monkeypatch.setattr(crew, "shares", lambda *_, s=shared: s)
+        with DecodingPool(RULE, workers=workers, readers_from=TROUBLE) as pool:
+            found.append([(str(one.status), one.sentence) for one in pool.decode(sources)])
+    assert found[0] == found[1] == found[2]
+    expected = {12: "too_large", 39: "corrupt", 20: "crashed", 21: "corrupt"}
+    statuses = {i: status for i, (status, _) in enumerate(found[0]) if status != "ok"}
+    assert statuses == expected
+
+
+def test_a_small_machine_has_fewer_processes(films, monkeypatch):
+    small = Memory(1 << 30, 1 << 30)
+    monkeypatch.setattr(memory, "read_memory", lambda: small)
+    with DecodingPool(RULE, workers=3, readers_from=TROUBLE) as pool:
+        check(list(pool.decode(films(40))), 40, {})
+        assert pool.processes == len(processes_of(pool)) == 2
 
 
 def test_a_strangers_reader_tells_tags_and_no_identifiers():

@@ -225,7 +225,6 @@ def _judged(entry: ZipEntry) -> tuple[tuple[str, ...], str]:
         return parts, MACOSX
     if any(part.startswith(".") for part in parts):
         return parts, HIDDEN
-    is_archive = parts[-1].lower().endswith((*ARCHIVES, *FOREIGN)) and not entry.name.endswith(
-        _FOLDER
-    )
-    return parts, INNER_ARCHIVE if is_archive else ""
+    if not entry.name.endswith(_FOLDER) and parts[-1].lower().endswith((*ARCHIVES, *FOREIGN)):
+        return parts, INNER_ARCHIVE
+    return parts, ""
