@@ -22,7 +22,8 @@ from xraybatch.extension.records import DisplayHints, ImageReader, Limits, Store
 from xraybatch.images import kept
 from xraybatch.images.decode import DEFAULT_LIMITS, FrameDecoder, decode
 from xraybatch.images.kept import FilmSource, KeptFile
-from xraybatch.images.readers.tiff_pages import page_places
+from xraybatch.images.readers import tiff_pages
+from xraybatch.images.readers.tiff_pages import find_pages
 from xraybatch.images.rule import DecodingRule
 
 RULE = DecodingRule(40, 32)
@@ -144,9 +145,19 @@ def test_the_pages_are_those_that_pillow_finds(order):
         content += body + struct.pack(order + "I", n)
     with TiffImagePlugin.TiffImageFile(io.BytesIO(content)) as image:
         assert image.n_frames == 4
-    assert page_places(io.BytesIO(content)) == places
-    assert page_places(io.BytesIO(content[:-2])) == places
-    assert page_places(io.BytesIO(content[:4])) == []
+    assert [page.place for page in find_pages(io.BytesIO(content))] == places
+    assert [page.place for page in find_pages(io.BytesIO(content[:-2]))] == places
+    assert find_pages(io.BytesIO(content[:4])) == []
+
+
+@pytest.mark.parametrize("how", ["raw", "tiff_lzw", "tiff_deflate"])
+def test_pages_of_a_file_that_is_not_held_in_memory(tmp_path, monkeypatch, how):
+    monkeypatch.setattr(tiff_pages, "_COPIED", 0)
+    (tmp_path / "a.tif").write_bytes(tiff(grey_pixels(3, COUNT), compression=how))
+    with (tmp_path / "a.tif").open("rb") as file:
+        decoder = FrameDecoder(file, RULE)
+        for frame in (3, 1, COUNT - 1, 0):
+            assert np.array_equal(decoder.film(frame).pixels, grey_pixels(3, COUNT)[frame])
 
 
 def test_a_frame_behind_a_bad_one_is_what_it_is_alone(tmp_path):

@@ -29,7 +29,7 @@ from xraybatch.images.readers.raster import (
     check_image,
     stored_values,
 )
-from xraybatch.images.readers.tiff_pages import PageFirst, page_places
+from xraybatch.images.readers.tiff_pages import Pages
 
 _OTHER_BYTES = {
     f"{mode};16{order}": f"{mode};16{other}"
@@ -51,15 +51,15 @@ def read(file: BinaryIO, limits: Limits, frame: int) -> StoredImage:
 
 def open_frames(file: BinaryIO, limits: Limits) -> ReadFrame:
     """Find the pages, so that each is decoded without those before it."""
-    places = page_places(file)
+    pages = Pages(file)
 
     def read_frame(frame: int) -> StoredImage:
-        check_frame(frame, len(places))
-        view = cast(BinaryIO, PageFirst(file, places[frame]))
+        check_frame(frame, len(pages))
+        view = cast(BinaryIO, pages.first(frame))
         view.seek(0)
         with _open(view) as image:
             check_image(image, limits)
-            return _first_page(image, view, frame, len(places))
+            return _first_page(image, view, frame, len(pages))
 
     return read_frame
 
