@@ -14,7 +14,7 @@ import numpy as np
 
 from xraybatch.core.status import FilmError, FilmStatus
 from xraybatch.extension.records import DisplayHints, ImageReader, Limits, StoredImage
-from xraybatch.images.decode import DEFAULT_LIMITS, decode, installed_readers
+from xraybatch.images.decode import DEFAULT_LIMITS, FrameDecoder, decode, installed_readers
 from xraybatch.images.recognise import HEAD
 from xraybatch.images.rule import DecodingRule
 from xraybatch.testing.contract import THROWN, Broken, Contract, Shared, check_callable, sentence
