@@ -10,64 +10,16 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from xraybatch.core.errors import InputError
-from xraybatch.core.status import DEPENDS_ON_THE_DAY, FilmStatus
-from xraybatch.prediction.job_file import Transaction, is_fresh, unusable
-from xraybatch.prediction.job_frames import (
-    COUNT_DONE,
-    begun_items,
-    forget_without_rows,
-    make_way,
-    settle,
-)
+from xraybatch.core.status import FilmStatus
+from xraybatch.prediction.job_file import FORMAT, SCHEMA, Transaction, is_fresh, unusable
+from xraybatch.prediction.job_frames import COUNT_DONE, begun_items, make_way, settle
+from xraybatch.prediction.reconciling import GO_ON, Reconciled, Wanted, known, reconcile
 from xraybatch.prediction.rows import Begun, Row
 from xraybatch.sources.item import Item
-
-FORMAT = "3"
-
-_MOST = 2**63 - 1  # the largest number of SQLite; a ZIP may announce any size
-_SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE items (
-    item INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, path BLOB NOT NULL,
-    size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, member TEXT NOT NULL
-);
-CREATE TABLE rows (
-    item INTEGER NOT NULL, frame INTEGER NOT NULL, status TEXT NOT NULL, error TEXT NOT NULL,
-    "values" BLOB NOT NULL, seen INTEGER, notes TEXT NOT NULL, told TEXT NOT NULL,
-    PRIMARY KEY (item, frame)
-) WITHOUT ROWID;
-CREATE TABLE begun (item INTEGER PRIMARY KEY, frames INTEGER NOT NULL);
-"""
-
-
-@dataclass(frozen=True)
-class Reconciled:
-    """How the films found now compare with those of the job.
-
-    Attributes
-    ----------
-    done : int
-        Items that have their row already.
-    new : int
-        Found now, not in the job: left for ``--update``.
-    vanished : int
-        In the job, not found now; what was read of them stays.
-    changed : int
-        Another place, size or time than when they were read: read anew.
-    again : int
-        Were unreadable, crashed or took too long, which depends on the day: tried again.
-    """
-
-    done: int
-    new: int
-    vanished: int
-    changed: int
-    again: int
 
 
 class Job:
@@ -89,7 +41,7 @@ class Job:
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.execute("BEGIN EXCLUSIVE")
             if fresh:
-                for statement in _SCHEMA.split(";"):
+                for statement in SCHEMA.split(";"):
                     self._db.execute(statement)
                 self._set("format", FORMAT)
             known = self._get("format")
@@ -132,7 +84,7 @@ class Job:
         with self._transaction():
             self._db.executemany(
                 "INSERT INTO items VALUES (?, ?, ?, ?, ?, ?)",
-                ((i, item.key, *_known(item)) for i, item in enumerate(items)),
+                ((i, item.key, *known(item)) for i, item in enumerate(items)),
             )
             self._set("identity", json.dumps(dict(identity), sort_keys=True))
 
@@ -143,52 +95,45 @@ class Job:
                 self._db.execute(f"DELETE FROM {table}")  # noqa: S608 - fixed names
             self._db.execute("DELETE FROM meta WHERE key != 'format'")
 
-    def reconcile(self, items: Iterable[Item]) -> Reconciled:
+    def reconcile(
+        self,
+        items: Iterable[Item],
+        wanted: Wanted = GO_ON,
+        *,
+        identity: Mapping[str, Any] | None = None,
+        redoing: str = "",
+    ) -> Reconciled:
         """Compare the items found now with the job's, and forget the rows that no longer hold.
+
+        Parameters
+        ----------
+        items : iterable of Item
+        wanted : Wanted
+        identity : mapping, optional
+            What the run is from now on.
+        redoing : str
+            What is kept until the next publishing, to know whether a run goes on.
 
         Raises
         ------
         InputError
             If none of the job's films is among those found now; the job is left as it was.
         """
-        new = changed = found = 0
         with self._transaction():
-            for item in items:
-                known = self._db.execute(
-                    "SELECT item, path, size, mtime_ns, member FROM items WHERE key = ?",
-                    (item.key,),
-                ).fetchone()
-                if known is None:
-                    new += 1
-                    continue
-                found += 1
-                now = _known(item)
-                if known[1:] != now:
-                    changed += 1
-                    self._db.execute("DELETE FROM rows WHERE item = ?", (known[0],))
-                    self._db.execute(
-                        "UPDATE items SET path = ?, size = ?, mtime_ns = ?, member = ? "
-                        "WHERE item = ?",
-                        (*now, known[0]),
-                    )
-            if not found and self.count():
-                raise InputError(
-                    f"{self.path.name} holds an unfinished run over other films.",
-                    f"Give its films again, or delete {self.path} to start anew.",
-                )
-            before = self.count_done()
-            marks = ", ".join("?" * len(DEPENDS_ON_THE_DAY))
-            self._db.execute(  # an item with all its frames
-                f"DELETE FROM rows WHERE item IN (SELECT item FROM rows WHERE status IN ({marks}))",  # noqa: S608 - question marks
-                sorted(DEPENDS_ON_THE_DAY),
-            )
-            forget_without_rows(self._db)
-            again = before - self.count_done()
-        return Reconciled(self.count_done(), new, self.count() - found, changed, again)
+            state = reconcile(self._db, self.path, items, wanted)
+            self._set("published", "0")
+            self._set("redoing", redoing)
+            if identity is not None:
+                self._set("identity", json.dumps(dict(identity), sort_keys=True))
+        return state
 
     def count(self) -> int:
         """How many items the job has."""
         return int(self._db.execute("SELECT count(*) FROM items").fetchone()[0])
+
+    def end(self) -> int:
+        """One more than the largest index of an item: an update leaves gaps."""
+        return int(self._db.execute("SELECT coalesce(max(item), -1) + 1 FROM items").fetchone()[0])
 
     def count_done(self) -> int:
         """How many items have all their rows."""
@@ -267,11 +212,13 @@ class Job:
         )
         return {reason: int(count) for reason, count in found}
 
-    def mark_published(self) -> None:
-        """Note that the results were written out whole."""
+    def mark_published(self, sha256: str) -> None:
+        """Note that the results were written out whole, and the SHA-256 of their file."""
         with self._transaction():
             self._set("published", "1")
             self._set("publishing", "0")
+            self._set("redoing", "")
+            self._set("results_sha256", sha256)
 
     def mark_publishing(self) -> None:
         """Note that what lies at the output from now on is this job's."""
@@ -282,6 +229,16 @@ class Job:
     def publishing(self) -> bool:
         """Whether it was stopped between writing its results and noting that they are whole."""
         return self._get("publishing") == "1"
+
+    @property
+    def results_sha256(self) -> str:
+        """Of the results that were written last; empty before that."""
+        return self._get("results_sha256")
+
+    @property
+    def redoing(self) -> str:
+        """What `reconcile` was told to keep until the next publishing."""
+        return self._get("redoing")
 
     def _get(self, key: str) -> str:
         found = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
@@ -296,10 +253,3 @@ class Job:
 
 def _as_int(value: bool | None) -> int | None:
     return None if value is None else int(value)
-
-
-def _known(item: Item) -> tuple[bytes, int, int, str]:
-    """What is kept of an item beside its key."""
-    place = os.fsencode(os.path.abspath(item.path))  # noqa: PTH100 - a million times
-    # what SQLite can hold; the year 2400 it cannot
-    return place, min(item.size, _MOST), item.mtime_ns & _MOST, item.member

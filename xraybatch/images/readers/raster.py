@@ -41,6 +41,7 @@ def check_cost(height: int, width: int, samples: int, sample_bytes: int, limits:
             FilmStatus.TOO_LARGE,
             f"The film has {height} x {width} pixels, more than the limit of "
             f"{limits.max_pixels:,} (--max-pixels).",
+            (height, width),
         )
     if height * width * samples * sample_bytes > limits.max_bytes:
         raise FilmError(
