@@ -80,7 +80,7 @@ def described(films: NDArray[np.uint8]) -> Floats:
 
 
 def turning(degrees: float) -> NDArray[np.float64]:
-    """``(2, 2)``: from places ``(x, y)``, y down, of a film turned anticlockwise to those before."""
+    """``(2, 2)``: from places ``(x, y)`` of a film turned anticlockwise to those before; y down."""
     angle = np.deg2rad(degrees)
     return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
 

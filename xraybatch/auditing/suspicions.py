@@ -38,7 +38,7 @@ def suspicions(
     chosen: NDArray[np.intp],
     *,
     threads: int | None = None,
-    advance: Callable[[int], None] = lambda films: None,
+    advance: Callable[[int], None] | None = None,
 ) -> list[Suspicion]:
     """The nearest neighbours of every film, each pair in its likeliest manner.
 
@@ -49,7 +49,7 @@ def suspicions(
         Which of them are compared, by number, rising.
     threads : int, optional
         By default as many as there are cores.
-    advance : callable
+    advance : callable, optional
         Told of every few films that are done.
 
     Returns
@@ -82,7 +82,8 @@ def suspicions(
         for found in in_threads(searched, zip(group, vectors, strict=True), threads):
             for one in found:
                 nearest.take(one)
-        advance(group[-1].stop - group[0].start)
+        if advance:
+            advance(group[-1].stop - group[0].start)
     return [
         Suspicion(int(chosen[one]), int(chosen[other]), MANNERS[manner], likeness)
         for one, other, manner, likeness in nearest.pairs()

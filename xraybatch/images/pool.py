@@ -25,6 +25,7 @@ from xraybatch.images.chunk import Chunk
 from xraybatch.images.crew import Crew
 from xraybatch.images.decode import DEFAULT_LIMITS, strangers_read
 from xraybatch.images.film import FilmFacts
+from xraybatch.images.look import Look
 from xraybatch.images.outside import Outside
 from xraybatch.images.rule import DecodingRule
 from xraybatch.images.threads import Threads
@@ -62,6 +63,8 @@ class Decoded:
         Of a survey, where the film was decoded.
     outside : Outside or None
         Of a survey, where a process lived to say it.
+    look : Look or None
+        Of a survey, where the film was decoded.
     """
 
     index: int
@@ -74,6 +77,7 @@ class Decoded:
     told: Mapping[str, str] = field(default_factory=dict)
     facts: FilmFacts | None = None
     outside: Outside | None = None
+    look: Look | None = None
 
 
 class DecodingPool:
@@ -246,4 +250,5 @@ def _decoded(index: int, film: NDArray[np.uint8] | None, outcome: Outcome) -> De
         told=outcome.told,
         facts=outcome.facts,
         outside=outcome.outside,
+        look=outcome.look,
     )
