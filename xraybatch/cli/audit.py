@@ -116,13 +116,13 @@ def command(
     from xraybatch.cli.console import ConsoleProgress, stdout
     from xraybatch.core.errors import UsageError
     from xraybatch.core.log import log_result, logged
-    from xraybatch.core.names import did_you_mean
+    from xraybatch.core.names import did_you_mean, listed_words
     from xraybatch.reports.audit_console import print_audit
     from xraybatch.reports.audit_files import write_audit
     from xraybatch.reports.json_text import to_json
     from xraybatch.training.audited import LabelsAsked, audit_folders
 
-    bars = tuple(word.strip() for word in fail_on.split(",")) if fail_on else ()
+    bars = () if fail_on is None else listed_words(fail_on, "--fail-on")
     for bar in bars:
         if bar not in BARS:
             raise UsageError(f"--fail-on {bar} is not known.", did_you_mean(bar, BARS))

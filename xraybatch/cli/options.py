@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from xraybatch.cli import completion
+from xraybatch.cli.counts import Count
 
 Decorate = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -140,12 +141,11 @@ interval_options = together(
 reading_options = together(
     click.option(
         "--max-pixels",
-        type=click.IntRange(1),
+        type=Count("pixels"),
         default=100_000_000,
-        show_default=True,
         metavar="N",
-        help="Height times width of a film (or frame); what its header says to be larger is not "
-        "decoded.",
+        help="Height times width of a film (or frame), such as 50M or 5e7; what its header says "
+        "to be larger is not decoded.  [default: 100M]",
     ),
     click.option(
         "--frames",
@@ -163,7 +163,6 @@ reading_options = together(
     ),
     click.option(
         "--tags",
-        default="",
         metavar="TAG,…",
         help="DICOM tags as columns tag.TAG; none that identifies a person is allowed.",
     ),

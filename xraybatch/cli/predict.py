@@ -84,7 +84,7 @@ def command(
     max_pixels: int,
     frames: str,
     where: tuple[str, ...],
-    tags: str,
+    tags: str | None,
     dicom_ids: bool,
     salt_file: Path | None,
     overwrite: bool,
@@ -150,14 +150,16 @@ def command(
         )
 
 
-def _asked(where: tuple[str, ...], tags: str, salt_file: Path | None, *, dicom_ids: bool) -> Asked:
+def _asked(
+    where: tuple[str, ...], tags: str | None, salt_file: Path | None, *, dicom_ids: bool
+) -> Asked:
     from xraybatch.core.errors import UsageError
     from xraybatch.images.asked import Asked, parse_tags, parse_where, read_salt
 
     if salt_file is not None and not dicom_ids:
         raise UsageError("--salt-file is for --dicom-ids, which is not given.", "Give both.")
     salt = read_salt(salt_file) if dicom_ids else b""
-    return Asked(parse_where(where), parse_tags(tags), salt)
+    return Asked(parse_where(where), () if tags is None else parse_tags(tags), salt)
 
 
 def show_summary(record: PredictionRecord, out: Path, console: Console) -> None:
