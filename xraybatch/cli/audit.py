@@ -9,6 +9,7 @@ import click
 
 from xraybatch.cli import completion
 from xraybatch.cli.options import label_options, log_file, quiet_option, report_options
+from xraybatch.core.counting import counted
 
 if TYPE_CHECKING:
     from xraybatch.auditing.record import Audit
@@ -130,7 +131,7 @@ def command(
     asked = LabelsAsked(labels, path_column, label_column, patient_column, split_column, label_map)
     options = AuditOptions(near, permutations, seed, workers, timeout)
     audited = audit_folders(folders, asked, options, logged(ConsoleProgress(quiet=quiet)))
-    log_result(f"{audited.audit.films} films")
+    log_result(counted(audited.audit.films, "film"))
     if out is not None:
         write_table(audited, out)
         click.echo(f"Table: {out}", err=True)

@@ -16,6 +16,7 @@ from xraybatch.cli.options import (
     quiet_option,
     reading_options,
 )
+from xraybatch.core.counting import counted, verb
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -139,13 +140,14 @@ def command(
         skipped=found.skipped,
         progress=progress,
     )
-    log_result(f"{record.films:,} rows", by_status=record.by_status, skipped=record.skipped)
+    log_result(counted(record.films, "row"), by_status=record.by_status, skipped=record.skipped)
     if not quiet:
         with suppress(OSError):  # the table is written; nobody reads the summary
             show_summary(record, out, stdout())
     if max_failures is not None and record.failed > max_failures:
         raise BarMissed(
-            f"{record.failed:,} films have no result; --max-failures allows {max_failures:,}.",
+            f"{counted(record.failed, 'film')} {verb('has', record.failed)} no result; "
+            f"--max-failures allows {max_failures:,}.",
             f"Their rows in {out} say why.",
         )
 
@@ -186,9 +188,9 @@ def show_summary(record: PredictionRecord, out: Path, console: Console) -> None:
     if record.skipped:
         table.add_row("skipped", counts(record.skipped))
     for sentence, count in record.film_notes.items():
-        table.add_row("note", escape(f"{count:,} films: {sentence}"))
+        table.add_row("note", escape(f"{counted(count, 'film')}: {sentence}"))
     seconds = record.seconds
-    where = f"{record.workers} processes" if record.workers else "threads"
+    where = counted(record.workers, "process") if record.workers else "threads"
     table.add_row(
         "speed",
         f"{record.films_per_second:,.1f} films/s on {record.device}; {seconds['total']:.1f} s "

@@ -17,6 +17,7 @@ from xraybatch.cli.options import (
     report_options,
 )
 from xraybatch.cli.score_options import asked_options, capsule_options, picture_options
+from xraybatch.core.counting import counted
 
 _A_PATH = click.Path(path_type=Path)
 _WITH_CAPSULES = {"results", "labels", "as_json", "reports", "plots", "overwrite", "bars",
@@ -212,7 +213,7 @@ def command(
         click.echo(f"Report: {path}", err=True)
     if plots is not None:
         files = save_plots(report, plots, overwrite=overwrite)
-        click.echo(f"Plots: {plots} ({len(files)} files)", err=True)
+        click.echo(f"Plots: {plots} ({counted(len(files), 'file')})", err=True)
     if differing is not None:
         if differing:
             raise BarMissed(

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
+from xraybatch.core.counting import counted, verb
 from xraybatch.core.errors import InputError
 from xraybatch.images.decode import readers_in_use
 from xraybatch.images.fingerprint import fingerprint_digest
@@ -70,22 +71,26 @@ def resumed_sentences(
     state: Reconciled, job: Job, identity: dict[str, Any]
 ) -> tuple[list[str], list[str]]:
     """What a person should know of a run that goes on, and what nobody may overlook."""
-    said = [f"Going on: {state.done:,} of {job.count():,} films are done already."]
+    said = [
+        f"Going on: {state.done:,} of {counted(job.count(), 'film')} {verb('is', state.done)} "
+        "done already."
+    ]
     if state.changed:
-        said.append(f"{state.changed:,} films changed since they were read and are read anew.")
+        said.append(f"{counted(state.changed, 'film')} changed since the run began: read anew.")
     if state.again:
         said.append(
-            f"{state.again:,} films that could not be read, crashed or took too long are tried "
-            "again."
+            "Could not be read, crashed or took too long, and tried again: "
+            f"{counted(state.again, 'film')}."
         )
     left_out = []
     if state.new:
         left_out.append(
-            f"{state.new:,} films are new since the run began and are not in it: "
-            "run again with another --out, or with --overwrite once this one is published."
+            f"{counted(state.new, 'film')} {verb('is', state.new)} new since the run began and not "
+            "in it: run again with another --out, or with --overwrite once this one is published."
         )
     if state.vanished:
-        left_out.append(f"{state.vanished:,} films of the run are no longer there.")
+        are = verb("is", state.vanished)
+        left_out.append(f"{counted(state.vanished, 'film')} of the run {are} no longer there.")
     old = job.identity
     if (old.get("processor"), old.get("versions")) != (
         identity["processor"],

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from xraybatch.auditing.properties import Property, Quartiles
 from xraybatch.auditing.record import Alike, Audit, Copies, Suspect
 from xraybatch.auditing.shortcut import LEAST_EFFECT, LEVEL, Shortcut
-from xraybatch.core.counting import counted
+from xraybatch.core.counting import counted, verb
 from xraybatch.evaluation.estimate import Estimate
 from xraybatch.reports import words
 from xraybatch.reports.sections import Block, Bullets, Section, Table, Warned
@@ -238,7 +238,7 @@ def _copies(audit: Audit, most: int) -> Iterator[Block]:
 def _listed(groups: Sequence[Copies], most: int) -> Iterator[Block]:
     lines = [_line(group) for group in groups[:most]]
     if more := len(groups) - len(lines):
-        lines.append(f"and {more:,} more groups; --out and --report have them all")
+        lines.append(f"and {more:,} more {verb('group', more)}; --out and --report have them all")
     yield Bullets(tuple(lines))
 
 
@@ -257,8 +257,8 @@ def _line(group: Copies) -> str:
 def _leak(audit: Audit) -> Iterator[Block]:
     leak = audit.leak
     rows = [
-        ("films that are copies across parts", f"{leak.groups:,} groups"),
-        ("  identical", f"{leak.exact_groups:,} groups"),
+        ("films that are copies across parts", counted(leak.groups, "group")),
+        ("  identical", counted(leak.exact_groups, "group")),
         ("films outside train with a copy in train", share(leak.copied)),
         ("patients across parts", f"{leak.patients:,}" if audit.patients else "not known"),
         ("films outside train of a patient in train", share(leak.of_patients)),

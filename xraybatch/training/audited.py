@@ -8,6 +8,7 @@ from pathlib import Path
 
 from xraybatch.auditing.known import Known, nothing_known
 from xraybatch.auditing.run import Audited, AuditOptions, audit_films
+from xraybatch.core.counting import counted
 from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.label_maps import parse_label_map
 from xraybatch.core.names import plain_name
@@ -190,7 +191,7 @@ def _of_table(
         _say(said, i, labels[row], patients[row], part)
     if not_there and not_there == len(files):
         raise InputError(
-            f"Of {not_there:,} rows of {table.name} not one is of a film here.",
+            f"Of {counted(not_there, 'row')} of {table.name} not one is of a film here.",
             f"Column '{asked.path_column}' must name the films relative to the folder or the "
             "table; or is it the table of other films?",
         )

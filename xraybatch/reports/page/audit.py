@@ -12,6 +12,7 @@ from PIL import Image
 
 from xraybatch.auditing.copies import CopyGroup
 from xraybatch.auditing.run import Audited
+from xraybatch.core.counting import counted, verb
 from xraybatch.reports.audit import alike_words, audit_sections
 from xraybatch.reports.html_text import text
 from xraybatch.reports.page.blocks import blocks_html
@@ -80,9 +81,10 @@ class _Films:
         """How many films are not shown."""
         if not self._left_out:
             return []
+        shown = f"{counted(self.used, 'film')} {verb('is', self.used)}"
         return [
-            f'<p class="said">{self.used:,} films are shown, {self._left_out:,} are not; '
-            "--thumbnails shows more.</p>"
+            f'<p class="said">{shown} shown, '
+            f"{self._left_out:,} {verb('is', self._left_out)} not; --thumbnails shows more.</p>"
         ]
 
     def _groups(self, title: str, groups: Sequence[CopyGroup]) -> Iterator[str]:
