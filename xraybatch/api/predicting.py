@@ -122,6 +122,8 @@ def predict(
             skipped=found.skipped,
             progress=told,
         )
+        if said := record.nothing_classified:
+            told.warn("No answer", said)
         table = read_table(target)
     rows = table[list(columns.names)].to_numpy().tolist()
     return results_frame(rows, columns, record.to_dict())

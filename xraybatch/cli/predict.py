@@ -99,8 +99,8 @@ def command(
 
     FILMS are folders (searched with everything below them), files, ZIP archives (read in place),
     patterns like 'a/*.dcm', or @list.txt with a path a line. A film that cannot be read has its row
-    with the reason. A run that was stopped or killed goes on when the same command is given again,
-    and ends in the same bytes.
+    with the reason; where not one has an answer, the exit code is 3. A run that was stopped or
+    killed goes on when the same command is given again, and ends in the same bytes.
 
     \b
     Examples:
@@ -111,7 +111,7 @@ def command(
       xraybatch predict archive.zip --out results.csv --frames all --tags ViewPosition
     """
     from xraybatch.cli.console import ConsoleProgress, stdout
-    from xraybatch.core.errors import BarMissed
+    from xraybatch.core.errors import BarMissed, InputError
     from xraybatch.core.log import log_result, logged
     from xraybatch.models.choice import DEMONSTRATION, DEMONSTRATION_TITLE, choose_model
     from xraybatch.prediction.options import PredictOptions
@@ -150,6 +150,8 @@ def command(
             f"--max-failures allows {max_failures:,}.",
             f"Their rows in {out} say why.",
         )
+    if said := record.nothing_classified:
+        raise InputError(said, f"The rows in {out} say why.")
 
 
 def _asked(

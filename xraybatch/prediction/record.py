@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from xraybatch.core.counting import films
 from xraybatch.core.files import write_text
 from xraybatch.core.status import FilmStatus
 from xraybatch.core.versions import versions_of
@@ -86,6 +87,13 @@ class PredictionRecord:
     finished: str
     versions: Mapping[str, str]
     notes: list[str]
+
+    @property
+    def nothing_classified(self) -> str:
+        """Said where there are films and none has an answer; else empty."""
+        if not self.films or self.by_status.get("ok"):
+            return ""
+        return f"None of {films(self.films)} could be classified."
 
     @property
     def failed(self) -> int:

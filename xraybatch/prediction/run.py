@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from xraybatch.core.counting import films
 from xraybatch.core.errors import InputError
 from xraybatch.core.log import logged
 from xraybatch.core.progress import SILENT, Progress
@@ -161,8 +160,6 @@ def _predict(
         job.mark_published()
     if not record.films:
         progress.warn("No film", "--where left out every film; the table has no rows.")
-    elif record.failed == record.films:
-        progress.warn("No answer", f"Not one of {films(record.films)} could be classified.")
     if options.discard_job:
         job_path.unlink()
     return record
