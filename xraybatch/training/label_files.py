@@ -76,7 +76,7 @@ def _by_name(
     """Paths that are no paths here, found as `score` finds them: by other folders, name or stem."""
     items = find_films([folder]).items
     try:
-        rows, compared, _ = match(
+        rows, compared, *_ = match(
             [Film(item.key, "") for item in items], [Film(path, "") for path in paths]
         )
     except InputError as error:
