@@ -9,6 +9,7 @@ import click
 
 from xraybatch.cli import completion
 from xraybatch.cli.options import label_options, log_file, quiet_option, report_options
+from xraybatch.cli.outputs import OutputPath
 from xraybatch.core.counting import counted
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ _A_PATH = click.Path(path_type=Path)
 @click.option(
     "-o",
     "--out",
-    type=_A_PATH,
+    type=OutputPath(),
     shell_complete=completion.paths,
     help="Table to write: one row a film, as CSV.",
 )

@@ -11,6 +11,7 @@ import click
 
 from xraybatch.cli import completion
 from xraybatch.cli.counts import Count
+from xraybatch.cli.outputs import OutputPath
 
 Decorate = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -43,7 +44,7 @@ def _open_log(context: click.Context, _: click.Parameter, path: Path | None) -> 
 
 log_file = click.option(
     "--log-file",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=OutputPath(folder=False),
     expose_value=False,
     callback=_open_log,
     help="Append what is said, with times, as JSON lines; no film's name is in it, and of an error "
@@ -120,7 +121,7 @@ def report_options(report: str, forms: str) -> Decorate:
         click.option(
             "--report",
             "reports",
-            type=click.Path(path_type=Path),
+            type=OutputPath(),
             multiple=True,
             metavar="FILE",
             shell_complete=completion.paths,

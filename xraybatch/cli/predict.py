@@ -16,6 +16,7 @@ from xraybatch.cli.options import (
     quiet_option,
     reading_options,
 )
+from xraybatch.cli.outputs import OutputPath
 from xraybatch.core.counting import counted, verb
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 @click.option(
     "-o",
     "--out",
-    type=click.Path(path_type=Path),
+    type=OutputPath(),
     required=True,
     help="Results: .csv, .parquet or .jsonl.",
 )
@@ -56,7 +57,7 @@ if TYPE_CHECKING:
 @click.option("--overwrite", is_flag=True, help="Replace results that are there already.")
 @click.option(
     "--job",
-    type=click.Path(path_type=Path),
+    type=OutputPath(),
     help="Where the state of the run is kept.  [default: <out>.job]",
 )
 @click.option("--discard-job", is_flag=True, help="Remove the state when the results are written.")

@@ -10,6 +10,7 @@ import click
 
 from xraybatch.cli import completion
 from xraybatch.cli.options import log_file, quiet_option
+from xraybatch.cli.outputs import OutputPath
 from xraybatch.core.counting import counted, verb
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ _FORMS = ("class-folders", "split-folders", "split-in-class-folders", "mura", "t
 @click.option(
     "-o",
     "--out",
-    type=_A_PATH,
+    type=OutputPath(),
     required=True,
     shell_complete=completion.folders,
     help="Folder to make: labels.csv, dataset.json and, out of an archive, the films.",
