@@ -89,7 +89,8 @@ def alike_words(alike: Sequence[Alike]) -> str:
 
 def _films(audit: Audit) -> Iterator[tuple[str, str]]:
     yield "found", f"{audit.films:,}"
-    yield "readable", f"{share(audit.readable)}, 95 % interval"
+    given = "" if audit.readable.low is None else ", 95 % interval"
+    yield "readable", f"{share(audit.readable)}{given}"
     if audit.skipped:
         listed = ", ".join(f"{why} {count:,}" for why, count in audit.skipped.items())
         yield "skipped", listed
