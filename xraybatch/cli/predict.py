@@ -176,7 +176,7 @@ def command(
             skipped=found.skipped,
             progress=progress,
         )
-        log_result(f"{forecast.films:,} films found", by_status=forecast.by_status)
+        log_result(f"{counted(forecast.films, 'film')} found", by_status=forecast.by_status)
         if as_json:
             click.echo(json.dumps(forecast.to_dict(), indent=2))
         else:
