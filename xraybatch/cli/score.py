@@ -117,7 +117,7 @@ def command(
     from xraybatch.reports.json_text import to_json
     from xraybatch.reports.keyed_names import read_key
     from xraybatch.reports.mistakes import gallery_of
-    from xraybatch.reports.pictures import save_plots
+    from xraybatch.reports.picture_files import save_plots
 
     # what is mistyped is said before a million rows are read
     inputs = {p.resolve() for p in (results, labels, record_path(results)) if p is not None}
