@@ -16,7 +16,7 @@ from xraybatch.models.model import load_model
 from xraybatch.models.runs import FOLDS, MODEL_FILE
 from xraybatch.models.size import count_parameters
 from xraybatch.reports.given import Given, read_results
-from xraybatch.reports.scoring import DEMONSTRATION
+from xraybatch.reports.recorded import DEMONSTRATION
 
 if TYPE_CHECKING:
     import pandas as pd

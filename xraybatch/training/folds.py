@@ -20,7 +20,7 @@ from xraybatch.models.card import Card
 from xraybatch.models.runs import FILE_HASH, FOLDS
 from xraybatch.prediction.record import record_path
 from xraybatch.reports.cross_validation import FoldLine, folds_html, folds_markdown, lines_of
-from xraybatch.reports.scoring import DEMONSTRATION
+from xraybatch.reports.recorded import DEMONSTRATION
 from xraybatch.sources.keys import order_key
 from xraybatch.training import artefacts
 from xraybatch.training.card_of_run import scores_for_card
