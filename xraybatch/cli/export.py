@@ -8,6 +8,7 @@ import click
 
 from xraybatch.cli import completion
 from xraybatch.cli.options import quiet_option
+from xraybatch.cli.outputs import OutputPath
 
 _A_PATH = click.Path(path_type=Path)
 
@@ -22,7 +23,7 @@ _A_PATH = click.Path(path_type=Path)
     help="Exporter, listed by `xraybatch plugins exporter`.",
 )
 @click.option(
-    "-o", "--out", type=_A_PATH, help="What to write.  [default: RUN/exports/model.<suffix>]"
+    "-o", "--out", type=OutputPath(), help="What to write.  [default: RUN/exports/model.<suffix>]"
 )
 @click.option(
     "--tolerance",

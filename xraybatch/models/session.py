@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xraybatch.core.cores import available_cores
+from xraybatch.core.counting import counted
 from xraybatch.core.errors import ModelError, UsageError
 from xraybatch.models.devices import CPU, CUDA, check_provider, resolve_device
 from xraybatch.models.model import Model
@@ -154,7 +155,7 @@ class Session:
             if shape is None or shape[-1] != len(entry.task.classes):
                 raise ModelError(
                     f"The graph's output for task '{entry.task.name}' is {shape}, but the card "
-                    f"names {len(entry.task.classes)} classes.",
+                    f"names {counted(len(entry.task.classes), 'class')}.",
                     "Export the model again.",
                 )
 

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from xraybatch.core.counting import films
 from xraybatch.core.errors import InputError
 from xraybatch.core.files import write_text
 from xraybatch.core.status import FilmStatus
@@ -91,6 +92,13 @@ class PredictionRecord:
     finished: str
     versions: Mapping[str, str]
     notes: list[str]
+
+    @property
+    def nothing_classified(self) -> str:
+        """Said where there are films and none has an answer; else empty."""
+        if not self.films or self.by_status.get("ok"):
+            return ""
+        return f"None of {films(self.films)} could be classified."
 
     @property
     def failed(self) -> int:

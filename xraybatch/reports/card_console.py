@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
+from xraybatch.core.counting import counted, verb
 from xraybatch.models.card import Card, TaskCard
 from xraybatch.models.model import Model
 from xraybatch.reports.card_text import calibration_words, sets_words, threshold_words
@@ -67,7 +68,7 @@ def _lines(model: Model, card: Card) -> Iterator[tuple[str, str]]:
     for task, scores in card.scores.items():
         if isinstance(scores, Mapping):
             yield from _scores(task, scores)
-    yield "self-test", f"{card.self_test.films} films" if card.self_test else "none"
+    yield "self-test", counted(card.self_test.films, "film") if card.self_test else "none"
     if card.versions:
         yield "versions", _flat(card.versions)
     yield "intended use", card.intended_use
@@ -83,7 +84,7 @@ def _task(entry: TaskCard) -> str:
 
 def _films(data: Mapping[str, Any]) -> str:
     patients, without = data.get("patients"), data.get("films_without_patient")
-    whose = f"of {patients} patients" if patients else "patients not known"
+    whose = f"of {patients} {verb('patient', patients)}" if patients else "patients not known"
     more = f", {without} without a patient" if without else ""
     return f"{data.get('films')}{' ' if patients else ', '}{whose}{more}"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from xraybatch.core.counting import verb
 from xraybatch.models.card import Card, TaskCard
 from xraybatch.reports.html_text import row as _row
 from xraybatch.reports.html_text import text
@@ -151,11 +152,15 @@ def _fitted_on(part: Mapping[str, Any]) -> str:
     source = part.get("fitted_on")
     if not isinstance(source, Mapping):
         return ""
-    patients = f" of {source.get('patients')} patients" if source.get("patients") else ""
+    patients = (
+        f" of {source['patients']} {verb('patient', source['patients'])}"
+        if source.get("patients")
+        else ""
+    )
     digest = f" (sha256 {str(source.get('sha256'))[:12]})" if source.get("sha256") else ""
     seen = source.get("seen_in_training")
     trained = f", {seen} of them seen in training" if seen else ""
-    films = f"{source.get('films')} films{patients}{trained}"
+    films = f"{source.get('films')} {verb('film', source.get('films', 0))}{patients}{trained}"
     return f", fitted on {source.get('table')}{digest}, {films}"
 
 

@@ -18,7 +18,7 @@ from xraybatch.reports.json_text import to_json
 from xraybatch.training.cache import DecodedFilms
 from xraybatch.training.gather import Gathered, columns_of_task
 from xraybatch.training.part_names import TRAIN
-from xraybatch.training.patients import clusters_of
+from xraybatch.training.patients import cluster_column, clusters_of
 from xraybatch.training.prepare import Prepared
 from xraybatch.training.state import History
 
@@ -33,11 +33,11 @@ PROBABILITIES = "probabilities."
 
 
 def write_split(folder: Path, prepared: Prepared) -> None:
-    """``split.csv``: path, labels, patient, split, file; ``left-out.csv`` where there is any."""
+    """``split.csv``: path, labels, patient or study, split, file; ``left-out.csv`` if any."""
     columns = [column for task in prepared.tasks for column in prepared.columns(task)]
     table = prepared.table[["path", *dict.fromkeys(columns)]].copy()
     if any(clusters := clusters_of(prepared.table)):
-        table["patient"] = clusters
+        table[cluster_column(prepared.table)] = clusters
     table["split"] = prepared.split.part
     table[FILE_HASH] = short_hashes(prepared.films)
     write_text(folder / "split.csv", table.to_csv(index=False, lineterminator="\n"))

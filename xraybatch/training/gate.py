@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xraybatch.core.counting import counted
 from xraybatch.core.errors import BarMissed, ModelError
 from xraybatch.core.tasks import TaskKind
 from xraybatch.models.calibration import calibrated
@@ -63,7 +64,7 @@ class Parity:
             else ""
         )
         return (
-            f"Parity with Keras on {self.films} films, batches of "
+            f"Parity with Keras on {counted(self.films, 'film')}, batches of "
             f"{', '.join(map(str, self.batch_sizes))}: largest difference "
             f"{self.largest_difference:.1e}, {self.changed_classes} changed classes.{weak}"
         )

@@ -66,6 +66,11 @@ def clusters_of(table: pd.DataFrame) -> tuple[str, ...]:
     return tuple(table["patient"] if patients_known(table) else table["study"])
 
 
+def cluster_column(table: pd.DataFrame) -> str:
+    """What `clusters_of` is called in tables of a run: ``patient``, or else ``study``."""
+    return "patient" if patients_known(table) else "study"
+
+
 def said_of_clusters(table: pd.DataFrame, whole: str) -> list[str]:
     """What a reader of scores must know of patients, in sentences, of a split that kept `whole`."""
     if not patients_known(table):
