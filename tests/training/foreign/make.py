@@ -46,10 +46,13 @@ head:
 
 
 def films() -> list[Image.Image]:
-    """Six films of blocks and noise: four of the network's size, one wider and one taller."""
+    """Six films of blocks and noise: four of the network's size, one wider and one taller.
+
+    These two scale to whole pixels; else frameworks cut the middle out at a whole pixel, xraybatch
+    at a fraction of one."""
     rng = np.random.default_rng(7)
     found = []
-    for height, width in [(SIDE, SIDE)] * 4 + [(80, 112), (120, 96)]:
+    for height, width in [(SIDE, SIDE)] * 4 + [(80, 120), (120, 96)]:
         blocks = rng.integers(0, 256, (8, 8), np.uint8)
         rows, columns = np.arange(height) * 8 // height, np.arange(width) * 8 // width
         noise = rng.integers(-8, 9, (4, 4))[np.arange(height) % 4][:, np.arange(width) % 4]
