@@ -53,9 +53,8 @@ def make(tmp_path: Path) -> Make:
         change: Callable[[Any], None] | None = None,
     ) -> Path:
         rng = np.random.default_rng(classes)
-        kind, number = (
-            (np.float16, TensorProto.FLOAT16) if half else (np.float32, TensorProto.FLOAT)
-        )
+        kind = np.float16 if half else np.float32
+        number = TensorProto.FLOAT16 if half else TensorProto.FLOAT
         asked, answer = names
         pooled = channels * 16
         weight = rng.normal(0, 1.5, (pooled, classes)).astype(kind)
@@ -219,9 +218,15 @@ def test_the_card_says_who_said_what(make: Make, tmp_path: Path) -> None:
 
 
 def test_half_precision_is_cast_on_both_sides(make: Make, tmp_path: Path) -> None:
-    done = xraybatch.adopt(make(half=True), out=tmp_path / "m.onnx", **THREE)
+    # sums in half precision depend on the batch
+    done = xraybatch.adopt(make(half=True), out=tmp_path / "m.onnx", tolerance=5e-3, **THREE)
     assert done.card.precision == {"format": "fp16"}
-    assert predict(done.path).dtype == np.float32
+    found = predict(done.path)
+    assert found.dtype == np.float32
+    xraybatch.adopt(make(), out=tmp_path / "n.onnx", **THREE)
+    assert np.abs(found - predict(tmp_path / "n.onnx")).max() < 5e-3
+    for size in (2, 32):  # the self-test bears what the batches differ by
+        Session(load_model(done.path), device="cpu", batch_size=size)
 
 
 @pytest.mark.parametrize("opset", [7, 9, 11, 13, 21])
@@ -313,7 +318,7 @@ def test_open_sizes_and_layout_are_asked_for_and_taken(make: Make, tmp_path: Pat
 
     def forget(proto: Any) -> None:
         proto.graph.input[0].type.tensor_type.shape.dim[1].dim_param = "c"
-        proto.graph.output[0].type.tensor_type.ClearField("shape")
+        proto.graph.output[0].type.tensor_type.shape.dim[1].dim_param = "k"
 
     path = make(sides=("h", "w"), change=forget)
     with pytest.raises(UsageError) as caught:
@@ -520,7 +525,7 @@ def _four_channels(proto: Any) -> None:
         (_two_pictures, "asks for input, second"),
         (_flat, "not for pictures in batches"),
         (_old, "operator set 5"),
-        (_of_tomorrow, "no valid ONNX graph"),
+        (_of_tomorrow, "cannot load foreign.onnx"),
         (_ours, "a model of xraybatch already"),
         (_detector, "model of Ultralytics for 'detect'"),
         (_four_channels, "neither one nor three channels"),
@@ -547,7 +552,7 @@ def test_a_file_that_was_cut_is_refused(make: Make, tmp_path: Path, cut: int) ->
 def test_any_bytes_end_in_one_line_or_in_a_model(make: Make, tmp_path: Path) -> None:
     whole = make().read_bytes()
     random = np.random.default_rng(0)
-    refused = 0
+    said = []
     for number in range(150):
         damaged = bytearray(whole)
         for at in random.integers(0, len(whole), 1 + number % 4):
@@ -557,18 +562,19 @@ def test_any_bytes_end_in_one_line_or_in_a_model(make: Make, tmp_path: Path) -> 
         try:
             done = xraybatch.adopt(path, out=tmp_path / f"{number}.onnx", **THREE)
         except XraybatchError as error:
-            refused += 1
-            assert "\n" not in str(error)
-            assert not (tmp_path / f"{number}.onnx").exists()
+            said.append(str(error))
         else:
             assert np.isfinite(predict(done.path)).all()
-    assert refused > 10
+            done.path.unlink()
+    assert len(said) > 10
+    assert not any("\n" in words for words in said)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["damaged.onnx", "foreign.onnx"]
 
 
 def test_a_file_that_is_too_large_is_not_read(
     make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(foreign, "LARGEST", 1000)
+    monkeypatch.setattr(foreign, "LARGEST", 100)
     path = make()
     monkeypatch.setattr(Path, "read_bytes", lambda _: pytest.fail("it was read"))
     with pytest.raises(ModelError, match="GB"):

@@ -117,10 +117,9 @@ def test_an_adopted_model_goes_through_every_command(films: list[Path], tmp_path
     assert run("predict", folder, "--model", "m.onnx", "--out", "r.csv").returncode == 0
     rows = (tmp_path / "r.csv").read_text().splitlines()
     assert len(rows) == 1 + len(films)
-    said = ["path,label"] + [
-        f"{f.name},{('normal', 'pneumonia')[i % 2]}" for i, f in enumerate(films)
-    ]
-    (tmp_path / "labels.csv").write_text("\n".join(said) + "\n")
+    classes = ("normal", "pneumonia")
+    said = [f"{film.name},{classes[i % 2]}" for i, film in enumerate(films)]
+    (tmp_path / "labels.csv").write_text("\n".join(["path,label", *said, ""]))
     scored = run("score", "r.csv", "labels.csv", "--report", "r.html")
     assert scored.returncode == 0, scored.stderr
     assert "AUC" in scored.stdout
