@@ -151,6 +151,11 @@ def _layout(
         )
         return None, options.channels
     channels = facts.shape[_CHANNELS[layout]]
+    if options.channels not in (None, 1, 3):
+        raise UsageError(
+            f"--channels {options.channels} is neither one nor three.",
+            "A film has one channel, which is repeated three times at most.",
+        )
     if options.channels is not None and channels not in (None, options.channels):
         raise UsageError(
             f"--channels {options.channels}: {file} asks for {channels}.", "Leave --channels out."
