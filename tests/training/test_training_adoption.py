@@ -355,6 +355,8 @@ def test_one_of_several_outputs_is_named(make: Make, tmp_path: Path) -> None:
         ({}, {"layout": "nhwc"}, "--layout nhwc"),
         ({}, {"size": 32}, "--size 32x32"),
         ({}, {"channels": 1}, "--channels 1"),
+        ({}, {"channels": 2}, "neither one nor three"),
+        ({}, {"positive": "a"}, "only a binary task"),
         ({}, {"range": "0-255"}, "--preset imagenet is for the range 0-1"),
         ({}, {"mean": 0.5}, "--preset imagenet says mean and std"),
         ({}, {"preset": "none", "range": "0-1", "mean": (1, 2), "std": 1}, "one for all"),
