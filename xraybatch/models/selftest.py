@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 TOLERANCE = 2e-4
 FILMS = 4
-_LARGEST_TOLERANCE = 1e-2
+LARGEST_TOLERANCE = 1e-2
 _ROUNDING = 1e-4
 _RUNTIMES = ("onnxruntime-gpu", "onnxruntime")
 _GRIDS = (2, 5, 16)  # coarse to fine, so that films differ in shape and not only in noise
@@ -100,7 +100,7 @@ def session_difference(card: Card, predict: Predict) -> float | None:
     for entry in card.tasks:
         task = entry.task.name
         expected = np.asarray(test.probabilities.get(task, []), np.float64)
-        if expected.shape != answers[task].shape or test.tolerance > _LARGEST_TOLERANCE:
+        if expected.shape != answers[task].shape or test.tolerance > LARGEST_TOLERANCE:
             raise ModelError(
                 f"The card's self-test says nothing that can be compared for task '{task}'.",
                 "Export the model again.",

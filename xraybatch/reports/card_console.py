@@ -14,6 +14,7 @@ from xraybatch.core.counting import counted, verb
 from xraybatch.models.card import Card, TaskCard
 from xraybatch.models.model import Model
 from xraybatch.reports.card_text import calibration_words, sets_words, threshold_words
+from xraybatch.reports.origin import origin_words
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -54,6 +55,7 @@ def _lines(model: Model, card: Card) -> Iterator[tuple[str, str]]:
         yield "plugin", f"{card.plugin.get('name')}  ({card.plugin.get('owner')})"
     if card.weights:
         yield "weights", _flat(card.weights)
+    yield from origin_words(card)
     data = card.data
     if data:
         yield "films", _films(data)

@@ -10,6 +10,7 @@ from xraybatch.models.card import Card, TaskCard
 from xraybatch.reports.html_text import row as _row
 from xraybatch.reports.html_text import text
 from xraybatch.reports.markdown import escape
+from xraybatch.reports.origin import origin_words
 
 Row = tuple[str, ...]
 
@@ -78,6 +79,8 @@ def _sections(card: Card) -> Iterator[tuple[str, Row, list[Row]]]:
             }
         ),
     )
+    if card.origin:
+        yield "Origin", ("", ""), list(origin_words(card))
     if card.data:
         words = (
             *("films", "patients", "films_without_patient", "left_out", "split", "overlap"),
@@ -101,7 +104,7 @@ def _sections(card: Card) -> Iterator[tuple[str, Row, list[Row]]]:
                 "plugin": card.plugin,
                 "weights": card.weights,
                 "probabilities": card.probabilities,
-                "parity with Keras": card.parity,
+                f"parity with {card.parity.get('reference', 'Keras')}": card.parity,
                 "precision": card.precision,
                 "settings": card.settings,
                 "versions": card.versions,
