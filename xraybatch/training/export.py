@@ -19,7 +19,7 @@ from xraybatch.models.card import Card
 from xraybatch.models.choice import named_model
 from xraybatch.models.model import load_model
 from xraybatch.models.seal import write_sealed
-from xraybatch.training.artefacts import GATE, read_gate
+from xraybatch.training.artefacts import GATE, Gate, read_gate
 from xraybatch.training.backend import load_keras
 from xraybatch.training.gate import Parity, check_parity
 from xraybatch.training.model_file import KERAS_FILE
@@ -91,7 +91,7 @@ def export(
     settings = parse_values(values, exporter.options)
     folder = run_or_model if run_or_model.is_dir() else run_or_model.parent
     model = load_model(named_model(run_or_model))
-    films, answers = _gate(folder)
+    gate = _gate(folder)
     out = out or folder / "exports" / f"model{exporter.suffix}"
     if exporter.suffix and out.suffix.lower() != exporter.suffix:
         raise UsageError(
@@ -114,9 +114,9 @@ def export(
                 job = ExportJob(building, tasks, onnx_file=model.path, values=settings)
             exporter.write(job)
             parity = check_parity(
-                answers,
+                gate.answers,
                 exporter.open(building),
-                films,
+                gate.films[: len(next(iter(gate.answers.values())))],
                 model.card.tasks,
                 tolerance=tolerance,
             )
@@ -128,7 +128,7 @@ def export(
     return Exported(out, card, parity)
 
 
-def _gate(folder: Path) -> tuple[NDArray[np.uint8], Mapping[str, NDArray[np.float32]]]:
+def _gate(folder: Path) -> Gate:
     try:
         return read_gate(folder)
     except (OSError, ValueError, KeyError):
