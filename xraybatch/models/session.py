@@ -23,6 +23,8 @@ INPUT = "films"
 # where onnxruntime looks for weights that lie in other files, which no seal covers: nowhere
 _ELSEWHERE = "session.model_external_initializers_file_folder_path"
 _NOWHERE = "/nowhere/no weights outside the model file"
+# a processor without VNNI adds products of 8 bits in 16, which may overflow: take the exact way
+_EXACT = ("session.x64quantprecision", "1")
 _BATCH = {CPU: 16, CUDA: 32}
 
 
@@ -204,6 +206,7 @@ def _open(
     options.inter_op_num_threads = 1
     options.use_deterministic_compute = True
     options.add_session_config_entry(_ELSEWHERE, _NOWHERE)
+    options.add_session_config_entry(*_EXACT)
     # fixed: another level gives other bits
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
     try:

@@ -124,7 +124,7 @@ class Gate:
 
 
 def write_gate(folder: Path, gate: Gate) -> None:
-    """``gate.npz``: films for gates of files, what Keras said to some, labels, patients' numbers."""
+    """``gate.npz``: films for gates, what Keras said to some, labels, patients as numbers."""
     named: dict[str, Any] = {PROBABILITIES + task: said for task, said in gate.answers.items()}
     named |= {TRUTH + task: codes for task, codes in gate.truth.items()}
     np.savez(folder / GATE, allow_pickle=False, films=gate.films, patients=gate.patients, **named)
@@ -143,9 +143,13 @@ def read_gate(folder: Path) -> Gate:
         alone = np.arange(len(films))  # a run of an earlier version knows none
         return Gate(
             films,
-            {n.removeprefix(PROBABILITIES): stored[n] for n in stored if n.startswith(PROBABILITIES)},
+            {
+                n.removeprefix(PROBABILITIES): stored[n]
+                for n in stored
+                if n.startswith(PROBABILITIES)
+            },
             {n.removeprefix(TRUTH): stored[n] for n in stored if n.startswith(TRUTH)},
-            stored["patients"] if "patients" in stored else alone,
+            stored.get("patients", alone),
         )
 
 
