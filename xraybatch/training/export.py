@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from xraybatch.core.errors import InputError, ModelError, UsageError
-from xraybatch.core.files import sha256_of, write_text
+from xraybatch.core.files import remove, sha256_of, write_text
 from xraybatch.core.progress import SILENT, Progress
 from xraybatch.extension.records import Exporter, ExportJob, OptionValue
 from xraybatch.extension.registry import registry
@@ -118,7 +117,7 @@ def export(
         check_source(model)
     out.parent.mkdir(parents=True, exist_ok=True)
     building = out.with_name(f".{out.name}.partial{exporter.suffix}")
-    _remove(building)
+    remove(building)
     try:
         if lowered:
             with TemporaryDirectory(prefix=".export-", dir=out.parent) as work:
@@ -146,7 +145,7 @@ def export(
         card = replace(model.card, parity=parity.to_dict())
         _seal(exporter, building, card, out)
     finally:
-        _remove(building)
+        remove(building)
     return Exported(out, card, parity)
 
 
@@ -215,10 +214,3 @@ def _digest(path: Path) -> str:
     for file in sorted(p for p in path.rglob("*") if p.is_file()):
         digest.update(f"{file.relative_to(path).as_posix()}\0{sha256_of(file)}\n".encode())
     return digest.hexdigest()
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)

@@ -1,8 +1,9 @@
 """A model file in another precision: which layers stay in float so that the gate is passed.
 
 All layers first. Where that changes too many films, the first and the last layer stay in float;
-then the harm of each layer is measured by leaving it alone in float, and the most harmful stay in
-float, as few as will do and never more than half.
+then the harm of each two neighbours is measured by leaving them alone in float (what flows between
+two layers is in float only if both are), and the most harmful stay in float, as few as will do and
+never more than half.
 """
 
 from __future__ import annotations
@@ -11,22 +12,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from xraybatch.core.errors import BarMissed
+from xraybatch.core.files import remove
 from xraybatch.core.progress import Progress
 from xraybatch.extension.records import Exporter, ExportJob
 from xraybatch.models.card import TaskCard
+from xraybatch.reports.precision_text import short
 from xraybatch.training.artefacts import Gate
 from xraybatch.training.precision_gate import PrecisionGate, answers_of, judge, shift_of
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from xraybatch.training.precision_gate import Answers
 
 _MEASURED_ON = 64  # films
-_GROUPS = 64  # of neighbours, where there are more layers: the time stays bounded
+_STEPS = 64  # in which a deep network is gone through: the time stays bounded
 _NAMED = 5
 
 
@@ -37,7 +39,7 @@ class Harm:
     Attributes
     ----------
     layers : tuple of str
-        One, or several neighbours in a deep network.
+        Two, or more in a deep network.
     mean_shift : float
         By how much less probabilities move on average with these layers in float.
     """
@@ -113,7 +115,7 @@ def lower(
     """
 
     def answered(in_float: tuple[str, ...], films: NDArray[np.uint8]) -> Answers:
-        job.target.unlink(missing_ok=True)
+        remove(job.target)
         exporter.write(replace(job, in_float=in_float))
         return answers_of(exporter.open(job.target), films, tasks)
 
@@ -151,12 +153,12 @@ def lower(
 def _harms(
     layers: tuple[str, ...], shift: Callable[[tuple[str, ...]], float], progress: Progress
 ) -> tuple[Harm, ...]:
-    """How much each layer does, the most harmful first; equal ones in the network's order."""
-    groups = [tuple(part) for part in np.array_split(layers, min(_GROUPS, len(layers)))]
-    groups = [tuple(str(name) for name in part) for part in groups]
+    """How much neighbours do, the most harmful first; equal ones in the network's order."""
+    step = -(-len(layers) // _STEPS)
+    groups = [layers[i : i + 2 * step] for i in range(0, len(layers) - step, step)]
     throughout = shift(())
     found = []
-    with progress.stage("measuring each layer's harm", len(groups), unit="layers") as stage:
+    with progress.stage("measuring the layers' harm", len(groups), unit="steps") as stage:
         for part in groups:
             found.append(Harm(part, throughout - shift(part)))
             stage.advance(1, short(part[0]))
@@ -172,7 +174,7 @@ def _fewest(
     """The fewest of the most harmful layers with which the gate is passed; by halving."""
 
     def first(count: int) -> tuple[str, ...]:
-        return tuple(name for harm in harms[:count] for name in harm.layers)
+        return tuple(dict.fromkeys(name for harm in harms[:count] for name in harm.layers))
 
     possible = [count for count in range(1, len(harms) + 1) if len(first(count)) <= most]
     failed, passed, count = 0, None, 1
@@ -196,12 +198,6 @@ def _fewest(
     return first(passed)
 
 
-def short(layer: str) -> str:
-    """A layer's name without the parts that tracing puts around it."""
-    parts = [part for part in layer.split("/") if not part.startswith("inference")]
-    return "/".join(parts[-3:]) or layer
-
-
 def _missed(exporter: Exporter, found: PrecisionGate, harms: Sequence[Harm]) -> BarMissed:
     worst = [
         f"{', '.join(map(short, harm.layers))} ({harm.mean_shift:.1g})"
@@ -209,8 +205,8 @@ def _missed(exporter: Exporter, found: PrecisionGate, harms: Sequence[Harm]) -> 
         if harm.mean_shift > 0
     ]
     named = (
-        f" Layers that hurt most, by how much less probabilities move with them in float: "
-        f"{'; '.join(worst)}. Half of the layers in float do not mend it."
+        f" Layers that hurt most, and by how much less probabilities move with them in float: "
+        f"{'; '.join(worst)}. With up to half of the layers in float it is still missed."
         if worst
         else ""
     )

@@ -14,8 +14,9 @@ from xraybatch.models.model import Model, load_model
 from xraybatch.models.seal import write_sealed
 from xraybatch.models.selftest import record_self_test
 from xraybatch.models.session import Session
+from xraybatch.reports.precision_text import short
 from xraybatch.training.artefacts import Gate
-from xraybatch.training.lower_precision import lower, short
+from xraybatch.training.lower_precision import lower
 from xraybatch.training.part_names import TRAIN, VALIDATION
 from xraybatch.training.precision_gate import PrecisionGate, answers_of
 

@@ -19,6 +19,7 @@ from xraybatch.core.tasks import TaskKind
 from xraybatch.evaluation.mcnemar import share_difference
 from xraybatch.models.calibration import calibrated
 from xraybatch.models.card import TaskCard, decide
+from xraybatch.reports.precision_text import gate_sentence
 from xraybatch.training.artefacts import Gate
 from xraybatch.training.gate import Predict
 
@@ -115,24 +116,7 @@ class PrecisionGate:
 
     def sentence(self) -> str:
         """The figures in words."""
-        said = [
-            f"{self.changed_films} of {self.films} {_PARTS[self.part]} films get another class "
-            f"than in fp32 (allowed: {self.limit}); probabilities move {self.mean_shift:.2g} on "
-            f"average, {self.largest_shift:.2g} at most."
-        ]
-        for task, found in self.accuracy.items():
-            name = f"{found.metric.replace('_', ' ').capitalize()} of '{task}'"
-            if found.change is None:
-                said.append(f"{name}: {found.reason}.")
-                continue
-            ends = (
-                f"[{found.low:+.3f} to {found.high:+.3f}]"
-                if found.low is not None and found.high is not None
-                else f"(no interval: {found.reason})"
-            )
-            figures = f"{found.before:.3f}, now {found.after:.3f}; {found.change:+.3f} {ends}"
-            said.append(f"{name}: {figures}.")
-        return " ".join(said)
+        return gate_sentence(self.to_dict())
 
     def doubt(self) -> str:
         """What keeps a person from trusting the figures; empty: nothing."""
@@ -148,9 +132,6 @@ class PrecisionGate:
     def to_dict(self) -> dict[str, Any]:
         """As the card holds it."""
         return {**asdict(self), "accuracy": {k: asdict(v) for k, v in self.accuracy.items()}}
-
-
-_PARTS = {"val": "validation", "train": "training"}
 
 
 def allowed(asked: str, films: int) -> int:
