@@ -202,6 +202,7 @@ def lowered(coarse: Coarse, tmp_path: Path, said: Any, limit: int = 2) -> Any:
         before,
         films,
         [BINARY],
+        lambda: coarse.open(tmp_path / "out.json"),
         limit=limit,
         part="val",
         progress=said,

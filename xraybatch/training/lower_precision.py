@@ -19,6 +19,7 @@ from xraybatch.extension.records import Exporter, ExportJob
 from xraybatch.models.card import TaskCard
 from xraybatch.reports.precision_text import short
 from xraybatch.training.artefacts import Gate
+from xraybatch.training.gate import Predict
 from xraybatch.training.precision_gate import PrecisionGate, answers_of, judge, shift_of
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ def lower(
     before: Answers,
     gate: Gate,
     tasks: Sequence[TaskCard],
+    opened: Callable[[], Predict],
     *,
     limit: int,
     part: str,
@@ -102,6 +104,8 @@ def lower(
         What the fp32 file answers to the gate's films, by task.
     gate : Gate
     tasks : sequence of TaskCard
+    opened : callable
+        Opens what was written at the target.
     limit : int
         Films that may get another class.
     part : str
@@ -117,7 +121,7 @@ def lower(
     def answered(in_float: tuple[str, ...], films: NDArray[np.uint8]) -> Answers:
         remove(job.target)
         exporter.write(replace(job, in_float=in_float))
-        return answers_of(exporter.open(job.target), films, tasks)
+        return answers_of(opened(), films, tasks)
 
     def tried(in_float: tuple[str, ...]) -> PrecisionGate:
         return judge(before, answered(in_float, gate.films), gate, tasks, limit, part)

@@ -76,7 +76,14 @@ def write_lowered(
     by_split = model.card.data.get("films_by_split") or {}
     part = VALIDATION if by_split.get(VALIDATION) else TRAIN
     before = answers_of(Session(model, device="cpu").predict, gate.films, tasks)
-    lowered = lower(exporter, job, before, gate, tasks, limit=limit, part=part, progress=progress)
+    plain = replace(model.card, self_test=None)
+
+    def opened() -> Predict:
+        return _predict(exporter, job, plain)
+
+    lowered = lower(
+        exporter, job, before, gate, tasks, opened, limit=limit, part=part, progress=progress
+    )
     progress.note(lowered.gate.sentence())
     if lowered.in_float:
         names = ", ".join(map(short, lowered.in_float))
@@ -95,14 +102,13 @@ def write_lowered(
         "fitted": _FITTED_BEFORE,
     }
     card = replace(
-        model.card,
+        plain,
         precision=precision,
         versions={**model.card.versions, **versions_of(_MADE_WITH)},
-        self_test=None,
     )
     rule = card.rule
     test = record_self_test(
-        _predict(exporter, job, card),
+        opened(),
         rule.height,
         rule.width,
         tolerance=SELF_TEST_TOLERANCE,
@@ -111,7 +117,7 @@ def write_lowered(
 
 
 def _predict(exporter: Exporter, job: ExportJob, card: Card) -> Predict:
-    """What answers the self-test: the session of every prediction, where it opens the file."""
+    """What answers: the session of every prediction, where it opens the file."""
     if not exporter.metadata_inside:
         predict = exporter.open(job.target)
         return lambda films: answers_of(predict, films, card.tasks)
