@@ -317,3 +317,17 @@ def test_several_tasks_of_every_kind(striped_films: Path, tmp_path: Path, tiny: 
         assert found["signs"]["films"] == (truth >= 0).all(axis=1).sum()
         for task in found:
             assert np.abs(after[task] - before[task]).mean() < 0.02
+
+
+def test_without_vnni_the_exact_way_gives_the_same_answers(
+    exported: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = load_model(exported["int8"].path)
+    films = np.random.default_rng(3).integers(0, 256, (8, 32, 32, 1), np.uint8)
+    asked = []
+    for known in (False, True):
+        monkeypatch.setattr("xraybatch.models.session.has_vnni", lambda known=known: known)
+        session = Session(model, device="cpu")
+        asked.append(session.predict(films)["label"])
+        assert session.self_test_difference < 1e-2
+    np.testing.assert_allclose(asked[0], asked[1], atol=1e-2)
