@@ -58,6 +58,11 @@ def test_predict_writes_and_goes_on_only_where_told(
     assert (empty_folder / "r.parquet.run.json").exists()
     with pytest.raises(xraybatch.XraybatchError, match=r"r\.parquet"):
         xraybatch.predict(grey_films, model=tiny_model, out="r.parquet")
+    third = xraybatch.predict(grey_films, model=tiny_model, out="r.parquet", update=True)
+    pd.testing.assert_frame_equal(first, third)
+    (empty_folder / "none.png").touch()
+    with pytest.raises(xraybatch.XraybatchError, match="--max-failures allows 0"):
+        xraybatch.predict("none.png", model=tiny_model, max_failures=0)
 
 
 def test_score_takes_tables_from_memory_and_from_files(

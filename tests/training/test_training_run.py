@@ -80,6 +80,7 @@ def test_the_card_is_filled_honestly(trained: Any, striped_films: Path) -> None:
             assert count == ((split["label"] == name) & (split["split"] == part)).sum()
     assert "tested" in card.data["overlap"]
     assert sum(card.data["grey_histogram"]) == pytest.approx(1, abs=1e-3)
+    assert 0 < card.data["grey_bar"] < 1
     assert card.weights == {"asked": "auto", "loaded": "none", "reason": ""}
     assert card.scores["part"] == "held-back test films"
     assert (

@@ -16,6 +16,7 @@ from xraybatch.core.errors import Interrupted
 from xraybatch.core.progress import Progress
 from xraybatch.core.tables import read_table
 from xraybatch.images.asked import Asked, read_salt, tags_of, where_of
+from xraybatch.prediction.bar import check_bar, parse_bar
 from xraybatch.prediction.options import FIRST, MAX_PIXELS, PredictOptions, columns_of
 from xraybatch.prediction.run import predict_items
 from xraybatch.sources.films import find_films
@@ -44,6 +45,9 @@ def predict(
     tags: Sequence[str] = (),
     dicom_ids: bool = False,
     salt_file: str | Path | None = None,
+    update: bool = False,
+    retry_failed: bool = False,
+    max_failures: int | str | None = None,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Classify films: one row for every film, whatever happened to it.
@@ -82,6 +86,11 @@ def predict(
         Columns ``patient`` and ``study``: hashes with your own salt, which is in the environment
         variable ``XRAYBATCH_SALT`` or in `salt_file`.
     salt_file : str or Path, optional
+    update, retry_failed : bool
+        With `out`: bring the results of an earlier run up to the films that are there now, or read
+        those again that have no answer; as the command's options.
+    max_failures : int or str, optional
+        Stop as soon as more films than this, or a larger share (``"2.5%"``), must have no result.
     progress : Progress, optional
 
     Returns
@@ -106,9 +115,12 @@ def predict(
         max_pixels=max_pixels,
         frames=frames,
         asked=_asked(where or {}, tags, salt_file, dicom_ids=dicom_ids),
+        update=update,
+        retry_failed=retry_failed,
+        max_failures=None if max_failures is None else parse_bar(str(max_failures)),
     )
     named = [films] if isinstance(films, str | os.PathLike) else list(films)
-    found = find_films(named, archives=True)
+    found = find_films(named, archives=True, progress=told)
     chosen = model_of(model, told)
     columns = columns_of(chosen, options)
     with tempfile.TemporaryDirectory(prefix="xraybatch-") as nowhere, _nothing_kept(out):
@@ -122,6 +134,7 @@ def predict(
             skipped=found.skipped,
             progress=told,
         )
+        check_bar(options.max_failures, record.failed, record.films, str(out or "the table"))
         table = read_table(target)
     rows = table[list(columns.names)].to_numpy().tolist()
     return results_frame(rows, columns, record.to_dict())

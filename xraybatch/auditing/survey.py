@@ -111,9 +111,7 @@ def survey(
         progress.stage("reading", len(items)) as stage,
         # held open by the memory map alone, so that a kill leaves no patient's pixels behind
         tempfile.TemporaryFile() as file,
-        DecodingPool(
-            RULE, workers=workers, timeout=timeout, isolate=True, asked=Asked(survey=True)
-        ) as pool,
+        DecodingPool(RULE, workers=workers, timeout=timeout, asked=Asked(survey=True)) as pool,
     ):
         for decoded in pool.decode(sources):
             if decoded.film is not None:

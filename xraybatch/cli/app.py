@@ -42,7 +42,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "sample": "Write the synthetic sample films into a folder.",
         "show": "Show one film with the model's answer, and where it is sensitive.",
         "export": "Write a run's model in another format.",
-        "inspect": "Show a model's card and check its seal.",
+        "inspect": "Show a model's card and check its seal, or check a results table.",
         "calibrate": "Fit probabilities, thresholds and sets of classes to labelled films.",
         "plugins": "List architectures, exporters, metrics and readers.",
         "doctor": "Examine this machine: what works, and what to type where it does not.",

@@ -18,10 +18,7 @@ from xraybatch.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from xraybatch.images.asked import Asked
-    from xraybatch.prediction.record import PredictionRecord
 
 
 @click.command()
@@ -54,6 +51,24 @@ if TYPE_CHECKING:
 @reading_options
 @click.option("--overwrite", is_flag=True, help="Replace results that are there already.")
 @click.option(
+    "--update",
+    is_flag=True,
+    help="Bring the results of an earlier run up to date: films that are new or changed are read, "
+    "those that are gone lose their row.",
+)
+@click.option(
+    "--retry-failed",
+    is_flag=True,
+    help="Read the films of an earlier run again that have no answer; with a larger --timeout or "
+    "--max-pixels, if you like.",
+)
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Say what is there, what would fail by its header, and how long it would take; write "
+    "nothing.",
+)
+@click.option(
     "--job",
     type=click.Path(path_type=Path),
     help="Where the state of the run is kept.  [default: <out>.job]",
@@ -61,14 +76,17 @@ if TYPE_CHECKING:
 @click.option("--discard-job", is_flag=True, help="Remove the state when the results are written.")
 @click.option(
     "--max-failures",
-    type=click.IntRange(0),
-    metavar="N",
-    help="Leave with exit code 4 if more films than this have no result.",
+    metavar="N|P%",
+    help="Stop with exit code 4 as soon as more films than this, or a larger share of all films, "
+    "must have no result.",
 )
 @click.option(
     "--allow-broken-seal",
     is_flag=True,
     help="Run a model file that was changed since it was made; the run record says so.",
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print a summary of the run, or of --dry-run, as JSON."
 )
 @quiet_option
 @log_file
@@ -88,10 +106,14 @@ def command(
     dicom_ids: bool,
     salt_file: Path | None,
     overwrite: bool,
+    update: bool,
+    retry_failed: bool,
+    dry_run: bool,
     job: Path | None,
     discard_job: bool,
-    max_failures: int | None,
+    max_failures: str | None,
     allow_broken_seal: bool,
+    as_json: bool,
     quiet: bool,
 ) -> None:
     """Classify films: one row for every film.
@@ -99,7 +121,8 @@ def command(
     FILMS are folders (searched with everything below them), files, ZIP archives (read in place),
     patterns like 'a/*.dcm', or @list.txt with a path a line. A film that cannot be read has its row
     with the reason. A run that was stopped or killed goes on when the same command is given again,
-    and ends in the same bytes.
+    and ends in the same bytes. The results of a run that was finished follow their folder with
+    --update.
 
     \b
     Examples:
@@ -108,13 +131,20 @@ def command(
       xraybatch predict a.png b.dcm --out results.csv --device cpu
       xraybatch predict archive/ --out results.csv --where Modality=CR,DX
       xraybatch predict archive.zip --out results.csv --frames all --tags ViewPosition
+      xraybatch predict ./folder --out results.csv --update
+      xraybatch predict ./folder --out results.csv --retry-failed --timeout 600
     """
+    import json
+
     from xraybatch.cli.console import ConsoleProgress, stdout
-    from xraybatch.core.errors import BarMissed
+    from xraybatch.cli.predict_summary import show_forecast, show_summary
     from xraybatch.core.log import log_result, logged
     from xraybatch.models.choice import DEMONSTRATION, DEMONSTRATION_TITLE, choose_model
+    from xraybatch.prediction.bar import check_bar, parse_bar
+    from xraybatch.prediction.dry_run import dry_run as foretell
     from xraybatch.prediction.options import PredictOptions
     from xraybatch.prediction.run import predict_items
+    from xraybatch.prediction.summary import summary
     from xraybatch.sources.films import find_films
 
     progress = logged(ConsoleProgress(quiet=quiet))
@@ -124,13 +154,31 @@ def command(
         max_pixels=max_pixels,
         frames=frames,
         asked=asked,
+        update=update,
+        retry_failed=retry_failed,
+        max_failures=None if max_failures is None else parse_bar(max_failures),
     )
-    found = find_films(films, archives=True)
+    found = find_films(films, archives=True, progress=progress)
     chosen = choose_model(model, allow_broken_seal=allow_broken_seal)
     if chosen.why:
         progress.note(chosen.why)
     if chosen.model.card.demonstration:
         progress.warn(DEMONSTRATION_TITLE, DEMONSTRATION)
+    if dry_run:
+        forecast = foretell(
+            found.items,
+            chosen.model,
+            out,
+            options=options,
+            skipped=found.skipped,
+            progress=progress,
+        )
+        log_result(f"{forecast.films:,} films found", by_status=forecast.by_status)
+        if as_json:
+            click.echo(json.dumps(forecast.to_dict(), indent=2))
+        else:
+            show_forecast(forecast, stdout())
+        return
     record = predict_items(
         found.items,
         chosen.model,
@@ -140,14 +188,13 @@ def command(
         progress=progress,
     )
     log_result(f"{record.films:,} rows", by_status=record.by_status, skipped=record.skipped)
-    if not quiet:
-        with suppress(OSError):  # the table is written; nobody reads the summary
+    with suppress(OSError):  # the table is written; nobody reads the summary
+        if as_json:
+            kept = None if discard_job else job or out.with_name(out.name + ".job")
+            click.echo(json.dumps(summary(record, out, kept), indent=2))
+        elif not quiet:
             show_summary(record, out, stdout())
-    if max_failures is not None and record.failed > max_failures:
-        raise BarMissed(
-            f"{record.failed:,} films have no result; --max-failures allows {max_failures:,}.",
-            f"Their rows in {out} say why.",
-        )
+    check_bar(options.max_failures, record.failed, record.films, str(out))
 
 
 def _asked(where: tuple[str, ...], tags: str, salt_file: Path | None, *, dicom_ids: bool) -> Asked:
@@ -158,43 +205,3 @@ def _asked(where: tuple[str, ...], tags: str, salt_file: Path | None, *, dicom_i
         raise UsageError("--salt-file is for --dicom-ids, which is not given.", "Give both.")
     salt = read_salt(salt_file) if dicom_ids else b""
     return Asked(parse_where(where), parse_tags(tags), salt)
-
-
-def show_summary(record: PredictionRecord, out: Path, console: Console) -> None:
-    """Print what a run did: films, classes, failures and skipped files by reason, time by stage."""
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="bold")
-    table.add_column(overflow="fold")
-
-    def counts(found: dict[str, int]) -> str:
-        return escape("   ".join(f"{name} {count:,}" for name, count in found.items()))
-
-    ok = record.by_status.get("ok", 0)
-    table.add_row(
-        "films", f"{record.films:,} ({ok:,} classified, {record.failed:,} without result)"
-    )
-    for task, found in record.classes.items():
-        table.add_row(escape(task), counts(found))
-    failures = {name: n for name, n in record.by_status.items() if name != "ok"}
-    if failures:
-        table.add_row("[yellow]no result[/]", counts(failures))
-    if record.skipped:
-        table.add_row("skipped", counts(record.skipped))
-    for sentence, count in record.film_notes.items():
-        table.add_row("note", escape(f"{count:,} films: {sentence}"))
-    seconds = record.seconds
-    where = f"{record.workers} processes" if record.workers else "threads"
-    table.add_row(
-        "speed",
-        f"{record.films_per_second:,.1f} films/s on {record.device}; {seconds['total']:.1f} s "
-        f"(decoding {seconds['decoding']:.1f} s in {where}, "
-        f"classifying {seconds['classifying']:.1f} s)",
-    )
-    table.add_row("results", escape(str(out)))
-    table.add_row("record", escape(f"{out}.run.json"))
-    console.print(table)
-    if ok:
-        console.print(f"[dim]Next:[/] xraybatch score {escape(str(out))} YOUR-LABELS.csv")

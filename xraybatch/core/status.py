@@ -54,15 +54,22 @@ class FilmError(Exception):
     sentence : str
         Why, for a person. Cut to 300 characters, line breaks and control characters removed:
         the words of a library, or of a hostile file, end in a table.
+    shape : (int, int), optional
+        Rows and columns, where it was refused for what its header says of them.
     """
 
-    def __init__(self, status: FilmStatus, sentence: str) -> None:
+    def __init__(
+        self, status: FilmStatus, sentence: str, shape: tuple[int, int] | None = None
+    ) -> None:
         clean = " ".join("".join(c if c.isprintable() else " " for c in sentence).split())
         if len(clean) > SENTENCE_LIMIT:
             clean = clean[: SENTENCE_LIMIT - 1] + "…"
         super().__init__(clean)
         self.status = status
         self.sentence = clean
+        self.shape = shape
 
-    def __reduce__(self) -> tuple[type[FilmError], tuple[FilmStatus, str]]:
-        return type(self), (self.status, self.sentence)
+    def __reduce__(
+        self,
+    ) -> tuple[type[FilmError], tuple[FilmStatus, str, tuple[int, int] | None]]:
+        return type(self), (self.status, self.sentence, self.shape)

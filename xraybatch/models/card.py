@@ -109,6 +109,7 @@ class Card:
     data : mapping
         ``films``, ``patients``, ``counts`` (task → class → split → films), ``split``, ``overlap``
         (what was tested), ``source``, ``licence``, ``citation``, ``grey_histogram``,
+        ``grey_bar`` (how far the greys of one training film in a hundred are from that),
         ``score_histograms``.
     hashes : str
         Base64 of the sorted 8-byte film digests of the training films; empty: left out.

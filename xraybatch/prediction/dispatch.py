@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
-from xraybatch.core.errors import Interrupted
+from xraybatch.core.errors import BarMissed, Interrupted
 from xraybatch.core.progress import Stage
 from xraybatch.core.status import FilmStatus
+from xraybatch.prediction.bar import Watch
 from xraybatch.prediction.engine import CHUNK, Chunk, Engine
 from xraybatch.prediction.job import Job
 from xraybatch.prediction.rows import NO_FRAME, Row
@@ -16,24 +17,38 @@ _AHEAD = 4  # chunks in an engine's hands, so that it never runs dry
 _TRIES = 3
 
 
-def dispatch(job: Job, engine: Engine, stage: Stage) -> None:
+def dispatch(job: Job, engine: Engine, stage: Stage, watch: Watch | None = None) -> None:
     """Run `engine` over everything in `job` that has no row yet, committing about once a second.
+
+    Parameters
+    ----------
+    job : Job
+    engine : Engine
+    stage : Stage
+    watch : Watch, optional
+        Is told of every row that was committed, and may stop the run.
 
     Raises
     ------
     Interrupted
         On Ctrl-C or SIGTERM, after what was known is committed.
+    BarMissed
+        As `watch` raises it.
     """
-    numbers = iter(range(-(-job.count() // CHUNK)))
+    watch = watch or Watch(job, None)
+    watch.check()
+    numbers = iter(range(-(-job.end() // CHUNK)))
     tries: Counter[int] = Counter()
     handed_out: set[int] = set()
+    frames = 0  # of items with several, which can take long
 
     def hand_out(number: int) -> None:
         items = job.pending(number * CHUNK, (number + 1) * CHUNK)
         if items:
             tries[number] += 1
             handed_out.add(number)
-            engine.submit(Chunk(number, items))
+            stretch = (number * CHUNK, (number + 1) * CHUNK)
+            engine.submit(Chunk(number, items, job.begun_items(*stretch)))
 
     try:
         while True:
@@ -42,16 +57,25 @@ def dispatch(job: Job, engine: Engine, stage: Stage) -> None:
             if not handed_out:
                 return
             outcome = engine.wait(_COMMIT_SECONDS)
+            if outcome.opened:
+                job.note_frames(outcome.opened)
             if outcome.rows:
                 job.write(outcome.rows)
-                stage.advance(len({row.item for row in outcome.rows}))
+                frames += sum(row.frame != NO_FRAME for row in outcome.rows)
+                stage.advance(outcome.done, f"{frames:,} frames" if frames else "")
+                watch.check(outcome.rows)
             handed_out.difference_update(outcome.finished)
             for number in outcome.lost:
                 handed_out.discard(number)
                 if tries[number] < _TRIES:
                     hand_out(number)
                 else:
-                    stage.advance(_give_up(job, number))
+                    given_up = _give_up(job, number)
+                    stage.advance(len(given_up))
+                    watch.check(given_up)
+    except BarMissed:
+        engine.cancel()
+        raise
     except KeyboardInterrupt:
         engine.cancel()
         raise Interrupted(
@@ -60,8 +84,9 @@ def dispatch(job: Job, engine: Engine, stage: Stage) -> None:
         ) from None
 
 
-def _give_up(job: Job, number: int) -> int:
+def _give_up(job: Job, number: int) -> list[Row]:
     sentence = f"The worker died {_TRIES} times on the chunk of this film."
     left = job.pending(number * CHUNK, (number + 1) * CHUNK)
-    job.write([Row(index, NO_FRAME, FilmStatus.CRASHED, sentence) for index, _ in left])
-    return len(left)
+    rows = [Row(index, NO_FRAME, FilmStatus.CRASHED, sentence) for index, _ in left]
+    job.write(rows)
+    return rows

@@ -10,56 +10,16 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from xraybatch.core.errors import InputError
-from xraybatch.core.status import DEPENDS_ON_THE_DAY, FilmStatus
-from xraybatch.prediction.job_file import is_fresh, unusable
-from xraybatch.prediction.rows import Row
+from xraybatch.core.status import FilmStatus
+from xraybatch.prediction.job_file import FORMAT, SCHEMA, Transaction, is_fresh, unusable
+from xraybatch.prediction.job_frames import COUNT_DONE, begun_items, make_way, settle
+from xraybatch.prediction.reconciling import GO_ON, Reconciled, Wanted, known, reconcile
+from xraybatch.prediction.rows import Begun, Row
 from xraybatch.sources.item import Item
-
-FORMAT = "2"
-
-_MOST = 2**63 - 1  # the largest number of SQLite; a ZIP may announce any size
-_SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE items (
-    item INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, path BLOB NOT NULL,
-    size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, member TEXT NOT NULL
-);
-CREATE TABLE rows (
-    item INTEGER NOT NULL, frame INTEGER NOT NULL, status TEXT NOT NULL, error TEXT NOT NULL,
-    "values" BLOB NOT NULL, seen INTEGER, notes TEXT NOT NULL, told TEXT NOT NULL,
-    PRIMARY KEY (item, frame)
-) WITHOUT ROWID;
-"""
-
-
-@dataclass(frozen=True)
-class Reconciled:
-    """How the films found now compare with those of the job.
-
-    Attributes
-    ----------
-    done : int
-        Items that have their row already.
-    new : int
-        Found now, not in the job: left for ``--update``.
-    vanished : int
-        In the job, not found now; what was read of them stays.
-    changed : int
-        Another place, size or time than when they were read: read anew.
-    again : int
-        Were unreadable, crashed or took too long, which depends on the day: tried again.
-    """
-
-    done: int
-    new: int
-    vanished: int
-    changed: int
-    again: int
 
 
 class Job:
@@ -81,7 +41,7 @@ class Job:
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.execute("BEGIN EXCLUSIVE")
             if fresh:
-                for statement in _SCHEMA.split(";"):
+                for statement in SCHEMA.split(";"):
                     self._db.execute(statement)
                 self._set("format", FORMAT)
             known = self._get("format")
@@ -124,84 +84,88 @@ class Job:
         with self._transaction():
             self._db.executemany(
                 "INSERT INTO items VALUES (?, ?, ?, ?, ?, ?)",
-                ((i, item.key, *_known(item)) for i, item in enumerate(items)),
+                ((i, item.key, *known(item)) for i, item in enumerate(items)),
             )
             self._set("identity", json.dumps(dict(identity), sort_keys=True))
 
     def forget(self) -> None:
         """Drop items, rows and identity, to begin anew."""
         with self._transaction():
-            for table in ("items", "rows"):
-                self._db.execute(f"DELETE FROM {table}")  # noqa: S608 - two fixed names
+            for table in ("items", "rows", "begun"):
+                self._db.execute(f"DELETE FROM {table}")  # noqa: S608 - fixed names
             self._db.execute("DELETE FROM meta WHERE key != 'format'")
 
-    def reconcile(self, items: Iterable[Item]) -> Reconciled:
+    def reconcile(
+        self,
+        items: Iterable[Item],
+        wanted: Wanted = GO_ON,
+        *,
+        identity: Mapping[str, Any] | None = None,
+        redoing: str = "",
+    ) -> Reconciled:
         """Compare the items found now with the job's, and forget the rows that no longer hold.
+
+        Parameters
+        ----------
+        items : iterable of Item
+        wanted : Wanted
+        identity : mapping, optional
+            What the run is from now on.
+        redoing : str
+            What is kept until the next publishing, to know whether a run goes on.
 
         Raises
         ------
         InputError
             If none of the job's films is among those found now; the job is left as it was.
         """
-        new = changed = found = 0
         with self._transaction():
-            for item in items:
-                known = self._db.execute(
-                    "SELECT item, path, size, mtime_ns, member FROM items WHERE key = ?",
-                    (item.key,),
-                ).fetchone()
-                if known is None:
-                    new += 1
-                    continue
-                found += 1
-                now = _known(item)
-                if known[1:] != now:
-                    changed += 1
-                    self._db.execute("DELETE FROM rows WHERE item = ?", (known[0],))
-                    self._db.execute(
-                        "UPDATE items SET path = ?, size = ?, mtime_ns = ?, member = ? "
-                        "WHERE item = ?",
-                        (*now, known[0]),
-                    )
-            if not found and self.count():
-                raise InputError(
-                    f"{self.path.name} holds an unfinished run over other films.",
-                    f"Give its films again, or delete {self.path} to start anew.",
-                )
-            before = self.count_done()
-            marks = ", ".join("?" * len(DEPENDS_ON_THE_DAY))
-            self._db.execute(  # an item with all its frames
-                f"DELETE FROM rows WHERE item IN (SELECT item FROM rows WHERE status IN ({marks}))",  # noqa: S608 - question marks
-                sorted(DEPENDS_ON_THE_DAY),
-            )
-            again = before - self.count_done()
-        return Reconciled(self.count_done(), new, self.count() - found, changed, again)
+            state = reconcile(self._db, self.path, items, wanted)
+            self._set("published", "0")
+            self._set("redoing", redoing)
+            if identity is not None:
+                self._set("identity", json.dumps(dict(identity), sort_keys=True))
+        return state
 
     def count(self) -> int:
         """How many items the job has."""
         return int(self._db.execute("SELECT count(*) FROM items").fetchone()[0])
 
+    def end(self) -> int:
+        """One more than the largest index of an item: an update leaves gaps."""
+        return int(self._db.execute("SELECT coalesce(max(item), -1) + 1 FROM items").fetchone()[0])
+
     def count_done(self) -> int:
-        """How many items have their rows."""
-        return int(self._db.execute("SELECT count(DISTINCT item) FROM rows").fetchone()[0])
+        """How many items have all their rows."""
+        return int(self._db.execute(COUNT_DONE).fetchone()[0])
 
     def count_rows(self) -> int:
         """How many films were looked at: those that have their row, and those left out."""
         return int(self._db.execute("SELECT count(*) FROM rows").fetchone()[0])
 
     def pending(self, begin: int, end: int) -> list[tuple[int, Item]]:
-        """The items of index `begin` to `end` (exclusive) that have no row yet, in order."""
+        """The items of index `begin` to `end` (exclusive) that lack rows, in order."""
         found = self._db.execute(
             "SELECT item, key, path, size, mtime_ns, member FROM items "
-            "WHERE item >= ? AND item < ? AND item NOT IN "
-            "(SELECT item FROM rows WHERE item >= ? AND item < ?) ORDER BY item",
+            "WHERE item >= ? AND item < ? AND (item IN (SELECT item FROM begun) OR item NOT IN "
+            "(SELECT item FROM rows WHERE item >= ? AND item < ?)) ORDER BY item",
             (begin, end, begin, end),
         )
         return [(i, Item(key, os.fsdecode(path), *more)) for i, key, path, *more in found]
 
+    def begun_items(self, begin: int, end: int) -> dict[int, Begun]:
+        """Those of `pending` of which some frames have their rows."""
+        return begun_items(self._db, begin, end)
+
+    def note_frames(self, opened: Mapping[int, int]) -> None:
+        """Note how many frames items have: those are done when each has its row."""
+        with self._transaction():
+            self._db.executemany("INSERT OR REPLACE INTO begun VALUES (?, ?)", opened.items())
+
     def write(self, rows: Sequence[Row]) -> None:
         """Commit rows; a row that was there already is replaced."""
         with self._transaction():
+            make_way(self._db, rows)
             self._db.executemany(
                 "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 [
@@ -213,6 +177,7 @@ class Job:
                     for r in rows
                 ],
             )
+            settle(self._db)
 
     def results(self) -> Iterator[tuple[str, Row]]:
         """Every row with its item's path, ordered by the path's UTF-8 bytes, then frame.
@@ -247,11 +212,13 @@ class Job:
         )
         return {reason: int(count) for reason, count in found}
 
-    def mark_published(self) -> None:
-        """Note that the results were written out whole."""
+    def mark_published(self, sha256: str) -> None:
+        """Note that the results were written out whole, and the SHA-256 of their file."""
         with self._transaction():
             self._set("published", "1")
             self._set("publishing", "0")
+            self._set("redoing", "")
+            self._set("results_sha256", sha256)
 
     def mark_publishing(self) -> None:
         """Note that what lies at the output from now on is this job's."""
@@ -263,6 +230,16 @@ class Job:
         """Whether it was stopped between writing its results and noting that they are whole."""
         return self._get("publishing") == "1"
 
+    @property
+    def results_sha256(self) -> str:
+        """Of the results that were written last; empty before that."""
+        return self._get("results_sha256")
+
+    @property
+    def redoing(self) -> str:
+        """What `reconcile` was told to keep until the next publishing."""
+        return self._get("redoing")
+
     def _get(self, key: str) -> str:
         found = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return str(found[0]) if found else ""
@@ -270,28 +247,9 @@ class Job:
     def _set(self, key: str, value: str) -> None:
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
-    def _transaction(self) -> _Transaction:
-        return _Transaction(self._db)
-
-
-class _Transaction:
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-
-    def __enter__(self) -> None:
-        self._db.execute("BEGIN")
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        if self._db.in_transaction:  # a full disk has ended it already
-            self._db.execute("COMMIT" if kind is None else "ROLLBACK")
+    def _transaction(self) -> Transaction:
+        return Transaction(self._db)
 
 
 def _as_int(value: bool | None) -> int | None:
     return None if value is None else int(value)
-
-
-def _known(item: Item) -> tuple[bytes, int, int, str]:
-    """What is kept of an item beside its key."""
-    place = os.fsencode(os.path.abspath(item.path))  # noqa: PTH100 - a million times
-    # what SQLite can hold; the year 2400 it cannot
-    return place, min(item.size, _MOST), item.mtime_ns & _MOST, item.member

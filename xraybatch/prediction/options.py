@@ -12,6 +12,7 @@ from xraybatch.extension.records import Limits
 from xraybatch.images.asked import NOTHING, Asked
 from xraybatch.images.decode import DEFAULT_LIMITS
 from xraybatch.models.model import Model
+from xraybatch.prediction.bar import Bar
 from xraybatch.prediction.rows import Columns
 
 MAX_PIXELS = DEFAULT_LIMITS.max_pixels
@@ -42,6 +43,12 @@ class PredictOptions:
         Of an item with several films: its first alone, or a row for each.
     asked : Asked
         Which films to leave out by their header, and what to tell of it.
+    update : bool
+        Bring the results of an earlier run up to the films that are found now.
+    retry_failed : bool
+        Do the films of an earlier run again that have no answer; `max_pixels` may be larger then.
+    max_failures : Bar, optional
+        Stop as soon as more films than this must have no result.
     """
 
     device: str = "auto"
@@ -55,6 +62,9 @@ class PredictOptions:
     max_pixels: int = MAX_PIXELS
     frames: str = FIRST
     asked: Asked = NOTHING
+    update: bool = False
+    retry_failed: bool = False
+    max_failures: Bar | None = None
 
     def __post_init__(self) -> None:
         if self.max_pixels < 1:
@@ -70,6 +80,11 @@ class PredictOptions:
             )
 
     @property
+    def is_of_a_job(self) -> bool:
+        """Whether it is about what an earlier run did."""
+        return self.update or self.retry_failed
+
+    @property
     def limits(self) -> Limits:
         """What a film may cost."""
         # a film of the largest size may have any depth that a reader knows
@@ -81,6 +96,7 @@ class PredictOptions:
             one.name: getattr(self, one.name) for one in fields(self) if one.name != "asked"
         }
         told["job"] = None if self.job is None else self.job.name
+        told["max_failures"] = None if self.max_failures is None else str(self.max_failures)
         told["where"] = {keyword: list(values) for keyword, values in self.asked.where}
         return {**told, "tags": list(self.asked.tags), "dicom_ids": bool(self.asked.salt)}
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from xraybatch.core.errors import InputError
 from xraybatch.core.files import write_text
 from xraybatch.core.status import FilmStatus
 from xraybatch.core.versions import versions_of
@@ -55,6 +56,9 @@ class PredictionRecord:
         ``total`` by the wall clock; ``decoding`` (summed over workers), ``classifying``.
     films_per_second : float
         Of this run, without what was done before it went on; with those that were left out.
+    bottleneck : str
+        A sentence about what took most of the time, and the setting that would relieve it; empty
+        for runs that were too short to tell.
     started, finished : str
         UTC, ISO 8601.
     versions : dict
@@ -82,6 +86,7 @@ class PredictionRecord:
     resumed: dict[str, int]
     seconds: dict[str, float]
     films_per_second: float
+    bottleneck: str
     started: str
     finished: str
     versions: Mapping[str, str]
@@ -106,6 +111,30 @@ def write_record(record: PredictionRecord, out: Path) -> None:
     """Write the record beside its results table."""
     text = json.dumps(record.to_dict(), indent=2, sort_keys=True, allow_nan=False)
     write_text(record_path(out), text + "\n")
+
+
+def read_record(out: Path) -> PredictionRecord:
+    """The run record that lies beside a results table.
+
+    Raises
+    ------
+    InputError
+        If there is none, or it is none of ours.
+    """
+    path = record_path(out)
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return PredictionRecord(**{one.name: found[one.name] for one in fields(PredictionRecord)})
+    except FileNotFoundError:
+        raise InputError(
+            f"Beside {out} lies no run record, {path.name}, which says what it was made with.",
+            "Put it there, as `xraybatch predict` wrote it.",
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError):
+        raise InputError(
+            f"{path} cannot be read, or is no run record of this version.",
+            "Predict again with this version of xraybatch.",
+        ) from None
 
 
 def deciding_versions() -> dict[str, str]:

@@ -3,53 +3,94 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+from xraybatch.core.counting import films, verb
 from xraybatch.core.errors import InputError
 from xraybatch.images.decode import readers_in_use
 from xraybatch.images.fingerprint import fingerprint_digest
 from xraybatch.models.model import Model
 from xraybatch.models.session import Session
-from xraybatch.prediction.job import Job, Reconciled
+from xraybatch.prediction.job import Job
 from xraybatch.prediction.options import PredictOptions
+from xraybatch.prediction.places import no_job
+from xraybatch.prediction.reconciling import Reconciled, Wanted
 from xraybatch.prediction.record import deciding_versions
 from xraybatch.sources.item import Item
 
 
-def begin_or_go_on(job: Job, items: Sequence[Item], identity: dict[str, Any]) -> Reconciled | None:
-    """Put the items into a new job, or compare them with those of one that was begun.
+@dataclass(frozen=True)
+class Begun:
+    """How a run began.
 
-    Returns
-    -------
-    Reconciled or None
-        None for a job that begins here.
+    Attributes
+    ----------
+    state : Reconciled or None
+        None: with all its films.
+    said, warned : list of str
+        What a person should know of it, and what nobody may overlook.
+    """
+
+    state: Reconciled | None = None
+    said: list[str] = field(default_factory=list)
+    warned: list[str] = field(default_factory=list)
+
+
+def begin_or_go_on(
+    job: Job, items: Sequence[Item], identity: dict[str, Any], options: PredictOptions
+) -> Begun:
+    """Put the items into a new job, or compare them with those of one that was begun.
 
     Raises
     ------
     InputError
         If the job is of another model, other thresholds, another rule, other films, or of options
-        that change what is read of them.
+        that change what is read of them; if there is none and something is to be done again.
     """
-    if job.published:  # its results were deleted, or may be overwritten
+    if job.published and not options.is_of_a_job:  # its results were deleted, or may be overwritten
         job.forget()
     if not job.begun:
+        if options.is_of_a_job:
+            raise no_job(job.path, options)
         job.begin(items, identity)
-        return None
-    for word in ("model", "decisions", "rule", "decoder", *_ASKED):
-        if job.identity.get(word) != identity[word]:
-            raise InputError(
-                f"{job.path.name} holds a run with another {_WORDS[word]}: rows of two would mix.",
-                f"{_finish(word, job)} Or delete {job.path} to start anew.",
-            )
-    return job.reconcile(items)
+        return Begun()
+    was = job.identity
+    for word in _WORDS:
+        # a job that was begun before there was such a word says nothing of it
+        if was.get(word, identity[word]) == identity[word]:
+            continue
+        if word == "max_pixels" and options.retry_failed and was[word] < identity[word]:
+            continue
+        raise InputError(
+            f"{job.path.name} holds a run with another {_WORDS[word]}: rows of two would mix.",
+            f"{_finish(word, job)} Or delete {job.path} to start anew.",
+        )
+    limits = {name: identity[name] for name in _LIMITS}
+    redoing = json.dumps(limits, sort_keys=True) if options.retry_failed else ""
+    goes_on = options.retry_failed and job.redoing == redoing
+    state = job.reconcile(
+        items,
+        Wanted(options.update, options.retry_failed, goes_on),
+        identity={**was, **limits} if options.retry_failed else None,
+        redoing=redoing,
+    )
+    said, warned = _resumed(state, job.count(), options)
+    warned += _differs(was, identity)
+    if options.retry_failed:
+        said += _limits(was, identity)
+    return Begun(state, said, warned)
 
 
 def _finish(word: str, job: Job) -> str:
+    if word == "max_pixels":
+        return "Give that one again; --retry-failed may give a larger one."
     name = job.identity.get("name")
     if word == "model" and name:
-        return f"Finish it with the model '{name}': --model MODEL."
-    return "Finish it with that one."
+        return f"Go on with the model '{name}': --model MODEL."
+    return "Go on with that one."
 
 
 _WORDS = {
@@ -63,39 +104,63 @@ _WORDS = {
     "tags": "list of --tags",
     "salt": "salt, or one without --dicom-ids",
 }
-_ASKED = ("max_pixels", "frames", "where", "tags", "salt")
+_LIMITS = ("max_pixels", "timeout")  # that may be larger for films that are done again
 
 
-def resumed_sentences(
-    state: Reconciled, job: Job, identity: dict[str, Any]
-) -> tuple[list[str], list[str]]:
+def _resumed(state: Reconciled, total: int, options: PredictOptions) -> tuple[list[str], list[str]]:
     """What a person should know of a run that goes on, and what nobody may overlook."""
-    said = [f"Going on: {state.done:,} of {job.count():,} films are done already."]
-    if state.changed:
-        said.append(f"{state.changed:,} films changed since they were read and are read anew.")
+    said = [f"Going on: {state.done:,} of {films(total)} are done already."]
+    warned = []
+    if options.update:
+        if state.new:
+            said.append(f"{films(state.new)} {verb('is', state.new)} new: done now.")
+        if state.vanished:
+            warned.append(
+                f"{films(state.vanished)} {verb('is', state.vanished)} no longer there and "
+                f"{verb('has', state.vanished)} no row in the new table. "
+                "Look whether a folder is missing."
+            )
+    else:
+        left = [f"{state.new:,} new"] if state.new else []
+        left += [f"{state.vanished:,} no longer there"] if state.vanished else []
+        if options.retry_failed and state.changed:
+            left.append(f"{state.changed:,} changed (read anew only if they had no answer)")
+        if left:
+            warned.append(
+                f"Films since the run began: {', '.join(left)}. The table does not follow that; "
+                "--update makes it that of the films as they are."
+            )
+    if state.changed and (options.update or not options.retry_failed):
+        said.append(f"{films(state.changed)} changed since then: read anew.")
+    if options.update and not (state.new or state.vanished or state.changed):
+        said.append("Nothing is new, changed or gone.")
     if state.again:
-        said.append(
-            f"{state.again:,} films that could not be read, crashed or took too long are tried "
-            "again."
+        why = (
+            "without an answer"
+            if options.retry_failed
+            else ("that could not be read, crashed or took too long")
         )
-    left_out = []
-    if state.new:
-        left_out.append(
-            f"{state.new:,} films are new since the run began and are not in it: "
-            "run again with another --out, or with --overwrite once this one is published."
-        )
-    if state.vanished:
-        left_out.append(f"{state.vanished:,} films of the run are no longer there.")
-    old = job.identity
-    if (old.get("processor"), old.get("versions")) != (
-        identity["processor"],
-        identity["versions"],
-    ):
-        left_out.append(
-            "The run began on another processor or with other library versions: probabilities are "
-            "equal within tolerance, not to the last bit."
-        )
-    return said, left_out
+        said.append(f"{films(state.again)} {why}: tried again.")
+    return said, warned
+
+
+def _differs(was: dict[str, Any], identity: dict[str, Any]) -> list[str]:
+    if all(was.get(word) == identity[word] for word in ("processor", "versions")):
+        return []
+    return [
+        "The run began on another processor or with other library versions: probabilities are "
+        "equal within tolerance, not to the last bit."
+    ]
+
+
+def _limits(was: dict[str, Any], identity: dict[str, Any]) -> list[str]:
+    """Which limits are others for the films that are done again."""
+    return [
+        f"--{name.replace('_', '-')} is {identity[name]:,} for the films that are done again; "
+        f"it was {was[name]:,}."
+        for name in _LIMITS
+        if name in was and was[name] != identity[name]
+    ]
 
 
 def identity_of(model: Model, session: Session, options: PredictOptions) -> dict[str, Any]:
@@ -103,6 +168,7 @@ def identity_of(model: Model, session: Session, options: PredictOptions) -> dict
     asked = options.asked
     return {
         "max_pixels": options.max_pixels,
+        "timeout": options.timeout,
         "frames": options.frames,
         "where": [[keyword, list(values)] for keyword, values in asked.where],
         "tags": list(asked.tags),

@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from xraybatch.core.cores import available_cores
 from xraybatch.core.counting import films
-from xraybatch.core.errors import InputError
+from xraybatch.core.errors import InputError, Interrupted
 from xraybatch.core.log import logged
 from xraybatch.core.progress import SILENT, Progress
 from xraybatch.extension.registry import registry
@@ -20,10 +21,12 @@ from xraybatch.images.pool import DecodingPool
 from xraybatch.models.model import Model, doubts
 from xraybatch.models.selftest import check_decoder
 from xraybatch.models.session import Session
+from xraybatch.prediction.bar import Watch
+from xraybatch.prediction.bottleneck import Stages, bottleneck
 from xraybatch.prediction.dispatch import dispatch
 from xraybatch.prediction.engine import Seconds
 from xraybatch.prediction.job import Job
-from xraybatch.prediction.job_file import unusable
+from xraybatch.prediction.job_file import MEND, unusable
 from xraybatch.prediction.local import LocalEngine
 from xraybatch.prediction.options import ALL, PredictOptions, columns_of
 from xraybatch.prediction.places import check_may_write, check_places
@@ -33,7 +36,7 @@ from xraybatch.prediction.record import (
     deciding_versions,
     write_record,
 )
-from xraybatch.prediction.resuming import begin_or_go_on, identity_of, resumed_sentences
+from xraybatch.prediction.resuming import begin_or_go_on, identity_of
 from xraybatch.sources.item import Item
 
 
@@ -74,6 +77,8 @@ def predict_items(
         another model or rule.
     ModelError
         If the self-test fails or the device cannot be had: before the first film is read.
+    BarMissed
+        If ``max_failures`` cannot be met any more; the job is kept.
     Interrupted
         If stopped; the same call goes on.
     """
@@ -81,13 +86,17 @@ def predict_items(
     job_path = options.job or out.with_name(out.name + ".job")
     try:
         return _predict(items, model, out, job_path, options, skipped or {}, logged(progress))
+    except KeyboardInterrupt:  # while it started, or wrote the table
+        raise Interrupted(
+            "Stopped; nothing of what was done is lost.", "The same command goes on from there."
+        ) from None
     except sqlite3.Error as error:
         raise unusable(job_path, error) from error
     except OSError as error:
         where = error.filename or out
         raise InputError(
             f"{where} cannot be written: {error.strerror or error}.",
-            "See whether the disk is full or read-only; the same command then goes on.",
+            MEND,
         ) from error
 
 
@@ -103,10 +112,9 @@ def _predict(
     check_suffix(out)
     started = datetime.now(UTC)
     begin = time.perf_counter()
-    check_places(out, job_path, overwrite=options.overwrite)
+    check_places(out, job_path, options)
     notes = _warned(model, progress)
     check_decoder(model.card)
-    # in processes also where films are few: a decoder that crashes, whosever it is, costs one film
     with ExitStack() as opened:
         pool = opened.enter_context(
             DecodingPool(
@@ -114,7 +122,6 @@ def _predict(
                 workers=options.workers,
                 timeout=options.timeout,
                 limits=options.limits,
-                isolate=True,
                 asked=options.asked,
             )
         )
@@ -124,28 +131,28 @@ def _predict(
         )
         identity = identity_of(model, session, options)
         job = opened.enter_context(Job(job_path))
-        check_may_write(out, job, overwrite=options.overwrite)
-        state = begin_or_go_on(job, items, identity)
+        check_may_write(out, job, options)
+        begun = begin_or_go_on(job, items, identity, options)
         if session.note:
             progress.warn("Device", session.note)
             notes.append(session.note)
-        if state is not None:
-            going_on, left_out = resumed_sentences(state, job, identity)
-            for note in going_on:
-                progress.note(note)
-            for note in left_out:
-                progress.warn("Note", note)
-            notes += [*going_on, *left_out]
+        for note in begun.said:
+            progress.note(note)
+        for note in begun.warned:
+            progress.warn("Note", note)
+        notes += [*begun.said, *begun.warned]
         before = job.count_rows()
         columns = columns_of(model, options)
+        first = time.perf_counter()
         seconds = _classify(job, pool, session, model, options, progress)
         predicting = time.perf_counter() - begin
-        check_may_write(out, job, overwrite=options.overwrite)
+        stages = _stages(time.perf_counter() - first, seconds, pool, session, model, options)
+        check_may_write(out, job, options)
         published = publish(job, columns, out)
         record = PredictionRecord(
             **_what_ran(model, session, options, out),
             **_what_came_out(job, published, skipped),
-            resumed={} if state is None else asdict(state),
+            resumed={} if begun.state is None else asdict(begun.state),
             workers=pool.processes,
             seconds={
                 "total": round(time.perf_counter() - begin, 3),
@@ -153,18 +160,19 @@ def _predict(
                 "classifying": round(seconds.classifying, 3),
             },
             films_per_second=round((job.count_rows() - before) / max(predicting, 1e-9), 2),
+            bottleneck=bottleneck(stages),
             started=started.isoformat(timespec="seconds"),
             finished=datetime.now(UTC).isoformat(timespec="seconds"),
             notes=notes,
         )
         write_record(record, out)
-        job.mark_published()
+        job.mark_published(published.sha256)
     if not record.films:
         progress.warn("No film", "--where left out every film; the table has no rows.")
     elif record.failed == record.films:
         progress.warn("No answer", f"Not one of {films(record.films)} could be classified.")
     if options.discard_job:
-        job_path.unlink()
+        job_path.unlink(missing_ok=True)  # with its folder
     return record
 
 
@@ -185,14 +193,37 @@ def _classify(
     progress: Progress,
 ) -> Seconds:
     seen = model.card.seen_in_training() if model.card.hashes else None
+    watch = Watch(job, options.max_failures, several_frames=options.frames == ALL)
     with progress.stage("predicting", job.count()) as stage:
         stage.advance(job.count_done())
         engine = LocalEngine(session, pool, seen, all_frames=options.frames == ALL)
         try:
-            dispatch(job, engine, stage)
+            dispatch(job, engine, stage, watch)
         finally:
             engine.close()
         return engine.seconds
+
+
+def _stages(
+    wall: float,
+    seconds: Seconds,
+    pool: DecodingPool,
+    session: Session,
+    model: Model,
+    options: PredictOptions,
+) -> Stages:
+    cores = available_cores()
+    return Stages(
+        wall=wall,
+        classifying=seconds.classifying,
+        waiting=max(0.0, wall - seconds.classifying),  # the session's process does little else
+        decoding=seconds.decoding,
+        workers=pool.processes or cores,
+        threads=options.threads or cores,
+        cores=cores,
+        device=session.device,
+        precision=str(model.card.precision.get("format", "fp32")),
+    )
 
 
 def _what_ran(model: Model, session: Session, options: PredictOptions, out: Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from xraybatch.evaluation.report import Report
 from xraybatch.extension.records import Architecture
 from xraybatch.extension.registry import Owned
 from xraybatch.images.fingerprint import LIBRARIES, decoder_fingerprint
+from xraybatch.images.greys import RARE, grey_counts, grey_distance
 from xraybatch.models.card import Card, TaskCard, pack_hashes
 from xraybatch.training.gate import Parity
 from xraybatch.training.options import TrainOptions
@@ -34,7 +35,6 @@ _LIBRARIES = (
     *("xraybatch", "tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime-gpu", "onnxruntime"),
     *(*LIBRARIES, "scikit-learn"),
 )
-_GREYS = 32
 _SCORES = 10
 _SAMPLES = "synthetic sample films of xraybatch"
 _SAMPLES_LICENCE = "CC0 1.0"
@@ -142,7 +142,7 @@ def _data(
         "source": options.source or (_SAMPLES if demonstration else ""),
         "licence": options.licence or (_SAMPLES_LICENCE if demonstration else ""),
         "citation": options.citation,
-        "grey_histogram": _grey_histogram(prepared),
+        **_greys(prepared),
         "score_histograms": _score_histograms(prepared.tasks, scores),
     }
 
@@ -156,12 +156,17 @@ def _counts(task: Task, prepared: Prepared) -> dict[str, dict[str, int]]:
     return found
 
 
-def _grey_histogram(prepared: Prepared) -> list[float]:
-    """Shares of pixels in 32 steps of grey, over the training films."""
-    total = np.zeros(_GREYS, np.int64)
-    for i in prepared.split.where(TRAIN):
-        total += np.bincount(prepared.films[np.array([i])].ravel() >> 3, minlength=_GREYS)
-    return [round(float(share), 5) for share in total / total.sum()]
+def _greys(prepared: Prepared) -> dict[str, Any]:
+    """Shares of pixels in steps of grey over the training films, and how far from it they are."""
+    counts = np.stack(
+        [grey_counts(prepared.films[np.array([i])][0]) for i in prepared.split.where(TRAIN)]
+    )
+    shares = counts.sum(axis=0) / counts.sum()
+    apart = [grey_distance(film, shares) for film in counts]
+    return {
+        "grey_histogram": [round(float(share), 5) for share in shares],
+        "grey_bar": round(float(np.quantile(apart, 1 - RARE)), 5),
+    }
 
 
 def _score_histograms(

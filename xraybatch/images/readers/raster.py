@@ -17,6 +17,7 @@ from PIL import Image
 
 from xraybatch.core.status import FilmError, FilmStatus
 from xraybatch.extension.records import Limits
+from xraybatch.images.memory import announce
 
 READER = f"pillow {PIL.__version__}"
 
@@ -40,6 +41,7 @@ def check_cost(height: int, width: int, samples: int, sample_bytes: int, limits:
             FilmStatus.TOO_LARGE,
             f"The film has {height} x {width} pixels, more than the limit of "
             f"{limits.max_pixels:,} (--max-pixels).",
+            (height, width),
         )
     if height * width * samples * sample_bytes > limits.max_bytes:
         raise FilmError(
@@ -47,6 +49,7 @@ def check_cost(height: int, width: int, samples: int, sample_bytes: int, limits:
             f"The film has {height} x {width} pixels of {samples * sample_bytes} bytes, more than "
             f"the limit of {limits.max_bytes:,} bytes.",
         )
+    announce(height * width * samples * sample_bytes)
 
 
 def check_image(image: Image.Image, limits: Limits) -> None:

@@ -1,0 +1,139 @@
+"""What the first bytes of a film say: its format, and whether its header alone makes it fail.
+
+The readers judge the header themselves: under a limit of no pixels at all they refuse every film
+before they decode it, and what they refuse it for is what the header says. Films are hostile, so
+this is done in processes of their own, each film with a time limit.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from concurrent.futures import TimeoutError as TooLong
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+
+from pebble import ProcessExpired, ProcessPool
+
+from xraybatch.core.cores import available_cores
+from xraybatch.core.status import FilmError, FilmStatus
+from xraybatch.core.zipped import read_member
+from xraybatch.extension.records import ImageReader, Limits
+from xraybatch.extension.registry import OURS, Owned, registry
+from xraybatch.images.asked import Asked, asking
+from xraybatch.images.decode import decode, decode_path
+from xraybatch.images.faults import one_status
+from xraybatch.images.processes import WorkerContext, last_words
+from xraybatch.images.readers.raster import check_cost
+from xraybatch.images.rule import DecodingRule
+from xraybatch.sources.item import HEAD, Item
+
+_SECONDS = 20.0  # that one header may take
+_RULE = DecodingRule(8, 8)  # nothing is ever decoded
+
+
+@dataclass(frozen=True)
+class Glance:
+    """What the beginning of a film says.
+
+    Attributes
+    ----------
+    format : str
+        Name of the reader that knows its first bytes; empty where none does.
+    status : FilmStatus
+        ``ok``: nothing in its header is against it. Its pixels may be.
+    sentence : str
+        Why it is not ``ok``; empty otherwise.
+    """
+
+    format: str
+    status: FilmStatus
+    sentence: str = ""
+
+
+def glances(items: Sequence[Item], max_pixels: int, asked: Asked) -> Iterator[Glance]:
+    """Look at the headers of films, several at a time; one answer for each, in their order.
+
+    Parameters
+    ----------
+    items : sequence of Item
+    max_pixels : int
+        As the run would have it.
+    asked : Asked
+        What ``--where`` leaves out is ``left_out``.
+    """
+    # the salt stays here: nobody's hash is wanted
+    look = partial(glance, max_pixels=max_pixels, asked=Asked(asked.where))
+    workers = min(available_cores(), 1 + len(items) // 16)
+    with ProcessPool(workers, context=WorkerContext()) as pool:
+        found = pool.map(look, items, timeout=_SECONDS).result()
+        for _ in items:
+            try:
+                yield next(found)
+            except TooLong:
+                yield Glance("", FilmStatus.TIMEOUT, "Its header took too long.")
+            except ProcessExpired as error:
+                words = last_words(error.exitcode or 0)
+                yield Glance("", FilmStatus.CRASHED, f"Its header ended the process ({words}).")
+
+
+def glance(item: Item, max_pixels: int, asked: Asked) -> Glance:
+    """Look at one film; never raises for a film's sake."""
+    limits = Limits(max_pixels=0)
+    name = ""
+    try:
+        with asking(asked):
+            content = _member(item, limits)
+            owned = _reader_of(_head(item.path) if content is None else content[:HEAD])
+            name = owned.record.name if owned else ""
+            if owned and owned.owner.partition(":")[0] != OURS:
+                return Glance(name, FilmStatus.OK)  # what it does under a limit is not known
+            if content is None:
+                decode_path(item.path, _RULE, name=item.key, limits=limits)
+            else:
+                decode(content, _RULE, name=item.key, limits=limits)
+        return Glance(name, FilmStatus.OK)
+    except FilmError as error:
+        if error.shape is None:
+            return Glance(name, error.status, error.sentence)
+        height, width = error.shape
+    try:
+        with one_status("The header"):
+            check_cost(height, width, 1, 1, Limits(max_pixels))
+            if name != _DICOM:  # whose header was asked already
+                asked.check({}, dicom=False)
+    except FilmError as error:
+        return Glance(name, error.status, error.sentence)
+    return Glance(name, FilmStatus.OK)
+
+
+_DICOM = "dicom"
+
+
+def _member(item: Item, limits: Limits) -> bytes | None:
+    """The bytes of what lies in an archive; None of what does not."""
+    if not item.member:
+        return None
+    with one_status("The film in its archive"):
+        return read_member(item.path, item.member, limits.max_bytes)
+
+
+def _head(path: str) -> bytes:
+    """The first bytes of a regular file; none of what cannot be read, of which decoding tells."""
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - a pipe would be waited for
+            return b""
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - a path of any kind
+            return file.read(HEAD)
+    except (OSError, ValueError):
+        return b""
+
+
+def _reader_of(head: bytes) -> Owned[ImageReader] | None:
+    for owned in registry().records(ImageReader):
+        with suppress(Exception):  # a stranger's reader that fails knows nothing of the file
+            if head and owned.record.sniff(head):
+                return owned
+    return None

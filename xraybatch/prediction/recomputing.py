@@ -1,0 +1,316 @@
+"""``inspect RESULTS --recompute N``: rows of an old table done again; does it still hold?"""
+
+from __future__ import annotations
+
+import os
+import random
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from xraybatch.core.errors import InputError
+from xraybatch.core.files import sha256_of
+from xraybatch.core.progress import SILENT, Progress
+from xraybatch.core.status import DEPENDS_ON_THE_DAY, FilmStatus
+from xraybatch.models.model import Model
+from xraybatch.prediction.job_file import items_of_job
+from xraybatch.prediction.options import PredictOptions
+from xraybatch.prediction.reading import read_rows
+from xraybatch.prediction.record import PredictionRecord
+from xraybatch.prediction.rows import Columns
+from xraybatch.prediction.run import predict_items
+from xraybatch.sources.films import find_films
+from xraybatch.sources.item import Item
+from xraybatch.sources.keys import order_key
+
+_TOLERANCE = 2e-4  # of probabilities, where the model's card has no self-test that says one
+_EXAMPLES = 10
+
+Place = tuple[bytes, int]  # what rows are ordered by: the path's bytes, then the frame
+
+
+@dataclass(frozen=True)
+class Recomputed:
+    """What came of doing rows of a table again.
+
+    Attributes
+    ----------
+    rows : int
+        Of the table.
+    recomputed : int
+    same : int
+        Rows with the same status, the same answers and the same bytes of probabilities.
+    close : int
+        Rows that are the same within `tolerance`; only where processor or versions are others than
+        those of the run, else they count as different.
+    different : int
+    undecided : int
+        Rows whose status depended on the day then, and is another now.
+    changed_classes : int
+        Rows of which an answer (class, finding, set) is another; among `different`.
+    changed_statuses : dict of str to int
+        ``ok → truncated``; those that are undecided too.
+    largest_difference : float
+        Between two probabilities, from 0 to 1.
+    tolerance : float
+    films_changed, films_missing : int
+        Films that have another size or time than then, and those that are no longer there; of
+        which the state of the run knows.
+    elsewhere : list of str
+        What differs between this machine and that of the run, a sentence each.
+    notes : list of str
+    examples : list of str
+        Paths of a few rows that are different.
+    """
+
+    rows: int
+    recomputed: int
+    same: int = 0
+    close: int = 0
+    different: int = 0
+    undecided: int = 0
+    changed_classes: int = 0
+    changed_statuses: dict[str, int] = field(default_factory=dict)
+    largest_difference: float = 0.0
+    tolerance: float = _TOLERANCE
+    films_changed: int = 0
+    films_missing: int = 0
+    elsewhere: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    examples: list[str] = field(default_factory=list)
+
+    @property
+    def holds(self) -> bool:
+        """Whether no row is different."""
+        return self.different == 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """The finding as plain JSON values."""
+        return {"schema": "1.0", "holds": self.holds, **asdict(self)}
+
+
+def recompute(
+    table: Path,
+    record: PredictionRecord,
+    model: Model,
+    count: int,
+    *,
+    films: Sequence[str | Path] = (),
+    seed: int = 0,
+    device: str = "",
+    progress: Progress = SILENT,
+) -> Recomputed:
+    """Do rows of a results table again, as the run did them, and compare.
+
+    Parameters
+    ----------
+    table : Path
+    record : PredictionRecord
+        Of the table.
+    model : Model
+        That of the record.
+    count : int
+        How many rows: one at random from each of so many equal parts of the table.
+    films : sequence of str or Path
+        Where the films lie now, as they were given to `predict`; none: where the state of the run
+        beside the table has them.
+    seed : int
+    device : str
+        Where to compute; empty: on the kind of device of the run.
+    progress : Progress
+
+    Raises
+    ------
+    InputError
+        If the table is not as `predict` writes it, or it is not known where the films lie.
+    """
+    notes = []
+    if sha256_of(table) != record.results_sha256:
+        notes.append("The table is not byte for byte as the run wrote it.")
+    total = _count(table)
+    if not total:
+        raise InputError(f"{table} has no row that could be computed again.")
+    chosen = evenly_at_random(total, count, seed)
+    keys = list(dict.fromkeys(row["path"] for row in _rows_at(table, chosen)))
+    items, changed, missing = _films_of(keys, table, record, films)
+    options = PredictOptions(
+        device=device or ("cpu" if record.device == "cpu" else "auto"),
+        batch_size=record.batch_size,
+        timeout=record.options["timeout"],
+        max_pixels=record.options["max_pixels"],
+        frames=record.options["frames"],
+    )
+    with tempfile.TemporaryDirectory(prefix="xraybatch-") as nowhere:
+        again = Path(nowhere) / "again.csv"
+        now = predict_items(items, model, again, options=options, progress=progress)
+        elsewhere = _elsewhere(record, now)
+        test = model.card.self_test
+        comparison = _Comparison(
+            Columns(model.card.tasks, seen=False),
+            tolerance=_TOLERANCE if test is None else test.tolerance,
+            exact=not elsewhere,
+        )
+        for old, new in _side_by_side(_rows_at(table, chosen), read_rows(again), table):
+            comparison.add(old, new)
+    return Recomputed(
+        rows=total,
+        recomputed=len(chosen),
+        **comparison.found(),
+        films_changed=changed,
+        films_missing=missing,
+        elsewhere=elsewhere,
+        notes=notes,
+    )
+
+
+def evenly_at_random(total: int, count: int, seed: int) -> list[int]:
+    """One index from each of `count` equal parts of ``range(total)``, in order."""
+    chance = random.Random(seed)  # noqa: S311 - a sample
+    count = min(count, total)
+    return [chance.randrange(i * total // count, (i + 1) * total // count) for i in range(count)]
+
+
+class _Comparison:
+    """Rows of then and now, counted as they come."""
+
+    def __init__(self, columns: Columns, *, tolerance: float, exact: bool) -> None:
+        self._floats = columns.floats
+        self._answers = set(columns.names) - columns.floats - {"path", "status", "error"}
+        self._tolerance = tolerance
+        self._exact = exact
+        self._counts: Counter[str] = Counter()
+        self._statuses: Counter[str] = Counter()
+        self._classes = 0
+        self._largest = 0.0
+        self._examples: list[str] = []
+
+    def add(self, old: dict[str, str], new: dict[str, str] | None) -> None:
+        verdict = self._verdict(old, new or {})
+        self._counts[verdict] += 1
+        if verdict == "different" and len(self._examples) < _EXAMPLES:
+            self._examples.append(old["path"])
+
+    def found(self) -> dict[str, Any]:
+        verdicts = ("same", "close", "different", "undecided")
+        return {
+            **{verdict: self._counts[verdict] for verdict in verdicts},
+            "changed_classes": self._classes,
+            "changed_statuses": dict(self._statuses.most_common()),
+            "largest_difference": self._largest,
+            "tolerance": self._tolerance,
+            "examples": self._examples,
+        }
+
+    def _verdict(self, old: dict[str, str], new: dict[str, str]) -> str:
+        was, now = old["status"], new.get("status", "no row")
+        if was != now:
+            self._statuses[f"{was} → {now}"] += 1
+            return "undecided" if was in DEPENDS_ON_THE_DAY else "different"
+        if was != FilmStatus.OK:
+            return "same"
+        import numpy as np
+
+        pairs = [(np.float32(old.get(n) or "nan"), np.float32(new[n])) for n in self._floats]
+        largest = max((abs(float(a) - float(b)) for a, b in pairs), default=0.0)
+        self._largest = max(self._largest, largest)
+        other_answer = any(old.get(name) != new[name] for name in self._answers)
+        self._classes += other_answer
+        if other_answer:
+            return "different"
+        if all(a.tobytes() == b.tobytes() for a, b in pairs):
+            return "same"
+        return "different" if self._exact or not largest <= self._tolerance else "close"
+
+
+def _side_by_side(
+    old_rows: Iterator[dict[str, str]], new_rows: Iterator[dict[str, str]], table: Path
+) -> Iterator[tuple[dict[str, str], dict[str, str] | None]]:
+    """Rows of then with those of now; both are in the order of their places."""
+    new = next(new_rows, None)
+    last: Place | None = None
+    for old in old_rows:
+        place = _place(old)
+        if last is not None and place <= last:
+            raise InputError(
+                f"The rows of {table} are not in the order in which they were written.",
+                "Give the table as `xraybatch predict` wrote it.",
+            )
+        last = place
+        while new is not None and _place(new) < place:
+            new = next(new_rows, None)
+        yield old, new if new is not None and _place(new) == place else None
+
+
+def _place(row: dict[str, str]) -> Place:
+    return order_key(row["path"]), int(row.get("frame") or -1)
+
+
+def _count(table: Path) -> int:
+    return sum(1 for _ in read_rows(table))
+
+
+def _rows_at(table: Path, chosen: Sequence[int]) -> Iterator[dict[str, str]]:
+    """The rows of these indices, which are in order."""
+    rows, at = read_rows(table), 0
+    for index in chosen:
+        yield from islice(rows, index - at, index - at + 1)
+        at = index + 1
+
+
+def _films_of(
+    keys: Sequence[str], table: Path, record: PredictionRecord, films: Sequence[str | Path]
+) -> tuple[list[Item], int, int]:
+    """The films to read, and how many of them changed or are gone since the run, where known."""
+    job = table.with_name(record.options.get("job") or table.name + ".job")
+    known = items_of_job(job, keys) if job.exists() else {}
+    if films:
+        wanted = set(keys)
+        there = {i.key: i for i in find_films(films, archives=True).items if i.key in wanted}
+        if not there:
+            raise InputError(
+                "None of the rows' films is among those named with --films.",
+                "Name the same folder or files that were given to predict.",
+            )
+    elif known:
+        there = {key: _as_it_is(item) for key, item in known.items()}
+    else:
+        raise InputError(
+            f"Where the films of {table} lie is not known: there is no {job.name} beside it.",
+            "Name the folder that was given to predict: --films FOLDER.",
+        )
+    missing = [key for key in keys if key not in there or not os.path.lexists(there[key].path)]
+    changed = sum(
+        (now.size, now.mtime_ns) != (known[key].size, known[key].mtime_ns)
+        for key, now in there.items()
+        if key in known and not now.member and key not in missing
+    )
+    # what is not there has a row that says so
+    nowhere = str(table) + "/nowhere"
+    return [there.get(key, Item(key, nowhere, 0, 0)) for key in keys], changed, len(missing)
+
+
+def _as_it_is(item: Item) -> Item:
+    try:
+        status = os.stat(item.path)  # noqa: PTH116 - a path of any kind
+    except OSError:
+        return item
+    size = item.size if item.member else status.st_size
+    return Item(item.key, item.path, size, status.st_mtime_ns, item.member)
+
+
+def _elsewhere(record: PredictionRecord, now: PredictionRecord) -> list[str]:
+    """How this machine differs from the one of the run."""
+    said = []
+    if record.processor != now.processor:
+        said.append(f"The processor is {now.processor}; it was {record.processor}.")
+    if record.batch_size != now.batch_size:
+        said.append(f"A batch has {now.batch_size} films; it had {record.batch_size}.")
+    for name in sorted({*record.versions, *now.versions}):
+        was, is_now = record.versions.get(name), now.versions.get(name)
+        if was != is_now:
+            said.append(f"{name} is {is_now or 'not installed'}; it was {was or 'not installed'}.")
+    return said

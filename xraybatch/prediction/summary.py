@@ -1,0 +1,44 @@
+"""What a run did, for a program that called it: the JSON of ``predict --json``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from xraybatch.prediction.record import PredictionRecord, record_path
+
+SCHEMA = "1.0"
+
+
+def summary(record: PredictionRecord, out: Path, job: Path | None) -> dict[str, Any]:
+    """A summary of a run; ``docs/results.md`` is its schema.
+
+    Parameters
+    ----------
+    record : PredictionRecord
+    out : Path
+        The results, as they were named.
+    job : Path or None
+        The state of the run; None where it was discarded.
+    """
+    return {
+        "schema": SCHEMA,
+        "results": str(out),
+        "results_sha256": record.results_sha256,
+        "record": str(record_path(out)),
+        "job": None if job is None else str(job),
+        "films": record.films,
+        "failed": record.failed,
+        "by_status": record.by_status,
+        "classes": record.classes,
+        "skipped": record.skipped,
+        "resumed": record.resumed,
+        "seconds": record.seconds,
+        "films_per_second": record.films_per_second,
+        "bottleneck": record.bottleneck or None,
+        "device": record.device,
+        "workers": record.workers,
+        "batch_size": record.batch_size,
+        "model": {word: record.model[word] for word in ("name", "file", "seal")},
+        "notes": record.notes,
+    }
