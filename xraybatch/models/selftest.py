@@ -49,7 +49,9 @@ def synthetic_films(seed: int, films: int, height: int, width: int) -> NDArray[n
     return out
 
 
-def record_self_test(predict: Predict, height: int, width: int, *, seed: int = 20) -> SelfTest:
+def record_self_test(
+    predict: Predict, height: int, width: int, *, seed: int = 20, tolerance: float = TOLERANCE
+) -> SelfTest:
     """Let a finished model answer the synthetic films, for its card."""
     answers = predict(synthetic_films(seed, FILMS, height, width))
     if not all(are_probabilities(values).all() for values in answers.values()):
@@ -58,7 +60,7 @@ def record_self_test(predict: Predict, height: int, width: int, *, seed: int = 2
             "Its outputs must lie within 0 and 1; a softmax or sigmoid is missing, or it diverged.",
         )
     rows = {task: [[float(p) for p in row] for row in values] for task, values in answers.items()}
-    return SelfTest(seed, FILMS, TOLERANCE, rows)
+    return SelfTest(seed, FILMS, tolerance, rows)
 
 
 def check_decoder(card: Card) -> None:

@@ -15,6 +15,7 @@ from xraybatch.models.card import Card, TaskCard
 from xraybatch.models.model import Model
 from xraybatch.reports.card_text import calibration_words, sets_words, threshold_words
 from xraybatch.reports.origin import origin_words
+from xraybatch.reports.precision_text import precision_lines
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -67,6 +68,7 @@ def _lines(model: Model, card: Card) -> Iterator[tuple[str, str]]:
                 yield word, str(data[word])
     if card.parity:
         yield "parity", _flat(card.parity)
+    yield from precision_lines(card.precision)
     for task, scores in card.scores.items():
         if isinstance(scores, Mapping):
             yield from _scores(task, scores)

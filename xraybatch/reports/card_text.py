@@ -11,6 +11,7 @@ from xraybatch.reports.html_text import row as _row
 from xraybatch.reports.html_text import text
 from xraybatch.reports.markdown import escape
 from xraybatch.reports.origin import origin_words
+from xraybatch.reports.precision_text import precision_lines
 
 Row = tuple[str, ...]
 
@@ -94,6 +95,8 @@ def _sections(card: Card) -> Iterator[tuple[str, Row, list[Row]]]:
         if isinstance(found, Mapping):
             title = f"Scores of '{task}': {card.scores.get('part', '')}"
             yield title, ("", "value", "interval"), list(_scores(found))
+    if len(lines := list(precision_lines(card.precision))) > 1:
+        yield "Precision", ("", ""), [tuple(line) for line in lines]
     yield (
         "Making",
         ("", ""),
@@ -105,7 +108,7 @@ def _sections(card: Card) -> Iterator[tuple[str, Row, list[Row]]]:
                 "weights": card.weights,
                 "probabilities": card.probabilities,
                 f"parity with {card.parity.get('reference', 'Keras')}": card.parity,
-                "precision": card.precision,
+                "precision": card.precision.get("format"),
                 "settings": card.settings,
                 "versions": card.versions,
             }
