@@ -103,7 +103,6 @@ def fuzz(
             timeout=60.0,
             limits=LIMITS,
             readers_from="fuzz:readers",
-            isolate=True,
         ) as pool,
     ):
         for first in range(0, files, BATCH):

@@ -15,10 +15,13 @@ import numpy as np
 import pytest
 
 from xraybatch.core.errors import XraybatchError
+from xraybatch.core.memory import Memory
 from xraybatch.extension.records import DisplayHints, ImageReader, Limits, StoredImage
-from xraybatch.images import crew, worker
+from xraybatch.images import crew, kept, memory, worker
 from xraybatch.images.asked import Asked
 from xraybatch.images.decode import decode_path
+from xraybatch.images.kept import KeptFile
+from xraybatch.images.memory import Shares
 from xraybatch.images.pool import DecodingPool, FilmSource
 from xraybatch.images.rule import DecodingRule
 
@@ -139,14 +142,16 @@ def test_stopping_while_processes_start_is_quiet(films, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_few_films_are_decoded_in_threads(grey_films):
+def test_few_films_are_decoded_in_processes_unless_threads_are_asked_for(grey_films):
     paths = sorted(str(path) for path in grey_films.rglob("*.png"))[:31]
     sources = [FilmSource(path, path) for path in paths]
-    with DecodingPool(RULE, workers=2) as pool:
+    with DecodingPool(RULE, workers=0) as pool:
         assert [one.status for one in pool.decode(sources)] == ["ok"] * len(paths)
         assert list(pool.decode([])) == []
         assert pool.processes == 0
-    with DecodingPool(RULE, workers=1, isolate=True) as pool:
+    with DecodingPool(RULE, workers=1) as pool:
+        assert list(pool.decode([])) == []
+        assert pool.processes == 0
         assert [one.status for one in pool.decode(sources)] == ["ok"] * len(paths)
         assert pool.processes == 1
 
@@ -176,10 +181,36 @@ def test_an_archive_for_which_memory_is_short_costs_one_film(monkeypatch):
     def short(*_):
         raise MemoryError
 
-    monkeypatch.setattr(worker, "read_member", short)
+    monkeypatch.setattr(kept, "read_member", short)
     source = FilmSource("x.zip", "a.png", 0, "0-1-1-0-0-0")
-    pixels, outcome = worker.attempt(source, RULE, Limits(), [])
+    pixels, outcome = worker.attempt(source, KeptFile(RULE, Limits(), []))
     assert (pixels, outcome.status) == (None, "too_large")
+
+
+def test_what_a_film_may_take_does_not_depend_on_the_workers(films, tmp_path, monkeypatch):
+    """What does not fit into a share is tried again, one film at a time, with all it may take."""
+    mark = tmp_path / "mark"
+    large = {3: f"take 800 {mark}", 9: f"called_damaged 800 {mark}", 33: f"take 800 {mark}"}
+    too_large = {12: f"take 3000 {mark}", 39: f"called_damaged 3000 {mark}"}
+    sources = films(40, [*large.items(), *too_large.items(), (20, "crash"), (21, "exit")])
+    found = []
+    for workers, each in ((1, 2 << 30), (2, 600 << 20), (3, 600 << 20)):
+        shared = Shares(workers, each, 2 << 30)
+        monkeypatch.setattr(crew, "shares", lambda *_, s=shared: s)
+        with DecodingPool(RULE, workers=workers, readers_from=TROUBLE) as pool:
+            found.append([(str(one.status), one.sentence) for one in pool.decode(sources)])
+    assert found[0] == found[1] == found[2]
+    expected = {12: "too_large", 39: "corrupt", 20: "crashed", 21: "corrupt"}
+    statuses = {i: status for i, (status, _) in enumerate(found[0]) if status != "ok"}
+    assert statuses == expected
+
+
+def test_a_small_machine_has_fewer_processes(films, monkeypatch):
+    small = Memory(1 << 30, 1 << 30)
+    monkeypatch.setattr(memory, "read_memory", lambda: small)
+    with DecodingPool(RULE, workers=3, readers_from=TROUBLE) as pool:
+        check(list(pool.decode(films(40))), 40, {})
+        assert pool.processes == len(processes_of(pool)) == 2
 
 
 def test_a_strangers_reader_tells_tags_and_no_identifiers():
@@ -190,7 +221,8 @@ def test_a_strangers_reader_tells_tags_and_no_identifiers():
     with tempfile.NamedTemporaryFile() as file:
         file.write(b"film")
         file.flush()
-        _, outcome = worker.attempt(FilmSource(file.name, "x"), RULE, Limits(), [own], asked)
+        source = FilmSource(file.name, "x")
+        _, outcome = worker.attempt(source, KeptFile(RULE, Limits(), [own]), asked)
     assert outcome.told == {"Modality": "CR"}
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from xraybatch import DisplayHints, ImageReader, StoredImage
+from xraybatch.images.memory import announce
 
 
 def readers():
@@ -39,6 +40,8 @@ def read(file, limits, frame):
         time.sleep(600)
     elif word == "eat":
         np.zeros(5 << 30, np.uint8)
+    elif word in ("take", "called_damaged"):
+        take(int(rest[0]) << 20, Path(rest[1]), called_damaged=word == "called_damaged")
     elif word == "print":
         print("noise")
         os.write(2, b"noise")
@@ -48,6 +51,21 @@ def read(file, limits, frame):
         time.sleep(float(rest[0]))
     grey = int(rest[0]) if word == "grey" else 7
     return StoredImage(np.full((8, 8), grey, np.uint8), DisplayHints(), "TROUBLE", "test")
+
+
+def take(size, mark, *, called_damaged):
+    """Needs so many bytes; two that get them at the same time are told by the mark."""
+    announce(size // 4)
+    try:
+        taken = np.zeros(size, np.uint8)
+    except MemoryError:
+        if called_damaged:
+            raise ValueError("as a codec says it that gets no memory") from None
+        raise
+    mark.mkdir()
+    time.sleep(0.1)
+    mark.rmdir()
+    assert taken.size == size
 
 
 def none_at_all():

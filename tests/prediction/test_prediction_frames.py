@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,13 @@ from PIL import Image
 from tests.prediction.conftest import grey_pixels, write_dicom
 from xraybatch.cli.predict import command
 from xraybatch.core.status import FilmStatus
+from xraybatch.models.model import load_model
+from xraybatch.prediction import dispatch as dispatch_module
 from xraybatch.prediction.job import Job
-from xraybatch.prediction.options import MAX_PIXELS
-from xraybatch.prediction.rows import NO_FRAME, Row
+from xraybatch.prediction.options import MAX_PIXELS, PredictOptions
+from xraybatch.prediction.rows import NO_FRAME, Begun, Row
+from xraybatch.prediction.run import predict_items
+from xraybatch.sources.films import find_films
 from xraybatch.sources.item import Item
 
 
@@ -152,6 +157,102 @@ def test_a_killed_run_over_frames_ends_in_the_same_bytes(predict, tiny_model, tm
     done = predict(*asked, out="b.csv")
     assert done.out.read_bytes() == whole
     assert 0 < done.record["resumed"]["done"] < 60
+
+
+def test_a_run_killed_inside_a_file_goes_on_within_it(predict, tiny_model, tmp_path):
+    """What is finished of a file stays, and its other frames end in the same bytes."""
+    pages(tmp_path / "films.tif", *grey_pixels(1, 400))
+    asked = ("films.tif", "--frames", "all")
+    whole = predict(*asked, out="a.csv").out.read_bytes()
+    code = (
+        "from xraybatch.prediction import dispatch; dispatch._COMMIT_SECONDS = 0.01\n"
+        "from xraybatch.prediction.job import Job\n"
+        "import os, signal, sys\n"
+        "write = Job.write\n"
+        "def stop(job, rows):\n"
+        "    write(job, rows)\n"
+        "    if job.count_rows() > 50: os.killpg(0, signal.SIGKILL)\n"
+        "Job.write = stop\n"
+        "from xraybatch.cli.app import main\n"
+        "main(sys.argv[1:])"
+    )
+    killed = subprocess.run(
+        [
+            *(sys.executable, "-c", code, "predict", *asked, "--out", "b.csv", "-q"),
+            *("--model", str(tiny_model), "--device", "cpu"),
+        ],
+        cwd=tmp_path,
+        start_new_session=True,
+        capture_output=True,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    with Job(tmp_path / "b.csv.job") as job:
+        done = job.begun_items(0, 1)[0].done
+        assert 50 < len(done) < 400
+        assert job.begun_items(0, 1)[0].frames == 400
+        assert job.count_done() == 0
+        assert [item for item, _ in job.pending(0, 1)] == [0]
+        # a mark on what was done, which reading anew would not have
+        job.write([Row(0, min(done), FilmStatus.CORRUPT, "as it was")])
+    table = predict(*asked, out="b.csv").out.read_bytes().splitlines()
+    expected = whole.splitlines()
+    assert table[1 + min(done)].endswith(b"as it was")
+    del table[1 + min(done)], expected[1 + min(done)]
+    assert table == expected
+
+
+def test_a_row_for_the_whole_stands_in_place_of_frames(tmp_path):
+    item = Item("x.dcm", "/films/x.dcm", 1, 1)
+    with Job(tmp_path / "j.job") as job:
+        job.begin([item, Item("y.dcm", "/films/y.dcm", 1, 1)], {"model": "m"})
+        job.note_frames({0: 3, 1: 2})
+        job.write([Row(0, 2, FilmStatus.OK), Row(1, 0, FilmStatus.OK)])
+        assert job.count_done() == 0
+        assert job.begun_items(0, 2) == {0: Begun(3, frozenset({2})), 1: Begun(2, frozenset({0}))}
+        job.write([Row(0, NO_FRAME, FilmStatus.CRASHED), Row(1, 1, FilmStatus.OK)])
+        assert job.count_done() == 2
+        assert job.begun_items(0, 2) == {}
+        assert [(row.item, row.frame) for _, row in job.results()] == [
+            (0, NO_FRAME),
+            (1, 0),
+            (1, 1),
+        ]
+        job.note_frames({1: 2})
+        changed = Item("y.dcm", "/films/y.dcm", 2, 2)
+        assert job.reconcile([item, changed]).changed == 1
+        assert job.begun_items(0, 2) == {}
+        assert [i for i, _ in job.pending(0, 2)] == [0, 1]
+
+
+def test_progress_moves_with_the_frames_of_one_file(tiny_model, tmp_path, monkeypatch):
+    monkeypatch.setattr(dispatch_module, "_COMMIT_SECONDS", 0.01)
+    pages(tmp_path / "films.tif", *grey_pixels(1, 300))
+    said: list[str] = []
+
+    class Told:
+        @contextmanager
+        def stage(self, label, total, unit="films"):
+            yield self
+
+        def advance(self, steps=1, detail=""):
+            said.append(detail)
+
+        def note(self, sentence):
+            pass
+
+        warn = note
+
+    predict_items(
+        find_films([tmp_path / "films.tif"]).items,
+        load_model(tiny_model),
+        tmp_path / "r.csv",
+        options=PredictOptions(device="cpu", frames="all"),
+        progress=Told(),
+    )
+    counts = [int(detail.split()[0]) for detail in said if detail]
+    assert counts == sorted(counts)
+    assert len(counts) > 3
+    assert counts[-1] == 300
 
 
 def test_other_frames_or_pixels_do_not_go_on_with_a_job(predict, tmp_path):

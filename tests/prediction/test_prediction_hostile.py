@@ -17,7 +17,7 @@ from PIL import Image
 from tests.prediction.conftest import grey_pixels
 from xraybatch.core.memory import Memory
 from xraybatch.extension.records import Limits
-from xraybatch.images import crew
+from xraybatch.images.memory import shares_of
 
 MOST = 3 << 29  # bytes resident, all processes together
 GB = 1 << 30
@@ -110,13 +110,22 @@ def test_what_is_no_film_is_left_alone_and_named(predict, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("machine", "workers", "expected"),
     [
-        (None, 2, 4 * GB),
-        (Memory(64 * GB, 60 * GB), 2, 4 * GB),
-        (Memory(8 * GB, 2 * GB), 2, 3 * GB),
-        (Memory(64 * GB, 60 * GB, limit=4 * GB), 2, 3 * GB // 2),
-        (Memory(4 * GB, GB), 16, GB),
+        (None, 2, (2, 4 * GB, 4 * GB)),
+        (Memory(64 * GB, 60 * GB), 2, (2, 4 * GB, 4 * GB)),
+        (Memory(8 * GB, 2 * GB), 2, (2, 3 * GB, 3 * GB)),
+        (Memory(16 * GB, 2 * GB), 8, (8, 8 * GB // 7, 4 * GB)),
+        (Memory(64 * GB, 60 * GB, limit=4 * GB), 3, (3, 3 * GB // 4, 3 * GB // 2)),
+        (Memory(4 * GB, GB), 16, (5, 3 * GB // 8, 3 * GB // 2)),
+        (Memory(GB, GB), 16, (2, 3 * GB // 8, 3 * GB // 8)),
     ],
 )
-def test_workers_together_never_get_the_whole_machine(monkeypatch, machine, workers, expected):
-    monkeypatch.setattr(crew, "read_memory", lambda: machine)
-    assert crew._memory_of_each(workers, Limits()) == expected
+def test_processes_share_the_machine_and_a_film_s_share_is_the_machine_s(
+    machine, workers, expected
+):
+    shares = shares_of(machine, workers, Limits())
+    assert (shares.workers, shares.each, shares.alone) == expected
+    for others in range(1, 65):  # what a film may take never depends on the workers
+        many = shares_of(machine, others, Limits())
+        assert many.alone == shares.alone
+        if machine is not None:
+            assert (many.workers - 1) * many.each + many.alone <= 0.75 * machine.size

@@ -129,10 +129,10 @@ def test_a_crash_of_our_own_reader_costs_one_film(
     (site / "sitecustomize.py").write_text(
         "import ctypes\n"
         "from xraybatch.images import decode\n"
-        "opened = decode._opened\n"
+        "opened = decode.open_film\n"
         "def crash(path):\n"
         f"    return ctypes.string_at(0) if str(path).endswith({victim!r}) else opened(path)\n"
-        "decode._opened = crash\n"
+        "decode.open_film = crash\n"
     )
     environment = {**os.environ, "PYTHONPATH": f"{site}:{os.environ.get('PYTHONPATH', '')}"}
     out = tmp_path / "r.csv"

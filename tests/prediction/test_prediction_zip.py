@@ -91,12 +91,17 @@ def test_archives_among_other_arguments(predict, folder, tmp_path):
     assert len(done.rows) == 43 + 3
 
 
-def test_two_files_of_one_name_in_an_archive_are_one_sentence(predict, tmp_path):
+def test_names_that_a_folder_cannot_have_side_by_side_have_their_rows(predict, tmp_path):
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
-        archive.writestr("a.png", b"1")
+        for name in ("a.png", "b/a.png", "b//a.png", "c_d.png"):
+            archive.writestr(name, b"1")
         with pytest.warns(UserWarning, match="Duplicate"):
             archive.writestr("a.png", b"2")
+    data = (tmp_path / "x.zip").read_bytes()
+    (tmp_path / "x.zip").write_bytes(data.replace(b"c_d.png", b"c\nd.png"))
     done = predict("x.zip")
-    assert done.code == 3
-    assert "two files of one name" in done.said
-    assert "Traceback" not in done.said
+    assert [row["path"] for row in done.rows] == [
+        *("x.zip!/a.png", "x.zip!/b/a.png", "x.zip!/b/a.png#2", "x.zip!/c\nd.png"),
+    ]
+    reason = "file inside an archive before a later one of the same name"
+    assert done.record["skipped"] == {reason: 1}

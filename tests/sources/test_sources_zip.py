@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
+import tracemalloc
+import unicodedata
 import zipfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from xraybatch.core import zipped
 from xraybatch.core.errors import InputError
 from xraybatch.core.status import FilmError
 from xraybatch.core.zipped import ZipPlace, read_member
+from xraybatch.sources import zip_films
 from xraybatch.sources.discover import Discovery
 from xraybatch.sources.films import find_films
 from xraybatch.sources.item import Item
+from xraybatch.sources.zip_directory import entries, find_directory
 
 MOST = 1 << 20
 
@@ -127,14 +134,157 @@ def test_elsewhere_an_archive_is_a_file_as_any(empty_folder):
     assert [(i.key, i.member) for i in find_films(["x.zip"]).items] == [("x.zip", "")]
 
 
+def raw_names(path: str, *changes: tuple[bytes, bytes]) -> None:
+    """Write names into an archive that a library would not write."""
+    data = Path(path).read_bytes()
+    for before, after in changes:
+        assert len(before) == len(after)
+        assert data.count(before) == 2
+        data = data.replace(before, after)
+    Path(path).write_bytes(data)
+
+
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-@pytest.mark.parametrize("names", [["a.png", "a.png"], ["b/a.png", "b//a.png"]])
-def test_two_members_of_one_name_are_refused(empty_folder, names):
+def test_of_files_with_exactly_one_name_the_last_counts_as_when_unpacked(empty_folder):
     with zipfile.ZipFile("x.zip", "w") as archive:
-        for name in names:
-            archive.writestr(name, film())
-    with pytest.raises(InputError, match="two files of one name"):
-        found("x.zip")
+        for level, name in enumerate(["a.png", "b.png", "a.png", "a.png"]):
+            archive.writestr(name, film(level))
+        unpacked = {name: archive.read(name) for name in ("a.png", "b.png")}
+    discovery = found("x.zip")
+    assert {item.key: read(item) for item in discovery.items} == {
+        f"x.zip!/{name}": content for name, content in unpacked.items()
+    }
+    assert discovery.skipped == {"file inside an archive before a later one of the same name": 2}
+
+
+def test_names_that_separate_folders_otherwise_are_films_of_their_own(empty_folder):
+    names = ["b/a.png", "b//a.png", "./b/a.png", "b_a.png", "b/a.png#2"]
+    pack(Path("x.zip"), {name: film(level) for level, name in enumerate(names)})
+    raw_names("x.zip", (b"b_a.png", b"b\\a.png"))
+    discovery = found("x.zip")
+    levels = {
+        item.key: next(i for i in range(5) if read(item) == film(i)) for item in discovery.items
+    }
+    suffix = "x.zip!/b/a.png"
+    assert levels == {
+        suffix: 0,
+        f"{suffix}#2": 4,
+        f"{suffix}#3": 1,
+        f"{suffix}#4": 2,
+        f"{suffix}#5": 3,
+    }
+    assert discovery.skipped == {}
+
+
+def test_composed_and_decomposed_letters_are_two_films(empty_folder):
+    names = [unicodedata.normalize(form, "Knie-Größe.png") for form in ("NFC", "NFD")]
+    pack(Path("x.zip"), {name: film(level) for level, name in enumerate(names)})
+    assert {item.key: read(item) for item in found("x.zip").items} == {
+        f"x.zip!/{name}": film(level) for level, name in enumerate(names)
+    }
+
+
+def test_odd_names_have_their_row_or_their_own_reason(empty_folder):
+    members = {"line_end.png": film(1), "zero_byte.png": film(2), "folder.png": film(3)}
+    pack(Path("x.zip"), {**members, "not_utf8_ä.png": film(4)})
+    raw_names(
+        "x.zip",
+        (b"line_end.png", b"line\nend.png"),
+        (b"zero_byte.png", b"zero\0byte.png"),
+        (b"folder.png", b"/" * 10),
+        ("not_utf8_ä.png".encode(), b"not_utf8_\xff\xfe.png"),
+    )
+    discovery = found("x.zip")
+    assert {item.key: read(item) for item in discovery.items} == {
+        "x.zip!/line\nend.png": film(1),
+        "file:x.zip%21/not_utf8_%FF%FE.png": film(4),
+    }
+    assert discovery.skipped == {
+        "name inside an archive with a zero byte": 1,
+        "name inside an archive that leads out of it": 1,
+    }
+    pack(Path("y.zip"), {"a.png": film(), "./.": b"x"})
+    assert found("y.zip").skipped == {"file inside an archive without a name": 1}
+
+
+@pytest.mark.parametrize("comment", [b"", b"a comment" * 40])
+@pytest.mark.parametrize("before", [b"", b"stands before it"])
+def test_a_directory_is_read_as_the_standard_library_reads_it(
+    tmp_path, before, comment, monkeypatch
+):
+    path = tmp_path / "x.zip"
+    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 600)  # so that some numbers need 8 bytes
+    path.write_bytes(before)
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.comment = comment
+        for i, name in enumerate(["a.png", "b/", "b/ä.png", "b/\u4e00.png", "e"]):
+            method = zipfile.ZIP_STORED if i % 2 else zipfile.ZIP_DEFLATED
+            archive.writestr(name, bytes(i * 300), method)
+    with zipfile.ZipFile(path) as archive:
+        expected = [
+            (
+                *(i.filename, i.external_attr >> 16, i.header_offset, i.compress_size),
+                *(i.file_size, i.CRC, i.compress_type),
+            )
+            for i in archive.infolist()
+        ]
+    with path.open("rb") as file:
+        directory = find_directory(file, path.stat().st_size)
+        listed = list(entries(file, directory))
+    assert directory.count == len(expected)
+    assert [
+        (e.name, e.mode, p.offset, p.packed, p.size, p.crc, p.method)
+        for e in listed
+        for p in [e.place]
+    ] == expected
+
+
+def test_a_long_directory_is_read_in_blocks_and_told(empty_folder, monkeypatch):
+    names = [f"{'folder/' * 20}{i:05}.png" for i in range(12_000)]
+    pack(Path("x.zip"), dict.fromkeys(names, b""), zipfile.ZIP_STORED)
+    monkeypatch.setattr(zip_films, "_MANY", 10_000)
+    steps: list[int] = []
+
+    class Told:
+        @contextmanager
+        def stage(self, label, total, unit="films"):
+            assert label == "listing"
+            yield self
+
+        def advance(self, done=1, detail=""):
+            steps.append(done)
+
+    discovery = find_films(["x.zip"], archives=True, progress=Told())
+    assert [item.key for item in discovery.items] == [f"x.zip!/{name}" for name in names]
+    assert sum(steps) == 12_000
+
+
+@pytest.mark.parametrize("packed", [zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED])
+def test_what_unpacks_to_far_more_than_it_takes_is_too_large_before_it_is_unpacked(
+    empty_folder, monkeypatch, packed
+):
+    monkeypatch.setattr(zipped, "_NO_BOMB", 1 << 20)
+    pack(Path("x.zip"), {"a.png": bytes(2 << 20), "b.png": bytes(1 << 20)}, packed)
+    monkeypatch.setattr(zipped, "unpacked", lambda *_: iter(()))  # no byte is looked at
+    bomb, black = found("x.zip").items
+    is_bomb = packed == zipfile.ZIP_DEFLATED
+    assert status(bomb, 4 << 20) == ("too_large" if is_bomb else "truncated")
+    assert status(black, 4 << 20) == "truncated"
+
+
+def test_a_member_is_held_once(empty_folder):
+    """Not while it is unpacked, and not when a reader is given it."""
+    size = 64 << 20
+    pack(Path("x.zip"), {"x.dcm": os.urandom(1 << 20) * 64}, zipfile.ZIP_STORED)
+    (item,) = found("x.zip").items
+    tracemalloc.start()
+    try:
+        content = io.BytesIO(read_member(item.path, item.member, 1 << 30))
+        content.seek(0, io.SEEK_END)
+        assert content.tell() == size
+        assert tracemalloc.get_traced_memory()[1] < 1.5 * size
+    finally:
+        tracemalloc.stop()
 
 
 def broken(change) -> Item:

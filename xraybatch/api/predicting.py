@@ -120,7 +120,7 @@ def predict(
         max_failures=None if max_failures is None else parse_bar(str(max_failures)),
     )
     named = [films] if isinstance(films, str | os.PathLike) else list(films)
-    found = find_films(named, archives=True)
+    found = find_films(named, archives=True, progress=told)
     chosen = model_of(model, told)
     columns = columns_of(chosen, options)
     with tempfile.TemporaryDirectory(prefix="xraybatch-") as nowhere, _nothing_kept(out):

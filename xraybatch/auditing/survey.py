@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xraybatch.auditing.looks import Look, look_at
 from xraybatch.core.progress import Progress
 from xraybatch.core.status import FilmStatus
 from xraybatch.images.asked import Asked
 from xraybatch.images.film import FilmFacts, film_digest
+from xraybatch.images.look import Look
 from xraybatch.images.outside import Outside
 from xraybatch.images.pool import Decoded, DecodingPool, FilmSource
 from xraybatch.images.rule import DecodingRule
@@ -111,9 +111,7 @@ def survey(
         progress.stage("reading", len(items)) as stage,
         # held open by the memory map alone, so that a kill leaves no patient's pixels behind
         tempfile.TemporaryFile() as file,
-        DecodingPool(
-            RULE, workers=workers, timeout=timeout, isolate=True, asked=Asked(survey=True)
-        ) as pool,
+        DecodingPool(RULE, workers=workers, timeout=timeout, asked=Asked(survey=True)) as pool,
     ):
         for decoded in pool.decode(sources):
             if decoded.film is not None:
@@ -138,5 +136,5 @@ def _surveyed(decoded: Decoded, item: Item) -> Surveyed:
         outside,
         decoded.facts,
         film_digest(decoded.film),
-        look_at(decoded.film),
+        decoded.look,
     )

@@ -158,7 +158,7 @@ def command(
         retry_failed=retry_failed,
         max_failures=None if max_failures is None else parse_bar(max_failures),
     )
-    found = find_films(films, archives=True)
+    found = find_films(films, archives=True, progress=progress)
     chosen = choose_model(model, allow_broken_seal=allow_broken_seal)
     if chosen.why:
         progress.note(chosen.why)

@@ -6,6 +6,7 @@ looks at no other. Nothing is written.
 
 from __future__ import annotations
 
+import io
 import os
 import zlib
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ BETWEEN = "!/"  # an archive's name and a member's
 
 _LOCAL_HEADER = 30  # bytes, before the name
 _BLOCK = 1 << 20
+_MOST_RATIO = 200  # bytes unpacked for each byte that is stored; films have 2 to 5
+_NO_BOMB = 64 << 20  # bytes: what unpacks to less may have any ratio, as black films have
 _REFUSED = "!"  # in front of why an archive as a whole cannot be read
 
 
@@ -71,8 +74,9 @@ def read_member(archive: str | os.PathLike[str], place: str, most: int) -> bytes
     ------
     FilmError
         ``unreadable`` where the archive is gone, ``unsupported`` for a member that is encrypted or
-        packed in another way, ``too_large``, ``truncated``, and ``corrupt`` where it is not what
-        the directory or its check sum says.
+        packed in another way, ``too_large`` (also for what unpacks to 200 times its size, beyond
+        64 MiB), ``truncated``, and ``corrupt`` where it is not what the directory or its check sum
+        says. The first three are known from the directory, before anything is unpacked.
     """
     if place.startswith(_REFUSED):
         status, _, why = place[len(_REFUSED) :].partition(":")
@@ -85,20 +89,28 @@ def read_member(archive: str | os.PathLike[str], place: str, most: int) -> bytes
             f"In its archive the film takes {max(size, packed):,} bytes, more than the limit of "
             f"{most:,}.",
         )
+    if size > max(_NO_BOMB, _MOST_RATIO * packed):
+        raise FilmError(
+            FilmStatus.TOO_LARGE,
+            f"In its archive the film's {packed:,} bytes unpack to {size:,}, more than "
+            f"{_MOST_RATIO} times as many.",
+        )
+    content = io.BytesIO()  # which hands its bytes on without a copy
+    sum_of_all = 0
     try:
         with open(archive, "rb") as file:  # noqa: PTH123 - a path of any kind
-            content = bytearray()
             for block in unpacked(file, at):
-                content += block
+                content.write(block)
+                sum_of_all = zlib.crc32(block, sum_of_all)
     except OSError as error:
         raise FilmError(
             FilmStatus.UNREADABLE, f"The archive cannot be read: {error.strerror}."
         ) from None
-    if len(content) < size:
+    if content.tell() < size:
         raise FilmError(FilmStatus.TRUNCATED, "The film is cut short in its archive.")
-    if zlib.crc32(content) != crc:
+    if sum_of_all != crc:
         raise FilmError(FilmStatus.CORRUPT, "The film's check sum in its archive is wrong.")
-    return bytes(content)
+    return content.getvalue()
 
 
 def unpacked(file: BinaryIO, place: ZipPlace) -> Iterator[bytes]:

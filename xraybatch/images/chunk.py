@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from xraybatch.core.status import FilmStatus
-from xraybatch.images.worker import FilmSource, Outcome
+from xraybatch.images.kept import FilmSource
+from xraybatch.images.worker import Outcome
 
 
 @dataclass
@@ -31,6 +32,10 @@ class Chunk:
         The position whose process was ended for its time.
     gone_since : float
         When its process was first seen missing; 0: it was not.
+    suspects : set of int
+        Positions on which a process died once.
+    large : set of int
+        Positions that are tried again where they may take all the memory that a film may.
     """
 
     slot: int
@@ -41,6 +46,7 @@ class Chunk:
     overdue: int | None = None
     gone_since: float = 0.0
     suspects: set[int] = field(default_factory=set)
+    large: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.parts = [list(range(len(self.films)))]
@@ -50,9 +56,18 @@ class Chunk:
         """Whether every film is decided."""
         return not self.parts
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether the first part is one film that may take all the memory that a film may."""
+        return len(self.parts[0]) == 1 and self.parts[0][0] in self.large
+
     def take(self, outcomes: Sequence[Outcome]) -> None:
-        """The first part is finished."""
-        self.outcomes.update(zip(self.parts.pop(0), outcomes, strict=True))
+        """The first part is finished, but for films that had too little memory."""
+        for position, outcome in zip(self.parts.pop(0), outcomes, strict=True):
+            if outcome.short and position not in self.large:
+                self._again_alone(position)
+            else:
+                self.outcomes[position] = outcome
 
     def blame(self, position: int, outcome: Outcome) -> None:
         """A film is decided; the rest of the part is done again without it."""
@@ -67,7 +82,7 @@ class Chunk:
             return
         self.suspects.add(position)
         self._leave_out(position)
-        self.parts.append([position])
+        self._again_alone(position)  # perhaps for want of memory
 
     def died_between(self, last_words: str) -> None:
         """A process died on none of its films: they are done again, one by one."""
@@ -76,6 +91,10 @@ class Chunk:
             self.suspect(part[0], last_words)
         else:
             self.parts[:1] = [[position] for position in part]
+
+    def _again_alone(self, position: int) -> None:
+        self.large.add(position)
+        self.parts.append([position])
 
     def _leave_out(self, position: int) -> None:
         self.parts[0].remove(position)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import CancelledError, Future, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -20,18 +21,15 @@ from numpy.typing import NDArray
 from pebble import ProcessExpired, ProcessPool
 
 from xraybatch.core.errors import XraybatchError
-from xraybatch.core.memory import Memory, read_memory
 from xraybatch.extension.records import Limits
 from xraybatch.extension.registry import registry
 from xraybatch.images.asked import NOTHING, Asked
 from xraybatch.images.chunk import Chunk
+from xraybatch.images.memory import shares
 from xraybatch.images.processes import WorkerContext, is_alive, kill, last_words
 from xraybatch.images.rule import DecodingRule
 from xraybatch.images.worker import NOBODY, NOTE, Desk, nothing, run, start, took_too_long
 
-_MEMORY = 4  # private bytes of a process, by those that a film may take: most need half of that
-_SHARE = 0.75  # of this machine's memory, for all processes together
-_LEAST = 1 << 30  # private bytes of a process, also on a small machine
 _LOOK = 0.05  # seconds between two looks at the processes
 _GONE = 1.0  # seconds that a process may be gone before its chunk is taken from it
 _BREAKS = 3  # how often the crew may break without finishing a part in between
@@ -48,7 +46,7 @@ class Crew:
     rule : DecodingRule
     limits : Limits
     workers : int
-        How many processes; they start with the first chunk.
+        How many processes at most; they start with the first chunk.
     slots, chunk : int
         Size of the ring: chunks, and films a chunk.
     timeout : float
@@ -60,6 +58,8 @@ class Crew:
     ----------
     films : ndarray of uint8, shape (slots, chunk, height, width)
         Anonymous shared memory, which no crash can leave behind.
+    workers : int
+        How many processes there are: as many as this machine has memory for.
     """
 
     def __init__(
@@ -75,6 +75,7 @@ class Crew:
         asked: Asked = NOTHING,
     ) -> None:
         self._context = WorkerContext()
+        memory = shares(workers, limits)
         self._desk = Desk(
             films=self._context.RawArray(c_uint8, slots * chunk * rule.height * rule.width),
             notes=self._context.RawArray(c_double, slots * NOTE),
@@ -82,15 +83,17 @@ class Crew:
             rule=rule,
             limits=limits,
             readers_from=readers_from,
-            memory=_memory_of_each(workers, limits),
+            memory=memory,
             blocked=" ".join(registry().blocked),
             asked=asked,
         )
         ring = np.frombuffer(memoryview(self._desk.films), np.uint8)
         self.films: NDArray[np.uint8] = ring.reshape((slots, chunk, rule.height, rule.width))
-        self._workers = workers
+        self.workers = memory.workers
         self._timeout = timeout
         self._processes: ProcessPool | None = None
+        self._alone: Chunk | None = None  # whose film may take all the memory that a film may
+        self._wait_for_it: deque[Chunk] = deque()  # the next of them
         self._breaks = 0
         self._patience = _PATIENCE
         self._quiet_since = 0.0
@@ -103,12 +106,20 @@ class Crew:
 
     def submit(self, chunk: Chunk) -> None:
         """Have the chunk's first part decoded, into its slot."""
+        if chunk.is_alone:
+            if self._alone is not None:
+                chunk.future = Future()
+                self._wait_for_it.append(chunk)
+                return
+            self._alone = chunk
         note = chunk.slot * NOTE
         self._desk.notes[note : note + NOTE] = [0.0, NOBODY, 0.0]
         chunk.overdue, chunk.gone_since = None, 0.0
         part = [(position, chunk.films[position][1]) for position in chunk.parts[0]]
         try:
-            chunk.future = self._active().schedule(run, args=(chunk.slot, part))
+            chunk.future = self._active().schedule(
+                run, args=(chunk.slot, part), kwargs={"alone": chunk.is_alone}
+            )
         except RuntimeError:  # it broke since it was asked; told at the next look
             chunk.future = Future()
             chunk.future.set_exception(BrokenProcessPool())
@@ -140,6 +151,8 @@ class Crew:
 
     def stop(self) -> None:
         """End the processes; the next chunk would start new ones."""
+        self._alone = None
+        self._wait_for_it.clear()
         if self._processes is None:
             return
         processes, self._processes = self._processes, None
@@ -198,6 +211,8 @@ class Crew:
 
     def _conclude(self, chunk: Chunk) -> None:
         """Take a part's outcomes, or find out who is to blame for their absence."""
+        if self._alone is chunk:
+            self._alone = None
         try:
             chunk.take(chunk.future.result())
             self._breaks, self._patience = 0, _PATIENCE
@@ -215,6 +230,8 @@ class Crew:
                 chunk.suspect(position, words)
         if not chunk.is_done:
             self.submit(chunk)
+        if self._alone is None and self._wait_for_it:
+            self.submit(self._wait_for_it.popleft())
 
     def _active(self) -> ProcessPool:
         if self._processes is not None and self._processes.active:
@@ -222,21 +239,10 @@ class Crew:
         self.stop()
         self._has_worked = False
         self._processes = ProcessPool(
-            self._workers, initializer=start, initargs=(self._desk,), context=self._context
+            self.workers, initializer=start, initargs=(self._desk,), context=self._context
         )
         return self._processes
 
     def _note(self, slot: int) -> tuple[float, float, float]:
         process, position, since = self._desk.notes[slot * NOTE : (slot + 1) * NOTE]
         return process, position, since
-
-
-def _memory_of_each(workers: int, limits: Limits) -> int:
-    """Private bytes that a process may have: what a film may need, and never the whole machine."""
-    machine = read_memory()
-    wanted = _MEMORY * limits.max_bytes
-    return wanted if machine is None else min(wanted, max(_LEAST, _share(machine, workers)))
-
-
-def _share(machine: Memory, workers: int) -> int:
-    return int(_SHARE * machine.size) // workers

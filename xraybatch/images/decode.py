@@ -11,19 +11,24 @@ import os
 import stat
 from collections.abc import Sequence
 from functools import lru_cache, partial
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from xraybatch.core.status import FilmError, FilmStatus
 from xraybatch.extension.records import ImageReader, Limits, StoredImage
+from xraybatch.extension.records.image import ReadFrame
 from xraybatch.extension.registry import OURS, Owned, Registry, registry
 from xraybatch.images.depth import settle_depth
 from xraybatch.images.display import display
 from xraybatch.images.faults import one_status
 from xraybatch.images.film import Film, FilmFacts
+from xraybatch.images.recognise import HEAD, lies, recognise
 from xraybatch.images.resize import fit, reduced, reducible, upright
 from xraybatch.images.rule import DecodingRule
 
-HEAD = 4096  # bytes that a reader may look at to recognise its format
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 DEFAULT_LIMITS = Limits()
 
 
@@ -64,19 +69,69 @@ def decode(
     known = installed_readers() if readers is None else readers
     with one_status("The file"):
         stream = io.BytesIO(file) if isinstance(file, bytes) else file
-        stream.seek(0)
-        head = stream.read(HEAD)
-        if not head:
-            raise FilmError(FilmStatus.EMPTY, "The file has no bytes.")
-        reader = _recognise(head, known)
+        reader = _reader_of(stream, known)
         with one_status(f"The {reader.name.upper()}"):
             stream.seek(0)
             image = settle_depth(_read(reader, stream, limits, frame, rule))
-            orientation = image.hints.orientation
-            place = reduced(image.array.shape, image.whole, image.reduction, orientation)
-            pixels = fit(upright(display(image), orientation), rule, place)
-    notes = (*_foreign(reader), *_lie(name, reader, known), *image.notes)
+            pixels = _shown(image, rule)
+    notes = (*_foreign(reader), *lies(name, reader, known), *image.notes)
     return Film(pixels, _facts(image, notes))
+
+
+class FrameDecoder:
+    """A file whose frames are decoded one after another, each as `decode` would.
+
+    Parameters
+    ----------
+    stream : binary file
+        Seekable; stays open while frames are asked for.
+    rule, name, limits, readers
+        As of `decode`.
+
+    Raises
+    ------
+    FilmError
+        As `decode`, where the file cannot be opened as one with frames.
+    """
+
+    def __init__(
+        self,
+        stream: BinaryIO,
+        rule: DecodingRule,
+        *,
+        name: str = "",
+        limits: Limits = DEFAULT_LIMITS,
+        readers: Sequence[ImageReader] | None = None,
+    ) -> None:
+        known = installed_readers() if readers is None else readers
+        self._rule, self._limits = rule, limits
+        self._stream = stream
+        with one_status("The file"):
+            self._reader = _reader_of(stream, known)
+        self._said = (*_foreign(self._reader), *lies(name, self._reader, known))
+        self._read: ReadFrame | None = None
+
+    def film(self, frame: int) -> Film:
+        """Decode a frame, from 0.
+
+        Raises
+        ------
+        FilmError
+            With a status and a sentence; other frames can be asked for all the same.
+        """
+        with one_status(f"The {self._reader.name.upper()}"):
+            image = settle_depth(self._stored(frame))
+            pixels = _shown(image, self._rule)
+        return Film(pixels, _facts(image, (*self._said, *image.notes)))
+
+    def _stored(self, frame: int) -> StoredImage:
+        if self._reader.open_frames is None:
+            self._stream.seek(0)
+            return _read(self._reader, self._stream, self._limits, frame, self._rule)
+        if self._read is None:
+            self._stream.seek(0)
+            self._read = self._reader.open_frames(self._stream, self._limits)
+        return self._read(frame)
 
 
 def decode_path(
@@ -99,18 +154,13 @@ def decode_path(
         for.
     """
     called = os.path.basename(path) if name is None else name  # noqa: PTH119 - a million times
-    with _opened(path) as file:
+    with open_film(path) as file:
         return decode(file, rule, name=called, frame=frame, limits=limits, readers=readers)
 
 
 def installed_readers() -> list[ImageReader]:
     """The readers of this installation in the order they are asked: ours, then strangers'."""
     return list(_installed(registry()))
-
-
-def strangers_read() -> bool:
-    """Whether readers of other packages are installed: what those do to a process is not known."""
-    return bool(_strangers())
 
 
 def readers_in_use() -> list[str]:
@@ -141,7 +191,14 @@ def _foreign(reader: ImageReader) -> tuple[str, ...]:
     )
 
 
-def _opened(path: str | os.PathLike[str]) -> BinaryIO:
+def open_film(path: str | os.PathLike[str]) -> BinaryIO:
+    """Open a film of the file system.
+
+    Raises
+    ------
+    FilmError
+        ``unreadable``, for what cannot be opened or is no regular file.
+    """
     try:
         # asked before opening, because opening a pipe waits for its writer
         if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - a path of any kind
@@ -152,57 +209,27 @@ def _opened(path: str | os.PathLike[str]) -> BinaryIO:
         raise FilmError(FilmStatus.UNREADABLE, f"The file cannot be opened: {said}.") from None
 
 
+def _reader_of(stream: BinaryIO, readers: Sequence[ImageReader]) -> ImageReader:
+    stream.seek(0)
+    head = stream.read(HEAD)
+    if not head:
+        raise FilmError(FilmStatus.EMPTY, "The file has no bytes.")
+    return recognise(head, readers)
+
+
+def _shown(image: StoredImage, rule: DecodingRule) -> NDArray[np.uint8]:
+    """Stored values as the film that a network sees."""
+    orientation = image.hints.orientation
+    place = reduced(image.array.shape, image.whole, image.reduction, orientation)
+    return fit(upright(display(image), orientation), rule, place)
+
+
 def _read(
     reader: ImageReader, stream: BinaryIO, limits: Limits, frame: int, rule: DecodingRule
 ) -> StoredImage:
     if reader.read_reduced is None:
         return reader.read(stream, limits, frame)
     return reader.read_reduced(stream, limits, frame, partial(reducible, rule=rule))
-
-
-def _recognise(head: bytes, readers: Sequence[ImageReader]) -> ImageReader:
-    for reader in readers:
-        try:
-            if reader.sniff(head):
-                return reader
-        except KeyboardInterrupt:
-            raise
-        except BaseException:  # noqa: S112 - a stranger's reader that fails knows nothing of it
-            continue
-    raise FilmError(FilmStatus.UNSUPPORTED, f"No reader knows this content{_guess(head)}.")
-
-
-# What people find in folders of films, by its first bytes: the sentence then says what it is.
-_FOREIGN = (
-    (b"%PDF", "PDF"),
-    (b"PK\x03\x04", "a ZIP archive or office document"),
-    (b"version https://git-lfs", "a Git LFS pointer, not the file itself"),
-    (b"\x1f\x8b", "gzip"),
-    (b"<svg", "SVG"),
-    (b"<!DOCTYPE html", "a web page"),
-    (b"<html", "a web page"),
-    (b"<?xml", "XML"),
-    (b"{", "JSON"),
-)
-
-
-def _guess(head: bytes) -> str:
-    text = head.lstrip()
-    for start, words in _FOREIGN:
-        if text[: len(start)].lower() == start.lower():
-            return f"; it looks like {words}"
-    if head[4:12] in (b"ftypheic", b"ftypheix", b"ftypavif", b"ftypmif1"):
-        return "; it looks like HEIC or AVIF"
-    return "; it holds only zeros" if not head.strip(b"\0") else ""
-
-
-def _lie(name: str, reader: ImageReader, readers: Sequence[ImageReader]) -> tuple[str, ...]:
-    suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - a million times
-    if suffix in reader.suffixes:
-        return ()
-    if any(suffix in other.suffixes for other in readers):
-        return (f"It is named {suffix}, but is {reader.name.upper()}.",)
-    return ()
 
 
 def _facts(image: StoredImage, notes: tuple[str, ...]) -> FilmFacts:

@@ -73,7 +73,7 @@ def _sentence(status: FilmStatus, what: str, error: BaseException) -> str:
     if isinstance(error, RecursionError):
         return f"{what} is nested too deeply."
     if isinstance(error, MemoryError):
-        return f"{what} needs more memory than there was; with fewer --workers each has more."
+        return f"{what} needs more memory than a film may take."
     said = str(error).strip() or type(error).__name__
     if what == "The DICOM":  # a library quotes the value that it stumbles over
         said = _QUOTED.sub("…", said)

@@ -23,7 +23,8 @@ from xraybatch.core.status import FilmError
 from xraybatch.core.versions import changed_since
 from xraybatch.extension.records import ImageReader
 from xraybatch.extension.registry import OURS, Owned, registry
-from xraybatch.images.decode import HEAD, decode
+from xraybatch.images.decode import decode
+from xraybatch.images.recognise import HEAD
 from xraybatch.images.rule import DecodingRule
 
 LOSSLESS = ("grey8.png", "grey16.png", "low12.png", "window12.dcm", "plain12.dcm")

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 from xraybatch.extension.records import ImageReader
-from xraybatch.images.decode import HEAD
 from xraybatch.images.headers import HeaderFacts, header_facts
+from xraybatch.images.recognise import HEAD
 
 _BLOCK = 1 << 20
 

@@ -2,9 +2,8 @@
 
 Prediction, the training cache and the audit decode through this. Chunks of films go to isolated
 processes, which fill slots of a ring in shared memory. The process on a film that kills, hangs or
-eats memory takes only that film with it: the rest of its chunk is done again without it. Few films
-are decoded in threads, by our own readers only and where nobody asked for isolation, as prediction
-does.
+eats memory takes only that film with it: the rest of its chunk is done again without it. Threads
+decode only for those who ask for no process at all.
 """
 
 from __future__ import annotations
@@ -23,16 +22,19 @@ from xraybatch.extension.records import Limits
 from xraybatch.images.asked import NOTHING, Asked
 from xraybatch.images.chunk import Chunk
 from xraybatch.images.crew import Crew
-from xraybatch.images.decode import DEFAULT_LIMITS, strangers_read
+from xraybatch.images.decode import DEFAULT_LIMITS
 from xraybatch.images.film import FilmFacts
+from xraybatch.images.kept import FilmSource
+from xraybatch.images.look import Look
+from xraybatch.images.memory import shares
 from xraybatch.images.outside import Outside
 from xraybatch.images.rule import DecodingRule
 from xraybatch.images.threads import Threads
-from xraybatch.images.worker import FilmSource, Outcome, load_readers
+from xraybatch.images.worker import Outcome, load_readers
 
 __all__ = ["Decoded", "DecodingPool", "FilmSource"]
 
-FEW = 32  # fewer films than these are decoded in threads, or by fewer processes
+FEW = 32  # fewer films than these are decoded by fewer processes
 _FILMS_A_PROCESS = 8
 _CHUNK = 16
 _CHUNK_BYTES = 8 << 20  # large films go in smaller chunks
@@ -62,6 +64,8 @@ class Decoded:
         Of a survey, where the film was decoded.
     outside : Outside or None
         Of a survey, where a process lived to say it.
+    look : Look or None
+        Of a survey, where the film was decoded.
     """
 
     index: int
@@ -74,6 +78,7 @@ class Decoded:
     told: Mapping[str, str] = field(default_factory=dict)
     facts: FilmFacts | None = None
     outside: Outside | None = None
+    look: Look | None = None
 
 
 class DecodingPool:
@@ -91,8 +96,6 @@ class DecodingPool:
     readers_from : str, optional
         ``module:function`` that returns the readers, importable in a fresh process; those of the
         installation if None.
-    isolate : bool
-        Decode few films in processes too, as is always done where readers of others are installed.
     asked : Asked
         What is asked of every header: which films to leave out, and what to tell.
 
@@ -110,7 +113,6 @@ class DecodingPool:
         timeout: float = 60.0,
         limits: Limits = DEFAULT_LIMITS,
         readers_from: str | None = None,
-        isolate: bool = False,
         asked: Asked = NOTHING,
     ) -> None:
         self.rule = rule
@@ -120,7 +122,6 @@ class DecodingPool:
         self.processes = 0
         self._readers_from = readers_from
         self._asked = asked
-        self._isolate = isolate or readers_from is not None or strangers_read()
         self._chunk = max(1, min(_CHUNK, _CHUNK_BYTES // (rule.height * rule.width)))
         self._slots = 2 * self.workers + 2
         self._crew: Crew | None = None
@@ -139,7 +140,7 @@ class DecodingPool:
 
     def start(self, films: int) -> None:
         """Start processes for so many films, while something else is prepared."""
-        if self.workers and (films >= FEW or self._isolate):
+        if self.workers:
             self._crew_of(self._count(films)).start()
 
     def decode(
@@ -160,18 +161,19 @@ class DecodingPool:
         XraybatchError
             If processes cannot be started at all.
         """
+        if self.workers == 0:
+            return self._in_threads(sources, ahead)
         waiting = iter(sources)
         first = list(islice(waiting, FEW))
+        if not first:
+            return iter(())
         everything = chain(first, waiting)
-        are_few = len(first) < FEW
-        if self.workers == 0 or (are_few and not self._isolate):
-            return self._in_threads(everything, ahead)
         count, size = self._count(len(first)), self._chunk
-        if are_few:
+        if len(first) < FEW:
             size = min(size, max(1, -(-len(first) // count)))
         return self._in_processes(everything, self._crew_of(count), size, ahead)
 
-    # ── few films: threads ─────────────────────────────────────────────────────────────────────
+    # ── where no process is asked for: threads ────────────────────────────────────────────────────
 
     def _in_threads(self, sources: Iterable[FilmSource], ahead: int | None) -> Iterator[Decoded]:
         count = available_cores()
@@ -186,7 +188,7 @@ class DecodingPool:
         for index, (film, outcome) in enumerate(decoded):
             yield _decoded(index, film, outcome)
 
-    # ── many films: processes ──────────────────────────────────────────────────────────────────
+    # ── otherwise: processes ──────────────────────────────────────────────────────────────────────
 
     def _count(self, films: int) -> int:
         """How many processes so many films are worth."""
@@ -194,11 +196,11 @@ class DecodingPool:
 
     def _crew_of(self, count: int) -> Crew:
         """A crew of at least so many processes."""
+        count = shares(count, self.limits).workers
         if self._crew is not None and count <= self.processes:
             return self._crew
         self.close()
-        self.processes = count
-        self._crew = Crew(
+        crew = Crew(
             self.rule,
             self.limits,
             workers=count,
@@ -208,7 +210,8 @@ class DecodingPool:
             readers_from=self._readers_from,
             asked=self._asked,
         )
-        return self._crew
+        self._crew, self.processes = crew, crew.workers
+        return crew
 
     def _in_processes(
         self, sources: Iterable[FilmSource], crew: Crew, size: int, ahead: int | None
@@ -246,4 +249,5 @@ def _decoded(index: int, film: NDArray[np.uint8] | None, outcome: Outcome) -> De
         told=outcome.told,
         facts=outcome.facts,
         outside=outcome.outside,
+        look=outcome.look,
     )

@@ -1,8 +1,7 @@
-"""A few films, decoded in threads of this process: they are not worth the start of others.
+"""Films decoded in threads of this process, for those who ask for no others.
 
 A thread cannot be ended. One that takes too long is left behind and replaced, and does not keep
-the program from ending; one that crashes takes the program with it, and a prediction that goes on
-after that decodes in processes.
+the program from ending; one that crashes takes the program with it.
 """
 
 from __future__ import annotations
@@ -17,8 +16,9 @@ from typing import TYPE_CHECKING
 
 from xraybatch.extension.records import ImageReader, Limits
 from xraybatch.images.asked import NOTHING, Asked
+from xraybatch.images.kept import FilmSource, KeptFile
 from xraybatch.images.rule import DecodingRule
-from xraybatch.images.worker import FilmSource, Outcome, attempt, took_too_long
+from xraybatch.images.worker import Outcome, attempt, took_too_long
 
 if TYPE_CHECKING:
     import numpy as np
@@ -115,12 +115,12 @@ class Threads:
         threading.Thread(target=self._run, name="decoding", daemon=True).start()
 
     def _run(self) -> None:
+        kept = KeptFile(self._rule, self._limits, self._readers)
         while (work := self._queue.get()) is not None:
             work.begun = time.monotonic()
             try:
-                work.result = attempt(
-                    work.source, self._rule, self._limits, self._readers, self._asked
-                )
+                work.result = attempt(work.source, kept, self._asked)
             except BaseException as error:
                 work.result = error
             work.done.set()
+        kept.close()

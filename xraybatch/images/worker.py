@@ -25,6 +25,8 @@ from xraybatch.core.zipped import read_member
 from xraybatch.extension.records import ImageReader, Limits
 from xraybatch.extension.registry import BLOCK_VARIABLE
 from xraybatch.images.asked import NOTHING, Asked, asking
+from xraybatch.images.kept import FilmSource, KeptFile
+from xraybatch.images.memory import Shares, announcing, perhaps_short
 from xraybatch.images.rule import DecodingRule
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from xraybatch.images.film import Film, FilmFacts
+    from xraybatch.images.look import Look
     from xraybatch.images.outside import Outside
 
 NOTE = 3  # numbers a slot: process id, position in the chunk (or NOBODY), begin (monotonic)
@@ -45,33 +48,12 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLI
 
 
 @dataclass(frozen=True)
-class FilmSource:
-    """A film to decode.
-
-    Attributes
-    ----------
-    path : str
-        In the file system: the film, or the ZIP archive that it lies in.
-    name : str
-        What it is called; a suffix that lies is noted.
-    frame : int
-        From 0.
-    member : str
-        Its place in the archive (`ZipPlace`); empty: it lies in none.
-    """
-
-    path: str
-    name: str
-    frame: int = 0
-    member: str = ""
-
-
-@dataclass(frozen=True)
 class Outcome:
     """What became of a film; its pixels travel otherwise.
 
-    Of what its header says only that is here which was asked for; `facts` and `outside` come with a
-    survey only: predictions of a million films do without.
+    Of what its header says only that is here which was asked for; `facts`, `outside` and `look`
+    come with a survey only: predictions of a million films do without. `short` says that it failed
+    perhaps only because its process had no more memory.
     """
 
     status: FilmStatus
@@ -82,6 +64,8 @@ class Outcome:
     told: Mapping[str, str] = field(default_factory=dict)
     facts: FilmFacts | None = None
     outside: Outside | None = None
+    look: Look | None = None
+    short: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,8 +83,8 @@ class Desk:
     limits : Limits
     readers_from : str or None
         ``module:function`` that returns the readers; None: those of the installation.
-    memory : int
-        Bytes of private memory a worker may have.
+    memory : Shares
+        Private memory that a worker may have.
     blocked : str
         What `XRAYBATCH_BLOCK` said when the parent loaded its plugins: a worker loads the same.
     asked : Asked
@@ -113,7 +97,7 @@ class Desk:
     rule: DecodingRule
     limits: Limits
     readers_from: str | None
-    memory: int
+    memory: Shares
     blocked: str
     asked: Asked = NOTHING
 
@@ -124,62 +108,78 @@ def start(desk: Desk) -> None:
 
     # one that is killed with the lock in its hand must not hold up the others for a minute
     CONSTS.channel_lock_timeout = _LOCK_TIMEOUT
-    global _desk, _readers
+    global _desk, _kept
     for variable in _THREADS:
         os.environ[variable] = "1"
     _fall_silent()
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     os.environ[BLOCK_VARIABLE] = desk.blocked
-    _desk, _readers = desk, load_readers(desk.readers_from)
-    _limit_memory(desk.memory)
+    _desk = desk
+    _kept = KeptFile(desk.rule, desk.limits, load_readers(desk.readers_from))
+    _limit_memory(desk.memory.each)
 
 
 def nothing() -> None:
     """A task that only has the processes started."""
 
 
-def run(slot: int, films: Sequence[tuple[int, FilmSource]]) -> list[Outcome]:
-    """Decode films into their positions of a slot; called in a worker."""
+def run(
+    slot: int, films: Sequence[tuple[int, FilmSource]], *, alone: bool = False
+) -> list[Outcome]:
+    """Decode films into their positions of a slot; called in a worker.
+
+    `alone` says that no other worker has as much memory as one film may take: this one has it.
+    """
     import numpy as np
 
-    desk = _desk
-    assert desk is not None, "start() comes first"
+    desk, kept = _desk, _kept
+    assert desk is not None and kept is not None, "start() comes first"  # noqa: PT018
     height, width = desk.rule.height, desk.rule.width
     space = np.frombuffer(memoryview(desk.films), np.uint8)
     space = space.reshape((-1, desk.chunk, height, width))
     note = slot * NOTE
     desk.notes[note] = os.getpid()
     outcomes = []
+    memory = desk.memory.alone if alone else desk.memory.each
+    if alone:
+        kept.close()
+        _limit_memory(memory)
     for position, source in films:
         desk.notes[note + 2] = time.monotonic()
         desk.notes[note + 1] = position
-        pixels, outcome = attempt(source, desk.rule, desk.limits, _readers, desk.asked)
+        pixels, outcome = attempt(source, kept, desk.asked, memory)
         if pixels is not None:
             space[slot, position] = pixels
+        if outcome.short:
+            kept.close()
+            outcome = replace(outcome, short=memory < desk.memory.alone)
         outcomes.append(outcome)
+    if alone:
+        kept.close()
+        _limit_memory(desk.memory.each)
     desk.notes[note + 1] = NOBODY
     return outcomes
 
 
 def attempt(
-    source: FilmSource,
-    rule: DecodingRule,
-    limits: Limits,
-    readers: Sequence[ImageReader] | None,
-    asked: Asked = NOTHING,
+    source: FilmSource, kept: KeptFile, asked: Asked = NOTHING, memory: int | None = None
 ) -> tuple[NDArray[np.uint8] | None, Outcome]:
-    """Decode one film; never raises for a film's sake."""
+    """Decode one film; never raises for a film's sake.
+
+    `memory` is what this process may take; None: it has no limit.
+    """
     begin = time.perf_counter()
-    outside = _outside(source, limits, readers) if asked.survey else None
-    with asking(asked) as told:
+    outside = _outside(source, kept.limits, kept.readers) if asked.survey else None
+    with asking(asked) as told, announcing() as announced:
         try:
-            film = _decoded(source, rule, limits, readers)
+            film = kept.film(source)
             facts = film.facts
             asked.check(facts.tags, dicom=facts.format == "DICOM")
         except FilmError as error:
             seconds = time.perf_counter() - begin
             said = (error.status, error.sentence, (), seconds)
-            return None, Outcome(*said, told=told, outside=outside)
+            short = memory is not None and perhaps_short(error, announced, memory)
+            return None, Outcome(*said, told=told, outside=outside, short=short)
     seconds = time.perf_counter() - begin
     frames = 1 if facts.format in _MOVING else facts.frames
     # of a reader that did not ask itself; identifiers only our own reader hashes
@@ -190,7 +190,14 @@ def attempt(
         told=told,
         facts=replace(facts, tags={}) if asked.survey else None,
         outside=outside,
+        look=_look(film) if asked.survey else None,
     )
+
+
+def _look(film: Film) -> Look:
+    from xraybatch.images.look import look_at
+
+    return look_at(film.pixels)
 
 
 def _outside(source: FilmSource, limits: Limits, readers: Sequence[ImageReader] | None) -> Outside:
@@ -203,25 +210,6 @@ def _outside(source: FilmSource, limits: Limits, readers: Sequence[ImageReader] 
     except Exception:  # decoding says what is wrong with it
         return Outside()
     return look_inside(io.BytesIO(content), source.name, readers or ())
-
-
-def _decoded(
-    source: FilmSource,
-    rule: DecodingRule,
-    limits: Limits,
-    readers: Sequence[ImageReader] | None,
-) -> Film:
-    from xraybatch.images.decode import decode, decode_path
-    from xraybatch.images.faults import one_status
-
-    name, frame = source.name, source.frame
-    if not source.member:
-        return decode_path(
-            source.path, rule, name=name, frame=frame, limits=limits, readers=readers
-        )
-    with one_status("The film in its archive"):
-        content = read_member(source.path, source.member, limits.max_bytes)
-    return decode(content, rule, name=name, frame=frame, limits=limits, readers=readers)
 
 
 def took_too_long(seconds: float) -> Outcome:
@@ -241,7 +229,7 @@ def load_readers(readers_from: str | None) -> list[ImageReader]:
 
 
 _desk: Desk | None = None
-_readers: list[ImageReader] = []
+_kept: KeptFile | None = None
 
 
 def _fall_silent() -> None:

@@ -40,13 +40,15 @@ def dispatch(job: Job, engine: Engine, stage: Stage, watch: Watch | None = None)
     numbers = iter(range(-(-job.end() // CHUNK)))
     tries: Counter[int] = Counter()
     handed_out: set[int] = set()
+    frames = 0  # of items with several, which can take long
 
     def hand_out(number: int) -> None:
         items = job.pending(number * CHUNK, (number + 1) * CHUNK)
         if items:
             tries[number] += 1
             handed_out.add(number)
-            engine.submit(Chunk(number, items))
+            stretch = (number * CHUNK, (number + 1) * CHUNK)
+            engine.submit(Chunk(number, items, job.begun_items(*stretch)))
 
     try:
         while True:
@@ -55,9 +57,12 @@ def dispatch(job: Job, engine: Engine, stage: Stage, watch: Watch | None = None)
             if not handed_out:
                 return
             outcome = engine.wait(_COMMIT_SECONDS)
+            if outcome.opened:
+                job.note_frames(outcome.opened)
             if outcome.rows:
                 job.write(outcome.rows)
-                stage.advance(len({row.item for row in outcome.rows}))
+                frames += sum(row.frame != NO_FRAME for row in outcome.rows)
+                stage.advance(outcome.done, f"{frames:,} frames" if frames else "")
                 watch.check(outcome.rows)
             handed_out.difference_update(outcome.finished)
             for number in outcome.lost:

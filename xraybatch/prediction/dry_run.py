@@ -191,7 +191,6 @@ def _probe(
         workers=options.workers,
         timeout=options.timeout,
         limits=options.limits,
-        isolate=True,
     ) as pool:
         sources = (FilmSource(item.path, item.key, member=item.member) for item in items)
         for film in pool.decode(sources, ahead=max(2, pool.workers)):

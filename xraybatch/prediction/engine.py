@@ -6,11 +6,11 @@ least once; rows are written exactly once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from xraybatch.prediction.rows import Row
+from xraybatch.prediction.rows import Begun, Row
 from xraybatch.sources.item import Item
 
 CHUNK = 256  # items by index, never "who is idle"
@@ -26,29 +26,38 @@ class Chunk:
         Index of the chunk: its items have indices from ``number * CHUNK``.
     items : sequence of (int, Item)
         Index in the job, and the item.
+    begun : mapping of int to Begun
+        Of which items some frames have their rows already.
     """
 
     number: int
     items: Sequence[tuple[int, Item]]
+    begun: Mapping[int, Begun] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Outcome:
     """What became known since the last call.
 
     Attributes
     ----------
     rows : list of Row
-        Of any chunk, finished or not; those of all frames of an item together.
+        Of any chunk, finished or not.
     finished : list of int
         Numbers of the chunks that now have all their rows.
     lost : list of int
         Numbers of chunks whose worker died and that must be handed out again.
+    opened : dict of int to int
+        Items that turned out to have several frames, and how many.
+    done : int
+        How many items now have all their rows.
     """
 
     rows: list[Row] = field(default_factory=list)
     finished: list[int] = field(default_factory=list)
     lost: list[int] = field(default_factory=list)
+    opened: dict[int, int] = field(default_factory=dict)
+    done: int = 0
 
 
 @dataclass

@@ -16,8 +16,9 @@ from typing import Any
 from xraybatch.core.errors import InputError
 from xraybatch.core.status import FilmStatus
 from xraybatch.prediction.job_file import FORMAT, SCHEMA, Transaction, is_fresh, unusable
+from xraybatch.prediction.job_frames import COUNT_DONE, begun_items, make_way, settle
 from xraybatch.prediction.reconciling import GO_ON, Reconciled, Wanted, known, reconcile
-from xraybatch.prediction.rows import Row
+from xraybatch.prediction.rows import Begun, Row
 from xraybatch.sources.item import Item
 
 
@@ -90,8 +91,8 @@ class Job:
     def forget(self) -> None:
         """Drop items, rows and identity, to begin anew."""
         with self._transaction():
-            for table in ("items", "rows"):
-                self._db.execute(f"DELETE FROM {table}")  # noqa: S608 - two fixed names
+            for table in ("items", "rows", "begun"):
+                self._db.execute(f"DELETE FROM {table}")  # noqa: S608 - fixed names
             self._db.execute("DELETE FROM meta WHERE key != 'format'")
 
     def reconcile(
@@ -135,26 +136,36 @@ class Job:
         return int(self._db.execute("SELECT coalesce(max(item), -1) + 1 FROM items").fetchone()[0])
 
     def count_done(self) -> int:
-        """How many items have their rows."""
-        return int(self._db.execute("SELECT count(DISTINCT item) FROM rows").fetchone()[0])
+        """How many items have all their rows."""
+        return int(self._db.execute(COUNT_DONE).fetchone()[0])
 
     def count_rows(self) -> int:
         """How many films were looked at: those that have their row, and those left out."""
         return int(self._db.execute("SELECT count(*) FROM rows").fetchone()[0])
 
     def pending(self, begin: int, end: int) -> list[tuple[int, Item]]:
-        """The items of index `begin` to `end` (exclusive) that have no row yet, in order."""
+        """The items of index `begin` to `end` (exclusive) that lack rows, in order."""
         found = self._db.execute(
             "SELECT item, key, path, size, mtime_ns, member FROM items "
-            "WHERE item >= ? AND item < ? AND item NOT IN "
-            "(SELECT item FROM rows WHERE item >= ? AND item < ?) ORDER BY item",
+            "WHERE item >= ? AND item < ? AND (item IN (SELECT item FROM begun) OR item NOT IN "
+            "(SELECT item FROM rows WHERE item >= ? AND item < ?)) ORDER BY item",
             (begin, end, begin, end),
         )
         return [(i, Item(key, os.fsdecode(path), *more)) for i, key, path, *more in found]
 
+    def begun_items(self, begin: int, end: int) -> dict[int, Begun]:
+        """Those of `pending` of which some frames have their rows."""
+        return begun_items(self._db, begin, end)
+
+    def note_frames(self, opened: Mapping[int, int]) -> None:
+        """Note how many frames items have: those are done when each has its row."""
+        with self._transaction():
+            self._db.executemany("INSERT OR REPLACE INTO begun VALUES (?, ?)", opened.items())
+
     def write(self, rows: Sequence[Row]) -> None:
         """Commit rows; a row that was there already is replaced."""
         with self._transaction():
+            make_way(self._db, rows)
             self._db.executemany(
                 "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 [
@@ -166,6 +177,7 @@ class Job:
                     for r in rows
                 ],
             )
+            settle(self._db)
 
     def results(self) -> Iterator[tuple[str, Row]]:
         """Every row with its item's path, ordered by the path's UTF-8 bytes, then frame.

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from xraybatch.core.errors import InputError, XraybatchError
 from xraybatch.sources.item import Item
 
-FORMAT = "2"
+FORMAT = "3"
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE items (
@@ -24,6 +24,7 @@ CREATE TABLE rows (
     "values" BLOB NOT NULL, seen INTEGER, notes TEXT NOT NULL, told TEXT NOT NULL,
     PRIMARY KEY (item, frame)
 ) WITHOUT ROWID;
+CREATE TABLE begun (item INTEGER PRIMARY KEY, frames INTEGER NOT NULL);
 """
 MEND = (
     "See whether the disk is full or read-only, or the folder is gone; the same command then goes "

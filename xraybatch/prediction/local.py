@@ -14,7 +14,7 @@ from xraybatch.images.readers.raster import frame_note
 from xraybatch.models.session import Session
 from xraybatch.prediction.answering import Ready, answered
 from xraybatch.prediction.engine import Chunk, Outcome, Seconds
-from xraybatch.prediction.rows import NO_FRAME, Row
+from xraybatch.prediction.rows import NO_FRAME, Begun, Row
 
 MOST_FRAMES = 10_000  # of an item; a header of a few bytes can announce a thousand million
 
@@ -25,13 +25,6 @@ class _Task(NamedTuple):
     chunk: int
     item: int
     source: FilmSource
-
-
-class _Frames(NamedTuple):
-    """The rows of an item with several frames, until they are as many as it has."""
-
-    total: int
-    rows: list[Row]
 
 
 class LocalEngine:
@@ -62,7 +55,7 @@ class LocalEngine:
         self._all_frames = all_frames
         self._waiting: deque[_Task] = deque()
         self._under_way: deque[_Task] = deque()  # in the order decoded
-        self._frames: dict[int, _Frames] = {}  # item → those of its rows that are known
+        self._frames: dict[int, int] = {}  # item with several → how many have no row yet
         self._open_items: dict[int, int] = {}  # chunk → items without a row
         self._decoded: Iterator[Decoded] | None = None
         self._batch: list[tuple[int, Ready]] = []  # chunk, film
@@ -73,7 +66,11 @@ class LocalEngine:
         self._open_items[chunk.number] = len(chunk.items)
         for item, source in chunk.items:
             film = FilmSource(source.path, source.key, member=source.member)
-            self._waiting.append(_Task(chunk.number, item, film))
+            task = _Task(chunk.number, item, film)
+            if item in chunk.begun:
+                self._waiting.extend(self._frames_of(task, chunk.begun[item]))
+            else:
+                self._waiting.append(task)
 
     def wait(self, timeout: float) -> Outcome:
         """Decode and classify until `timeout` seconds have passed or nothing is left."""
@@ -120,12 +117,16 @@ class LocalEngine:
         chunk, item, source = task
         self.seconds.decoding += decoded.seconds
         notes = decoded.notes
-        if self._all_frames and decoded.frames > 1 and source.frame == 0:
+        is_first = source.frame == 0 and item not in self._frames
+        if self._all_frames and decoded.frames > 1 and is_first:
             if decoded.frames > MOST_FRAMES:
                 row = Row(item, NO_FRAME, FilmStatus.TOO_LARGE, _too_many(decoded.frames))
                 self._finish(chunk, row, outcome)
                 return
-            self._open_frames(task, decoded.frames)
+            # its other frames are decoded next
+            others = self._frames_of(task, Begun(decoded.frames, frozenset()))
+            self._waiting.extendleft(reversed(others[1:]))
+            outcome.opened[item] = decoded.frames
         frame = source.frame if item in self._frames else NO_FRAME
         if frame != NO_FRAME:  # the row says it
             notes = tuple(n for n in notes if n != frame_note(frame, decoded.frames))
@@ -138,13 +139,11 @@ class LocalEngine:
             row = Row(item, frame, decoded.status, decoded.sentence, told=decoded.told)
             self._finish(chunk, row, outcome)
 
-    def _open_frames(self, task: _Task, count: int) -> None:
-        """Have the other frames of an item decoded next."""
-        self._frames[task.item] = _Frames(count, [])
-        self._waiting.extendleft(
-            task._replace(source=replace(task.source, frame=frame))
-            for frame in range(count - 1, 0, -1)
-        )
+    def _frames_of(self, task: _Task, begun: Begun) -> list[_Task]:
+        """The frames of an item that have no row yet."""
+        left = [frame for frame in range(begun.frames) if frame not in begun.done]
+        self._frames[task.item] = len(left)
+        return [task._replace(source=replace(task.source, frame=frame)) for frame in left]
 
     def _classify(self, outcome: Outcome) -> None:
         begin = time.perf_counter()
@@ -155,15 +154,13 @@ class LocalEngine:
         self.seconds.classifying += time.perf_counter() - begin
 
     def _finish(self, chunk: int, row: Row, outcome: Outcome) -> None:
-        if row.frame == NO_FRAME:
-            outcome.rows.append(row)
-        else:
-            frames = self._frames[row.item]
-            frames.rows.append(row)
-            if len(frames.rows) < frames.total:
+        outcome.rows.append(row)
+        if row.frame != NO_FRAME:
+            self._frames[row.item] -= 1
+            if self._frames[row.item]:
                 return
-            outcome.rows.extend(frames.rows)  # together, so that no item is ever done by half
             del self._frames[row.item]
+        outcome.done += 1
         self._open_items[chunk] -= 1
         if self._open_items[chunk] == 0:
             del self._open_items[chunk]

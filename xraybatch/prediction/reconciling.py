@@ -10,6 +10,7 @@ from pathlib import Path
 
 from xraybatch.core.errors import InputError
 from xraybatch.core.status import DEPENDS_ON_THE_DAY, FilmStatus
+from xraybatch.prediction.job_frames import COUNT_DONE, forget_without_rows
 from xraybatch.sources.item import Item
 
 _MOST = 2**63 - 1  # the largest number of SQLite; a ZIP may announce any size
@@ -123,9 +124,10 @@ def reconcile(
     if wanted.update:
         for table in ("rows", "items"):
             db.execute(f"DELETE FROM {table} WHERE item NOT IN temp.found")  # noqa: S608
-    before = _count(db, _DONE)
+    before = _count(db, COUNT_DONE)
     _forget_failed(db, wanted)
-    done = _count(db, _DONE)
+    forget_without_rows(db)
+    done = _count(db, COUNT_DONE)
     return Reconciled(done, new, total - found, changed, before - done)
 
 
@@ -161,7 +163,6 @@ def known(item: Item) -> tuple[bytes, int, int, str]:
 
 
 _ANSWERED = frozenset({FilmStatus.OK, FilmStatus.LEFT_OUT})
-_DONE = "SELECT count(DISTINCT item) FROM rows"
 
 
 def _marks(values: frozenset[FilmStatus]) -> str:

@@ -59,6 +59,22 @@ class Row:
     told: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Begun:
+    """An item of several frames of which some have their rows.
+
+    Attributes
+    ----------
+    frames : int
+        How many it has.
+    done : frozenset of int
+        Those that have their rows.
+    """
+
+    frames: int
+    done: frozenset[int]
+
+
 class Columns:
     """The columns of a results table for a model's tasks, and a row's cells in their order.
 

@@ -115,7 +115,6 @@ def _predict(
     check_places(out, job_path, options)
     notes = _warned(model, progress)
     check_decoder(model.card)
-    # in processes also where films are few: a decoder that crashes, whosever it is, costs one film
     with ExitStack() as opened:
         pool = opened.enter_context(
             DecodingPool(
@@ -123,7 +122,6 @@ def _predict(
                 workers=options.workers,
                 timeout=options.timeout,
                 limits=options.limits,
-                isolate=True,
                 asked=options.asked,
             )
         )

@@ -80,7 +80,7 @@ def with_heat_maps(
     begin = time.monotonic()
     with (
         progress.stage("Heat maps", total, unit="answers") as stage,
-        DecodingPool(model.card.rule, isolate=True) as pool,
+        DecodingPool(model.card.rule) as pool,
     ):
         sources = (FilmSource(place, key[0], int(key[1] or 0)) for key, place in places.items())
         for key, decoded in zip(places, pool.decode(sources), strict=True):

@@ -180,7 +180,7 @@ def with_films(
     made: dict[tuple[str, str], tuple[bytes, str, str]] = {}
     with (
         progress.stage("Films of the gallery", len(there)) as stage,
-        DecodingPool(rule, isolate=True) as pool,
+        DecodingPool(rule) as pool,
     ):
         sources = (FilmSource(str(places[p]), p, int(f or 0)) for p, f in there)
         for key, one in zip(there, pool.decode(sources), strict=True):

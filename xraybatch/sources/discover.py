@@ -17,6 +17,7 @@ from pathlib import Path
 
 from xraybatch.core.errors import InputError
 from xraybatch.core.names import did_you_mean
+from xraybatch.core.progress import SILENT, Progress
 from xraybatch.sources.item import (
     DANGLING,
     FOLDER,
@@ -32,9 +33,8 @@ from xraybatch.sources.item import (
     Item,
     why_no_file,
 )
-from xraybatch.sources.keys import joined, key_of, order_key
-from xraybatch.sources.member_names import LOOK, quoted
-from xraybatch.sources.zip_films import films_of_zip, is_zip, recognised
+from xraybatch.sources.keys import joined, key_of
+from xraybatch.sources.zip_films import Listing, films_of_zip, is_zip, recognised
 
 LIST = "@"
 _NEAREST_AMONG = 2000
@@ -62,6 +62,7 @@ def discover(
     suffixes: frozenset[str],
     sniffers: Sequence[Callable[[bytes], bool]],
     archives: bool = False,
+    progress: Progress = SILENT,
 ) -> Discovery:
     """Find the films that the arguments of a command mean.
 
@@ -76,6 +77,8 @@ def discover(
         Those of the readers, for files with another suffix or none.
     archives : bool
         Take the films of ZIP archives that a person named; else those are files as any.
+    progress : Progress
+        Told while a large archive is listed.
 
     Returns
     -------
@@ -88,14 +91,16 @@ def discover(
         If an argument does not exist, a glob or list finds nothing, a folder that was named cannot
         be read, or two items would have one key.
     """
-    walk = _Walk(suffixes | IMAGE_LIKE, sniffers, archives=archives)
     typed = [os.fspath(argument) for argument in arguments]
-    if len(typed) == 1 and os.path.isdir(typed[0]):  # noqa: PTH112 - never raises
-        walk.folder(typed[0], "")
-    else:
-        for path in _expanded(typed):
-            walk.named(path)
-    items = sorted(walk.items, key=lambda item: order_key(item.key))
+    with Listing(progress) as listing:
+        walk = _Walk(suffixes | IMAGE_LIKE, sniffers, listing if archives else None)
+        if len(typed) == 1 and os.path.isdir(typed[0]):  # noqa: PTH112 - never raises
+            walk.folder(typed[0], "")
+        else:
+            for path in _expanded(typed):
+                walk.named(path)
+    # the order of code points is that of UTF-8 bytes (`order_key`), which would be copies of all
+    items = sorted(walk.items, key=lambda item: item.key)
     _check_keys(items)
     return Discovery(tuple(items), dict(sorted(walk.skipped.items())))
 
@@ -107,14 +112,13 @@ class _Walk:
         self,
         suffixes: frozenset[str],
         sniffers: Sequence[Callable[[bytes], bool]],
-        *,
-        archives: bool,
+        listing: Listing | None,
     ) -> None:
         self.items: list[Item] = []
         self.skipped: Counter[str] = Counter()
         self._suffixes = suffixes
         self._sniffers = sniffers
-        self._archives = archives
+        self._listing = listing  # of archives, where they are taken
 
     def named(self, path: str) -> None:
         """Take what a person named: a folder's films, or the file whatever it is."""
@@ -125,8 +129,8 @@ class _Walk:
             return
         if stat.S_ISDIR(status.st_mode):
             self.folder(path, path)
-        elif self._archives and stat.S_ISREG(status.st_mode) and is_zip(path):
-            self.items += films_of_zip(path, status, self._no_member, self.skipped)
+        elif self._listing and stat.S_ISREG(status.st_mode) and is_zip(path):
+            self.items += films_of_zip(path, status, self._no_member, self.skipped, self._listing)
         else:
             self.items.append(Item(key_of(path), path, status.st_size, status.st_mtime_ns))
 
@@ -197,7 +201,7 @@ class _Walk:
             return
         if not stat.S_ISREG(status.st_mode):
             self.skipped[why_no_file(status.st_mode)] += 1
-        elif self._archives and suffix == ".zip":
+        elif self._listing and suffix == ".zip":
             self.skipped[ZIP_ARCHIVE] += 1
         elif not (why := "" if suffix in self._suffixes else self._no_film(entry.path)):
             self.items.append(Item(key_of(inner), entry.path, status.st_size, status.st_mtime_ns))
@@ -285,8 +289,6 @@ def _nearest(path: str) -> str:
 
 def _check_keys(items: list[Item]) -> None:
     for one, other in pairwise(items):
-        if one.key == other.key and one.member and one.path == other.path:
-            raise InputError(f"An archive holds two files of one name, {quoted(one.key)}.", LOOK)
         if one.key == other.key:
             raise InputError(
                 f"Two films would have the same name '{one.key}': '{one.path}' and '{other.path}'.",

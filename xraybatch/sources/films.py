@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from xraybatch.core.errors import InputError
+from xraybatch.core.progress import SILENT, Progress
 from xraybatch.extension.records import ImageReader
 from xraybatch.extension.registry import registry
 from xraybatch.sources.discover import Discovery, discover
 from xraybatch.sources.item import ZIP_ARCHIVE
 
 
-def find_films(arguments: Sequence[str | Path], *, archives: bool = False) -> Discovery:
+def find_films(
+    arguments: Sequence[str | Path], *, archives: bool = False, progress: Progress = SILENT
+) -> Discovery:
     """Everything below `arguments` that is a film for the readers installed here.
 
     Parameters
@@ -20,6 +23,7 @@ def find_films(arguments: Sequence[str | Path], *, archives: bool = False) -> Di
     arguments : sequence of str or Path
     archives : bool
         Take the films of ZIP archives that are named; else those are files as any.
+    progress : Progress
 
     Raises
     ------
@@ -32,6 +36,7 @@ def find_films(arguments: Sequence[str | Path], *, archives: bool = False) -> Di
         suffixes=frozenset(suffix for reader in readers for suffix in reader.suffixes),
         sniffers=[reader.sniff for reader in readers],
         archives=archives,
+        progress=progress,
     )
     if not found.items:
         looked_at = sum(found.skipped.values())

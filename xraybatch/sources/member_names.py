@@ -10,6 +10,7 @@ from xraybatch.core.errors import InputError
 
 LOOK = "Unpack it yourself, look at what it holds, and give the folder."
 _DRIVE = re.compile(r"[A-Za-z]:")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _LONGEST = 80  # characters of a name that a sentence shows
 
 
@@ -17,13 +18,20 @@ class Unsafe(Exception):
     """A name that no file may be written under; its text says why."""
 
 
-def safe_parts(name: str) -> tuple[str, ...]:
+class Nameless(Unsafe):
+    """No name at all."""
+
+
+def safe_parts(name: str, *, written: bool = True) -> tuple[str, ...]:
     r"""Folders and file name of an archive's member, below whatever folder it is put into.
 
     Parameters
     ----------
     name : str
         As the archive has it; ``\`` separates as ``/`` does, because Windows writes it so.
+    written : bool
+        Whether a file of that name is to be written; one that is only read may hold line ends and
+        other control characters.
 
     Raises
     ------
@@ -39,12 +47,12 @@ def safe_parts(name: str) -> tuple[str, ...]:
     parts = tuple(part for part in slashed.split("/") if part not in ("", "."))
     if ".." in parts:
         raise Unsafe("would be written outside the folder")
-    if any(unicodedata.category(character) == "Cc" for character in slashed):
+    if "\0" in slashed or (written and _CONTROL.search(slashed)):
         raise Unsafe("has a control character in its name")
     if os.name == "nt" and any(":" in part for part in parts):
         raise Unsafe("has a colon in its name")
     if not parts:
-        raise Unsafe("has no name")
+        raise Nameless("has no name")
     return parts
 
 

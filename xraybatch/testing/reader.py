@@ -14,7 +14,8 @@ import numpy as np
 
 from xraybatch.core.status import FilmError, FilmStatus
 from xraybatch.extension.records import DisplayHints, ImageReader, Limits, StoredImage
-from xraybatch.images.decode import DEFAULT_LIMITS, HEAD, decode, installed_readers
+from xraybatch.images.decode import DEFAULT_LIMITS, FrameDecoder, decode, installed_readers
+from xraybatch.images.recognise import HEAD
 from xraybatch.images.rule import DecodingRule
 from xraybatch.testing.contract import THROWN, Broken, Contract, Shared, check_callable, sentence
 from xraybatch.testing.damage import cut, flipped, within
@@ -25,6 +26,7 @@ RULE = DecodingRule(32, 32)
 _TYPES = ("bool", "uint8", "uint16", "int16", "uint32", "int32", "float32")
 _RANDOM = 200
 _WATCHED = 4
+_FRAMES = 8
 
 
 class ReaderContract(Contract):
@@ -49,6 +51,8 @@ class ReaderContract(Contract):
         check_callable(record, "sniff", "read")
         if record.read_reduced is not None:
             check_callable(record, "read_reduced")
+        if record.open_frames is not None:
+            check_callable(record, "open_frames")
         if not record.suffixes or isinstance(record.suffixes, str):
             raise Broken("It has no suffixes.")
         for suffix in record.suffixes:
@@ -178,6 +182,24 @@ class ReaderContract(Contract):
             except FilmError:
                 continue
             raise Broken(f"Frame {image.frames} of {image.frames}, counted from 0, is read.")
+
+    def test_reads_frames_of_an_open_file(self) -> None:
+        """`open_frames` gives the frames that `read` gives, in any order, also after a failure."""
+        if self.owned.record.open_frames is None:
+            self.figure = "opens the file for each frame"
+            return
+        for file, image in zip(self.files, self.images, strict=True):
+            opened = FrameDecoder(io.BytesIO(file), RULE, readers=[self.owned.record])
+            some = range(min(image.frames, _FRAMES))
+            for frame in (*some, image.frames, *reversed(some)):
+                try:
+                    found = opened.film(frame).digest
+                except FilmError:
+                    if frame < image.frames:
+                        raise
+                else:
+                    if frame == image.frames or found != self._decode(file, frame=frame):
+                        raise Broken(f"Frame {frame} of an open file is another than alone.")
 
     def test_prints_and_writes_nothing(self) -> None:
         """Reading prints nothing, leaves no file behind, and leaves the file open."""

@@ -81,7 +81,7 @@ def audit_folders(
     InputError, UsageError
         If there is no film, or the labels cannot be used.
     """
-    found = find_films(folders, archives=True)
+    found = find_films(folders, archives=True, progress=progress)
     known = read_known(found.items, folders, asked, progress)
     if known.source:
         progress.note(f"Labels come from {known.source}.")

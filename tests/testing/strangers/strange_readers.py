@@ -113,6 +113,14 @@ def halving(file, limits, frame, reducible):
     return replace(image, array=small, reduction=2, whole=(rows, columns))
 
 
+def others_frame(file, limits):
+    def read_frame(frame):
+        image = read(file, limits, frame)
+        return replace(image, array=image.array[::-1])
+
+    return read_frame
+
+
 def short_sighted(head: bytes) -> bool:
     return head.startswith(b"GREY") and head[5] == 0
 
@@ -140,6 +148,7 @@ BAD = {
     "sniffs_anything_without_raising": reader(sniff=short_sighted),
     "leaves_other_files_alone": reader(sniff=greedy),
     "reduces_no_more_than_it_may": replace(GOOD, read_reduced=halving),
+    "reads_frames_of_an_open_file": replace(GOOD, open_frames=others_frame),
     "record_is_well_formed": reader(suffixes=("GREY",)),
     "is_the_one_that_is_asked": reader(png.read, magic.is_png, (".png",)),
 }

@@ -127,6 +127,9 @@ class StoredImage:
 # and its orientation. Below 1: not at all.
 Reducible = Callable[[int, int, int], float]
 
+# One frame of a file that stays open: the same as `ImageReader.read` gives.
+ReadFrame = Callable[[int], StoredImage]
+
 
 @dataclass(frozen=True)
 class ImageReader:
@@ -148,6 +151,10 @@ class ImageReader:
         limits, frame, reducible) -> StoredImage``, asked instead of `read`. ``reducible(rows,
         columns, orientation) -> float`` says how many times at most the film may be reduced; below
         1: not at all.
+    open_frames : callable or None
+        For files of many frames, so that each does not cost the whole file: ``open_frames(file,
+        limits) -> read_frame``, and ``read_frame(frame: int) -> StoredImage`` gives what `read`
+        gives, in any order, also after another frame failed. `file` stays open meanwhile.
     """
 
     name: str
@@ -156,3 +163,4 @@ class ImageReader:
     sniff: Callable[[bytes], bool]
     read: Callable[[BinaryIO, Limits, int], StoredImage]
     read_reduced: Callable[[BinaryIO, Limits, int, Reducible], StoredImage] | None = None
+    open_frames: Callable[[BinaryIO, Limits], ReadFrame] | None = None

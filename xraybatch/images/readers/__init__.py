@@ -16,9 +16,10 @@ from xraybatch.extension.records import ImageReader, Limits, StoredImage
 from xraybatch.images.readers import magic
 
 if TYPE_CHECKING:
-    from xraybatch.extension.records.image import Reducible
+    from xraybatch.extension.records.image import ReadFrame, Reducible
 
 _Read = Callable[[BinaryIO, Limits, int], StoredImage]
+_Open = Callable[[BinaryIO, Limits], "ReadFrame"]
 
 
 @hookimpl
@@ -47,6 +48,7 @@ def register_image_readers() -> list[ImageReader]:
             (".tif", ".tiff"),
             magic.is_tiff,
             _first_use("tiff"),
+            open_frames=_first_open("tiff"),
         ),
         ImageReader(
             "dicom",
@@ -54,6 +56,7 @@ def register_image_readers() -> list[ImageReader]:
             (".dcm", ".dicom", ".dic"),
             magic.is_dicom,
             _first_use("dicom"),
+            open_frames=_first_open("dicom"),
         ),
         ImageReader(
             "bitmap",
@@ -71,6 +74,14 @@ def _first_use(module: str) -> _Read:
         return implementation(file, limits, frame)
 
     return read
+
+
+def _first_open(module: str) -> _Open:
+    def open_frames(file: BinaryIO, limits: Limits) -> ReadFrame:
+        implementation = cast(_Open, import_module(f"{__name__}.{module}").open_frames)
+        return implementation(file, limits)
+
+    return open_frames
 
 
 def _read_jpeg_reduced(

@@ -13,7 +13,6 @@ from typing import Any, BinaryIO
 import pydicom
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.encaps import get_frame
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.utils import as_pixel_options
 from pydicom.uid import (
@@ -27,9 +26,11 @@ from pydicom.uid import (
 
 from xraybatch.core.status import FilmError, FilmStatus
 from xraybatch.extension.records import Limits, StoredImage
+from xraybatch.extension.records.image import ReadFrame
 from xraybatch.images.readers.dicom_codecs import CODECS, decode_frame
 from xraybatch.images.readers.dicom_colour import SAMPLES, UNREAD, in_colour
 from xraybatch.images.readers.dicom_display import display_hints
+from xraybatch.images.readers.dicom_fragments import Fragment, find_fragments, frame_of
 from xraybatch.images.readers.dicom_stream import Opened, find_pixels, open_header
 from xraybatch.images.readers.dicom_tags import facts_of
 from xraybatch.images.readers.raster import check_cost, check_frame
@@ -41,36 +42,46 @@ _NATIVE = frozenset(
     }
 )
 _READER = f"pydicom {pydicom.__version__}"
-_ITEM, _END_OF_ITEMS = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
 _NEEDED = ("Rows", "Columns", "SamplesPerPixel", "BitsAllocated", "BitsStored")
 
 
 def read(file: BinaryIO, limits: Limits, frame: int) -> StoredImage:
     """Decode one frame; objects without pixels are ``no_pixels``."""
+    return open_frames(file, limits)(frame)
+
+
+def open_frames(file: BinaryIO, limits: Limits) -> ReadFrame:
+    """Read and judge the header, so that each frame costs no more than itself."""
     found = open_header(file, limits)
     header = found.header
-    facts = facts_of(header)
+    facts_of(header)  # a film that is left out is not looked at further
     find_pixels(found)
     frames = _check(header, limits)
-    notes = check_frame(frame, frames)
-    _check_whole(found, frames)
-    if found.encapsulated:
-        compressed = _compressed(found, frame, frames)
-        values, photometric, codec = decode_frame(compressed, header, found.syntax)
-        reader = _READER if codec == _READER else f"{_READER}, {codec}"
-    else:
-        values, photometric = _plain(found, frame)
-        reader = _READER
-    hints, remarks = display_hints(header, frame, found.little_endian)
-    return StoredImage(
-        array=in_colour(values, photometric, header),
-        hints=hints,
-        format="DICOM",
-        reader=reader,
-        frames=frames,
-        notes=(*notes, *remarks),
-        facts=facts,
-    )
+    fragments = _check_whole(found, frames)
+
+    def read_frame(frame: int) -> StoredImage:
+        facts = facts_of(header)
+        notes = check_frame(frame, frames)
+        found.begin_frame()
+        if found.encapsulated:
+            compressed = frame_of(found, fragments, frame, frames)
+            values, photometric, codec = decode_frame(compressed, header, found.syntax)
+            reader = _READER if codec == _READER else f"{_READER}, {codec}"
+        else:
+            values, photometric = _plain(found, frame)
+            reader = _READER
+        hints, remarks = display_hints(header, frame, found.little_endian)
+        return StoredImage(
+            array=in_colour(values, photometric, header),
+            hints=hints,
+            format="DICOM",
+            reader=reader,
+            frames=frames,
+            notes=(*notes, *remarks),
+            facts=facts,
+        )
+
+    return read_frame
 
 
 def _check(header: Dataset, limits: Limits) -> int:
@@ -114,14 +125,12 @@ def _check(header: Dataset, limits: Limits) -> int:
     return frames
 
 
-def _check_whole(found: Opened, frames: int) -> None:
-    """Compare what the header announces with what the file holds."""
+def _check_whole(found: Opened, frames: int) -> list[Fragment]:
+    """Compare what the header announces with what the file holds; answers the fragments."""
     header, stream = found.header, found.stream
     available = stream.seek(0, io.SEEK_END) - found.start
     stream.seek(found.start)
-    if found.encapsulated:
-        _check_fragments(stream)
-        stream.seek(found.start)
+    fragments = find_fragments(stream) if found.encapsulated else []
     # MPEG and private syntaxes may be laid out in any way, these not
     natural = found.syntax in _NATIVE or found.syntax in CODECS
     if natural and (found.syntax in _NATIVE) == found.encapsulated:
@@ -135,7 +144,7 @@ def _check_whole(found: Opened, frames: int) -> None:
             f"The DICOM's pixels are written as {_called(found.syntax)}, which no codec reads.",
         )
     if found.encapsulated:
-        return
+        return fragments
     pixels = int(header.Rows) * int(header.Columns) * int(header.SamplesPerPixel)
     bits = frames * pixels * int(header.BitsAllocated)
     if header.get("PhotometricInterpretation") == "YBR_FULL_422":
@@ -147,21 +156,7 @@ def _check_whole(found: Opened, frames: int) -> None:
             f"The DICOM is cut short: {min(available, found.length)} bytes of pixels of "
             f"{max(needed, found.length)}.",
         )
-
-
-def _check_fragments(stream: BinaryIO) -> None:
-    """Walk over the fragments of encapsulated pixels to their end mark."""
-    while True:
-        item = stream.read(8)
-        if item[:4] == _END_OF_ITEMS:
-            return
-        length = int.from_bytes(item[4:], "little")
-        if len(item) == 8 and item[:4] != _ITEM:
-            raise FilmError(FilmStatus.CORRUPT, "The DICOM's encapsulated pixels have no order.")
-        if len(item) < 8 or len(stream.read(length)) < length:
-            raise FilmError(
-                FilmStatus.TRUNCATED, "The DICOM is cut short in its encapsulated pixels."
-            )
+    return fragments
 
 
 def _plain(found: Opened, frame: int) -> tuple[NDArray[Any], str]:
@@ -174,12 +169,6 @@ def _plain(found: Opened, frame: int) -> tuple[NDArray[Any], str]:
     decoder = get_decoder(found.syntax)
     values, said = decoder.as_array(found.stream, index=frame, raw=True, **options)
     return values, str(said["photometric_interpretation"])
-
-
-def _compressed(found: Opened, frame: int, frames: int) -> bytes:
-    """The fragments of one frame, joined."""
-    offsets = as_pixel_options(found.header).get("extended_offsets")
-    return get_frame(found.stream, frame, number_of_frames=frames, extended_offsets=offsets)
 
 
 def _called(syntax: UID) -> str:

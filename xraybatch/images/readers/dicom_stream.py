@@ -77,6 +77,12 @@ class Opened:
         """Whether the pixels lie in fragments, up to an end mark."""
         return self.length == _UNDEFINED
 
+    def begin_frame(self) -> None:
+        """Go to the pixels; what was read before does not count against a frame."""
+        self.stream.seek(self.start)
+        if isinstance(self.stream, _Metered):
+            self.stream.refill()
+
 
 def open_header(file: BinaryIO, limits: Limits) -> Opened:
     """Read the header; the stream stands at the pixel element then."""
@@ -151,6 +157,10 @@ class _Metered(io.RawIOBase):
                 FilmStatus.CORRUPT, f"The DICOM's header has more than {_MOST_READS:,} parts."
             )
         return self._stream.read(-1 if size is None else size)
+
+    def refill(self) -> None:
+        """Allow as many reads as in the beginning."""
+        self._left = _MOST_READS
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Move the stream."""

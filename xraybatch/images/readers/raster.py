@@ -17,6 +17,7 @@ from PIL import Image
 
 from xraybatch.core.status import FilmError, FilmStatus
 from xraybatch.extension.records import Limits
+from xraybatch.images.memory import announce
 
 READER = f"pillow {PIL.__version__}"
 
@@ -48,6 +49,7 @@ def check_cost(height: int, width: int, samples: int, sample_bytes: int, limits:
             f"The film has {height} x {width} pixels of {samples * sample_bytes} bytes, more than "
             f"the limit of {limits.max_bytes:,} bytes.",
         )
+    announce(height * width * samples * sample_bytes)
 
 
 def check_image(image: Image.Image, limits: Limits) -> None:

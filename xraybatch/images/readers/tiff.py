@@ -8,7 +8,7 @@ say. Of 16-bit colour it keeps the high bytes; the low ones come by asking for t
 from __future__ import annotations
 
 import sys
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from PIL.TiffImagePlugin import (
 
 from xraybatch.core.status import FilmError, FilmStatus
 from xraybatch.extension.records import DisplayHints, Limits, StoredImage
+from xraybatch.extension.records.image import ReadFrame
 from xraybatch.images.readers.raster import (
     EIGHT_OF_SIXTEEN,
     READER,
@@ -28,6 +29,7 @@ from xraybatch.images.readers.raster import (
     check_image,
     stored_values,
 )
+from xraybatch.images.readers.tiff_pages import Pages
 
 _OTHER_BYTES = {
     f"{mode};16{order}": f"{mode};16{other}"
@@ -40,21 +42,39 @@ _WHITE_IS_ZERO = 0
 
 def read(file: BinaryIO, limits: Limits, frame: int) -> StoredImage:
     """Decode one page."""
+    if frame:
+        return open_frames(file, limits)(frame)
     with _open(file) as image:
         check_image(image, limits)
-        frames = image.n_frames
-        notes = check_frame(frame, frames)
-        if frame:
-            image.seek(frame)
+        return _first_page(image, file, 0, image.n_frames)
+
+
+def open_frames(file: BinaryIO, limits: Limits) -> ReadFrame:
+    """Find the pages, so that each is decoded without those before it."""
+    pages = Pages(file)
+
+    def read_frame(frame: int) -> StoredImage:
+        check_frame(frame, len(pages))
+        view = cast(BinaryIO, pages.first(frame))
+        view.seek(0)
+        with _open(view) as image:
             check_image(image, limits)
-        bits = _first(image, BITSPERSAMPLE, 1)
-        signed = _first(image, SAMPLEFORMAT, 1) == _SIGNED
-        negative = _first(image, PHOTOMETRIC_INTERPRETATION, 1) == _WHITE_IS_ZERO
-        layout = image.tile[0].args[0] if image.tile and image.tile[0].args else ""
-        values = _as_declared(stored_values(image), bits, signed)
+            return _first_page(image, view, frame, len(pages))
+
+    return read_frame
+
+
+def _first_page(image: TiffImageFile, file: BinaryIO, frame: int, frames: int) -> StoredImage:
+    """Decode the page that `file` begins with, which is `frame` of all of them."""
+    notes = check_frame(frame, frames)
+    bits = _first(image, BITSPERSAMPLE, 1)
+    signed = _first(image, SAMPLEFORMAT, 1) == _SIGNED
+    negative = _first(image, PHOTOMETRIC_INTERPRETATION, 1) == _WHITE_IS_ZERO
+    layout = image.tile[0].args[0] if image.tile and image.tile[0].args else ""
+    values = _as_declared(stored_values(image), bits, signed)
     if bits == 16 and values.dtype == np.uint8:
         if layout in _OTHER_BYTES:
-            values = _with_low_bytes(values, file, frame)
+            values = _with_low_bytes(values, file)
         else:
             notes = (*notes, EIGHT_OF_SIXTEEN)
     return StoredImage(
@@ -81,11 +101,10 @@ def _open(file: BinaryIO) -> TiffImageFile:
         raise
 
 
-def _with_low_bytes(values: NDArray[np.uint8], file: BinaryIO, frame: int) -> NDArray[np.uint16]:
+def _with_low_bytes(values: NDArray[np.uint8], file: BinaryIO) -> NDArray[np.uint16]:
     """Decode again, and join what was decoded with the bytes that Pillow leaves out."""
     file.seek(0)
     with _open(file) as image:
-        image.seek(frame)
         image.tile = [
             tile._replace(args=(_OTHER_BYTES[tile.args[0]], *tile.args[1:]))
             for tile in image.tile or ()
