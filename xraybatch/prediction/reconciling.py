@@ -146,10 +146,10 @@ def _forget_failed(db: sqlite3.Connection, wanted: Wanted) -> None:
 
 
 def _is_answered(db: sqlite3.Connection, item: int) -> bool:
-    """Whether an item has its rows, and each of them an answer."""
+    """Whether an item has all its rows, and each of them an answer."""
     count, answered = db.execute(
         f"SELECT count(*), coalesce(sum(status IN ({_marks(_ANSWERED)})), 0) "  # noqa: S608
-        "FROM rows WHERE item = ?",
+        "FROM rows WHERE item = ? AND item NOT IN (SELECT item FROM begun)",
         (*sorted(_ANSWERED), item),
     ).fetchone()
     return bool(count) and count == answered
