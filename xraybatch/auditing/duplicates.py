@@ -1,31 +1,30 @@
 """Films that are one film: again, in other contrast, mirrored, turned, or moved in their frame.
 
 A hash of 64 bits calls every two knees the same. Here neighbours by spectrum are only suspected
-(`spectra`); a pair is told when one film can be laid over the other (`registration`) so that fine
-details agree in most parts of the frame, which two films, however alike, do not.
+(`suspicions`); a pair is told when one film can be laid over the other (`shifts`, `registration`)
+so that fine details agree in most parts of the frame, which two films, however alike, do not.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass
 from hashlib import blake2b
-from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xraybatch.auditing.registration import Laid, Sizes, lay
-from xraybatch.auditing.spectra import Suspicion, suspicions
+from xraybatch.auditing.contrast import even, small
+from xraybatch.auditing.registration import Laid, Level, Sizes, lay
+from xraybatch.auditing.shifts import SURE, guess_shifts
+from xraybatch.auditing.suspicions import Suspicion, suspicions
 from xraybatch.core.cores import in_threads
 from xraybatch.core.progress import SILENT, Progress
 
-AGREES = 0.66  # mean correlation of details from which two films are one
-_TILES = 8  # that must show anything in both films
-_COVERED = 0.25  # share of all such tiles
 _STILL = 0.02  # sides of a film that a corner may move before a copy counts as moved
 _SAME_GREY = 4.0  # mean grey levels that re-encoding may change
-_KEPT = 64  # films that each thread keeps prepared
+_SAMPLED = 8  # every so many pixels
+_AT_ONCE = 64  # pairs
+_MANY = 1000  # pairs; more take a while, if they are more than there are films
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class Pair:
         The same pixels; re-encoded; other grey values (a negative, too); mirrored, whatever else;
         turned by quarters; shifted, zoomed, rotated a little or cropped.
     similarity : float
-        How well details agree, `AGREES` to 1; 1 for identical ones.
+        How well details agree, 0.66 to 1; 1 for identical ones.
     """
 
     first: int
@@ -72,9 +71,13 @@ def find_near_duplicates(
     """
     tell = progress or SILENT
     identical, chosen = _identical(films)
-    with tell.stage("looking for copies", None) as stage:
-        suspected = list(suspicions(films, chosen, threads=threads))
-        stage.advance(len(chosen))
+    with tell.stage("looking for copies", len(chosen)) as stage:
+        suspected = suspicions(films, chosen, threads=threads, advance=stage.advance)
+    if len(suspected) > max(_MANY, len(chosen)):
+        tell.note(
+            f"Many films look alike, so {len(suspected):,} pairs are compared; "
+            "--no-near leaves that out."
+        )
     found: list[Pair] = []
     with tell.stage("comparing copies", len(suspected), unit="pairs") as stage:
 
@@ -83,20 +86,25 @@ def find_near_duplicates(
             stage.advance(len(part))
             return told
 
-        for pairs in in_threads(compared, _parts(suspected), threads):
+        parts = [suspected[at : at + _AT_ONCE] for at in range(0, len(suspected), _AT_ONCE)]
+        for pairs in in_threads(compared, parts, threads):
             found += pairs
     return sorted([*identical, *found], key=lambda pair: (pair.first, pair.second))
 
 
 def _identical(films: NDArray[np.uint8]) -> tuple[list[Pair], NDArray[np.intp]]:
     """Pairs of the same pixels, and the films to compare further."""
+    sampled: dict[bytes, int] = {}
     seen: dict[bytes, int] = {}
     pairs, chosen = [], []
     for number, film in enumerate(films):
         if film.min(initial=255) >= film.max(initial=0):
             continue
-        digest = blake2b(film.tobytes(), digest_size=16).digest()
-        first = seen.setdefault(digest, number)
+        # few pixels tell nearly all films apart, and all pixels those that they do not
+        first = sampled.setdefault(film[::_SAMPLED, ::_SAMPLED].tobytes(), number)
+        if first != number:
+            seen.setdefault(_digest(films[first]), first)
+            first = seen.setdefault(_digest(film), number)
         if first == number:
             chosen.append(number)
         else:
@@ -104,45 +112,38 @@ def _identical(films: NDArray[np.uint8]) -> tuple[list[Pair], NDArray[np.intp]]:
     return pairs, np.array(chosen, np.intp)
 
 
-def _parts(suspected: list[Suspicion]) -> list[list[Suspicion]]:
-    """Pairs in the order of their numbers, about 64 a part; those of one film stay together."""
-    of_film = groupby(suspected, key=lambda one: min(one.first, one.second))
-    parts: list[list[Suspicion]] = [[]]
-    for _, group in of_film:
-        if len(parts[-1]) >= _KEPT:
-            parts.append([])
-        parts[-1] += group
-    return parts
+def _digest(film: NDArray[np.uint8]) -> bytes:
+    return blake2b(film.tobytes(), digest_size=16).digest()
 
 
 def _compared(films: NDArray[np.uint8], suspected: list[Suspicion]) -> list[Pair]:
-    ready: OrderedDict[int, Sizes] = OrderedDict()
-
-    def sizes(number: int) -> Sizes:
-        if number not in ready:
-            ready[number] = Sizes(films[number])
-            if len(ready) > _KEPT:
-                ready.popitem(last=False)
-        return ready[number]
-
+    numbers = np.unique([(one.first, one.second) for one in suspected])
+    grey = small(films[numbers])
+    level = even(grey)
+    first, second = (
+        np.searchsorted(numbers, [getattr(one, which) for one in suspected])
+        for which in ("first", "second")
+    )
+    guesses = guess_shifts(level[first], level[second], [one.manner for one in suspected])
+    sizes: dict[int, Sizes] = {}
     found = []
-    for one in suspected:
-        laid = lay(sizes(one.first), sizes(one.second), one.manner)
-        if laid is not None and _is_one(laid):
-            first, second = sorted((one.first, one.second))
-            found.append(Pair(first, second, _kind(laid), min(1.0, laid.agreement)))
+    for one, *places, guess in zip(suspected, first, second, guesses, strict=True):
+        if guess.height < SURE:
+            continue
+        for place in places:
+            if place not in sizes:
+                sizes[place] = Sizes(films[numbers[place]], Level(grey[place], level[place]))
+        laid = lay(sizes[places[0]], sizes[places[1]], guess)
+        if laid is not None:
+            found.append(Pair(one.first, one.second, _kind(laid), min(1.0, laid.place.agreement)))
     return found
 
 
-def _is_one(laid: Laid) -> bool:
-    return laid.agreement >= AGREES and laid.tiles >= _TILES and laid.covered >= _COVERED
-
-
 def _kind(laid: Laid) -> str:
-    if laid.mirrored:
+    if laid.guess.mirrored:
         return "mirrored"
-    if laid.quarters:
+    if laid.guess.quarters:
         return "turned"
-    if laid.moved > _STILL:
+    if laid.place.moved > _STILL:
         return "moved"
-    return "contrast" if laid.negative or laid.difference > _SAME_GREY else "near"
+    return "contrast" if laid.guess.negative or laid.difference > _SAME_GREY else "near"

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
 
+from xraybatch.auditing.contrast import small
 from xraybatch.auditing.survey import Survey
 
 if TYPE_CHECKING:
@@ -23,7 +23,8 @@ _ALIKE = 0.3  # what half of the films must correlate by, or nothing can be told
 _SIDE = 32
 _RING, _MIDDLE = 2, 8  # rows and columns of 32: of the border, and around the middle
 _ROUNDS = 5
-_BLOCK = 4096  # films at a time
+_BLOCK = 4096  # small films at a time
+_READ = 128  # films at a time
 
 
 def against_the_others(found: Survey) -> dict[int, float]:
@@ -35,16 +36,16 @@ def against_the_others(found: Survey) -> dict[int, float]:
     readable = [i for i in found.readable() if not _is_constant(found, i)]
     if len(readable) < FEWEST:
         return {}
-    small: NDArray[np.uint8] = np.empty((len(readable), _SIDE, _SIDE), np.uint8)
-    for row, film in enumerate(readable):
-        small[row] = _small(found, film)
-    along = _with_the_others(small)
+    shrunk: NDArray[np.uint8] = np.empty((len(readable), _SIDE, _SIDE), np.uint8)
+    for part in _blocks(len(readable), _READ):
+        shrunk[part] = np.rint(small(found.pixels[found.rows[readable[part]]], _SIDE))
+    along = _with_the_others(shrunk)
     if np.median(along) < _ALIKE:
         return {}
     against = np.flatnonzero(along < AGAINST)
     if not len(against):
         return {}
-    bright = _border(small[against]) > 0
+    bright = _border(shrunk[against]) > 0
     return {readable[row]: float(along[row]) for row in against[bright]}
 
 
@@ -76,8 +77,8 @@ def _standardised(small: NDArray[np.uint8]) -> NDArray[np.float32]:
     return flat
 
 
-def _blocks(count: int) -> list[slice]:
-    return [slice(start, start + _BLOCK) for start in range(0, count, _BLOCK)]
+def _blocks(count: int, size: int = _BLOCK) -> list[slice]:
+    return [slice(start, start + size) for start in range(0, count, size)]
 
 
 def _border(small: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -87,12 +88,6 @@ def _border(small: NDArray[np.uint8]) -> NDArray[np.float64]:
     middle = small[:, _MIDDLE:-_MIDDLE, _MIDDLE:-_MIDDLE].reshape(len(small), -1)
     brighter: NDArray[np.float64] = np.median(small[:, ring], axis=1) - np.median(middle, axis=1)
     return brighter
-
-
-def _small(found: Survey, film: int) -> NDArray[np.uint8]:
-    pixels = np.ascontiguousarray(found.pixels[found.rows[film]])
-    image = Image.fromarray(pixels).resize((_SIDE, _SIDE), Image.Resampling.BILINEAR)
-    return np.asarray(image)
 
 
 def _is_constant(found: Survey, film: int) -> bool:

@@ -1,70 +1,66 @@
 """Lays one film over another, and says how well its details agree there.
 
-From a guess of how it was mirrored and turned, the shift follows by phase correlation, and the
-rest (small rotation, zoom, aspect) by inverse compositional Gauss-Newton steps on films of even
-contrast, first coarse, then fine. What decides is the correlation of fine details, tile by tile:
-two knees agree in their outline, but not in the details of most tiles.
+From a guess of how it was mirrored, turned and shifted (`shifts`), the rest (small rotation, zoom,
+aspect) follows by inverse compositional Gauss-Newton steps on films of even contrast, first coarse,
+then fine. What decides is the correlation of fine details, tile by tile: two knees agree in their
+outline, but not in the details of most tiles. Coarse details tell most of such pairs already.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import fft
 
-from xraybatch.auditing.spectra import SIDE, WINDOW, Manner, even, laid_down, small
+from xraybatch.auditing.contrast import Floats, even, small
+from xraybatch.auditing.shifts import Guess
 
+AGREES = 0.66  # mean correlation of details from which two films are one
+_FEWEST = 8  # tiles that must show anything in both films
+_COVERED = 0.25  # share of all such tiles
 FINE = 128  # pixels of the film on which details are compared
-_TILE = 16
-_SPREADS = (4.0, 3.0)  # pixels over which contrast is made even to lay films, coarse and fine
+_TILES = 8  # to each side of a film
+_FINE_SPREAD = 3.0  # pixels over which contrast is made even to lay fine films
 _DETAIL = 1.5  # the same, to compare details
 _FAINT = 1.0  # grey levels: weaker details are not raised
 _TEXTURED = 0.3  # root mean square of even contrast in a tile that shows anything
-_STEPS = (20, 6)  # at most, coarse and fine
 _SMALL_STEP = 0.1  # pixels at a corner: nothing more to gain
-_SURE = 8.0  # peak of the phase correlation, in units of its spread, that is worth a step
-_LEAST = (0.45, 0.3)  # correlation after a few steps that makes more worth their time
-_FEW = 3
-
-Floats = NDArray[np.float32]
+_LEAST = 0.45  # correlation that makes steps worth their time
+# Agreement of details without which films are let go, and how many steps are made with it. Copies
+# had 0.26 and more where they were guessed to lie, and 0.53 and more after three steps.
+_COARSE = ((0.25, 3), (0.45, 17), (0.52, 0))
+_FINE = ((0.0, 6),)
 
 
 @dataclass(frozen=True)
-class Laid:
-    """How one film lies over another.
+class Agreement:
+    """How well details of two films agree where a matrix lays them.
 
     Attributes
     ----------
     matrix : ndarray of float64, shape (2, 3)
         From places ``(x, y, 1)`` in the first film to places in the second one, mirrored and turned
         by quarters; in sides of a film from its middle.
-    quarters : int
-        Turns of 90° anticlockwise of the second film.
-    mirrored : bool
-    negative : bool
-        Whether white and black are exchanged.
     agreement : float
         Mean correlation of details over the tiles, −1 to 1.
     tiles : int
         How many tiles showed anything in both.
     covered : float
         Share that these are of all tiles that show anything, in the film that has fewer; 0 to 1.
-    difference : float
-        Mean difference of grey values where the films lie over each other, in grey levels.
     """
 
     matrix: NDArray[np.float64]
-    quarters: int
-    mirrored: bool
-    negative: bool
     agreement: float
     tiles: int
     covered: float
-    difference: float
+
+    @property
+    def is_one(self) -> bool:
+        """Whether so much agrees only in two films that are one."""
+        return self.agreement >= AGREES and self.tiles >= _FEWEST and self.covered >= _COVERED
 
     @property
     def moved(self) -> float:
@@ -73,13 +69,54 @@ class Laid:
         return float(np.linalg.norm(corners @ self.matrix.T - corners[:, :2], axis=1).max())
 
 
-class Level:
-    """A film of even contrast at one size, and what Gauss-Newton steps need of it."""
+@dataclass(frozen=True)
+class Laid:
+    """How one film lies over another.
 
-    def __init__(self, film: NDArray[np.uint8], side: int, spread: float) -> None:
-        self.side = side
-        self.grey: Floats = small(film[None], side)[0]
-        self.even = even(self.grey, spread)
+    Attributes
+    ----------
+    place : Agreement
+        Where, and how well.
+    guess : Guess
+        How it was mirrored, turned by quarters, and made a negative.
+    difference : float
+        Mean difference of grey values where the films lie over each other, in grey levels.
+    """
+
+    place: Agreement
+    guess: Guess
+    difference: float
+
+
+class Level:
+    """A film at one size, of even contrast, and what Gauss-Newton steps need of it.
+
+    Parameters
+    ----------
+    grey : ndarray of float32, shape (side, side)
+        Grey levels.
+    level : ndarray of float32, shape (side, side)
+        The same film of even contrast.
+    """
+
+    def __init__(self, grey: Floats, level: Floats) -> None:
+        self.side = len(grey)
+        self.grey = grey
+        self.even = level
+
+    def seen(self, guess: Guess) -> Level:
+        """As it was mirrored, turned by quarters, and made a negative; grey levels as they are."""
+        if not (guess.mirrored or guess.quarters or guess.negative):
+            return self
+        sign = np.float32(-1 if guess.negative else 1)
+        level = Level(_turned(self.grey, guess), sign * _turned(self.even, guess))
+        level.detail = sign * _turned(self.detail, guess)
+        return level
+
+    @cached_property
+    def detail(self) -> Floats:
+        """The finest that the film shows at this size, of even contrast."""
+        return even(self.grey, _DETAIL, _FAINT)
 
     @cached_property
     def jacobian(self) -> Floats:
@@ -98,123 +135,99 @@ class Level:
 
 
 class Sizes:
-    """One film at the two sizes at which it is laid over others, made when asked for."""
+    """One film at the two sizes at which it is laid over others; the fine one when asked for."""
 
-    def __init__(self, film: NDArray[np.uint8]) -> None:
+    def __init__(self, film: NDArray[np.uint8], coarse: Level) -> None:
         self._film = film
-
-    @cached_property
-    def coarse(self) -> Level:
-        """At 64 pixels a side."""
-        return Level(self._film, SIDE, _SPREADS[0])
+        self.coarse = coarse
 
     @cached_property
     def fine(self) -> Level:
         """At 128 pixels a side."""
-        return Level(self._film, FINE, _SPREADS[1])
-
-    @cached_property
-    def detail(self) -> Floats:
-        """The finest that the fine film shows, of even contrast."""
-        return even(self.fine.grey, _DETAIL, _FAINT)
-
-    @cached_property
-    def spectrum(self) -> NDArray[np.complex64]:
-        """Of the coarse film of even contrast."""
-        return np.asarray(fft.rfft2(self.coarse.even * WINDOW))
+        grey = small(self._film[None], FINE)[0]
+        return Level(grey, even(grey, _FINE_SPREAD))
 
 
-def lay(first: Sizes, second: Sizes, manner: Manner) -> Laid | None:
-    """Lay the second film over the first, near a guess.
-
-    Parameters
-    ----------
-    first, second : Sizes
-    manner : Manner
-        How the second one seems to have been mirrored and turned; half a turn more is tried, too.
+def lay(first: Sizes, second: Sizes, guess: Guess) -> Laid | None:
+    """Lay the second film over the first, near a guess; or the first over it, where that is better.
 
     Returns
     -------
     Laid or None
-        None where they do not even agree coarsely.
+        None where so little agrees that they are two films.
     """
-    guess = _shifted(first, second, manner)
-    if guess is None:
+    coarse = _stepped(first.coarse, second.coarse.seen(guess), guess.matrix, _COARSE)
+    if coarse is None:
         return None
-    quarters, negative, matrix = guess
-    sign = np.float32(-1 if negative else 1)
-    for part, steps, least in zip(("coarse", "fine"), _STEPS, _LEAST, strict=True):
-        level: Level = getattr(first, part)
-        other = _seen(getattr(second, part).even * sign, manner.mirrored, quarters)
-        better = _steps(level, other, matrix, steps, least)
-        if better is None:
+    one, other = first.fine, second.fine.seen(guess)
+    fine = _stepped(one, other, coarse.matrix, _FINE)
+    if fine is None:
+        return None
+    if not fine.is_one:
+        back = _stepped(other, one, _inverse(coarse.matrix), _FINE)
+        if back is not None and back.agreement > fine.agreement:
+            fine = replace(back, matrix=_inverse(back.matrix))
+    if not fine.is_one:
+        return None
+    difference = _difference(one.grey, other.grey, fine.matrix)
+    return Laid(fine, guess, difference)
+
+
+def _stepped(
+    level: Level,
+    other: Level,
+    matrix: NDArray[np.float64],
+    rounds: tuple[tuple[float, int], ...],
+) -> Agreement | None:
+    """The best of some rounds of steps; None as soon as it is seen that films do not agree.
+
+    Steps mislead where much of a film is black, so what agreed better before them is kept.
+    """
+    best, is_done = _agreement(level, other, matrix), False
+    for least, most in rounds:
+        if best.agreement < least:
             return None
-        matrix = better
-    other = _seen(second.detail * sign, manner.mirrored, quarters)
-    agreement, tiles, covered = _tiles(first.detail, other, matrix)
-    grey = _seen(second.fine.grey, manner.mirrored, quarters)
-    difference = _difference(first.fine.grey, grey, matrix)
-    how = matrix, quarters % 4, manner.mirrored, negative
-    return Laid(*how, agreement, tiles, covered, difference)
-
-
-def _seen(film: Floats, mirrored: bool, quarters: int) -> Floats:
-    return np.ascontiguousarray(np.rot90(film[:, ::-1] if mirrored else film, quarters))
-
-
-def _shifted(
-    first: Sizes, second: Sizes, manner: Manner
-) -> tuple[int, bool, NDArray[np.float64]] | None:
-    """Quarters, whether it is a negative, and the matrix, by the highest phase correlation."""
-    # turned a little before it is mirrored, as the spectra are; a mirror reverses the sense
-    turned = laid_down(second.coarse.even, manner)
-    angle = np.deg2rad(-manner.degrees if manner.mirrored else manner.degrees)
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    turn /= manner.zoom
-    sure, best = _SURE, None
-    for quarters in (manner.quarters, manner.quarters + 2):
-        other = fft.rfft2(_seen(turned, manner.mirrored, quarters) * WINDOW)
-        cross = first.spectrum * np.conj(other)
-        peaks = fft.irfft2(cross / (np.sqrt(np.abs(cross)) + 1e-6))
-        at = int(np.argmax(np.abs(peaks)))
-        height = float(np.abs(peaks.flat[at]) / (peaks.std() + 1e-9))
-        if height > sure:
-            y, x = ((place + SIDE // 2) % SIDE - SIDE // 2 for place in divmod(at, SIDE))
-            shift = -turn @ (np.array([x, y]) / SIDE)
-            sure, best = height, (quarters, peaks.flat[at] < 0, np.column_stack([turn, shift]))
+        stepped = _steps(level, other, matrix, most) if most and not is_done else None
+        if stepped is not None:
+            matrix, is_done = stepped
+            best = max(best, _agreement(level, other, matrix), key=lambda one: one.agreement)
     return best
 
 
+def _turned(film: Floats, guess: Guess) -> Floats:
+    return np.ascontiguousarray(np.rot90(film[:, ::-1] if guess.mirrored else film, guess.quarters))
+
+
 def _steps(
-    level: Level, other: Floats, matrix: NDArray[np.float64], most: int, least: float
-) -> NDArray[np.float64] | None:
-    """Inverse compositional steps; None if after a few the films do not correlate by `least`."""
+    level: Level, other: Level, matrix: NDArray[np.float64], most: int
+) -> tuple[NDArray[np.float64], bool] | None:
+    """Inverse compositional steps, and whether no more are needed; None if films do not correlate.
+
+    At most `most` steps.
+    """
     template = level.even.ravel()
-    image = Image.fromarray(other)
+    image = Image.fromarray(other.even)
     for done in range(most):
         laid = _warped(image, matrix).ravel()
-        mask = laid != 0  # where there is none, or none that shows anything
+        under = np.where(laid != 0, template, 0)  # where there is none, or none that shows anything
         known = float(laid @ laid) + 1e-6
         product = float(template @ laid)
-        if done == _FEW and product < least * float(
-            np.sqrt(known * (template @ (template * mask)))
-        ):
+        if done and product < _LEAST * float(np.sqrt(known * float(under @ under))):
             return None
-        scale = np.float32(max(product / known, 0.3))  # of contrast
-        error = laid * scale - template * mask
+        error = laid * np.float32(max(product / known, 0.3)) - under  # of the same contrast
         step = (level.inverse_hessian @ (level.jacobian @ error)).reshape(2, 3)
         if not np.abs(step).max() < 0.25:
             return None
         matrix = _composed(matrix, step)
         if np.abs(step).sum(1).max() * level.side < _SMALL_STEP:
-            break
-    return matrix
+            return matrix, True
+    return matrix, False
 
 
 def _composed(matrix: NDArray[np.float64], step: NDArray[np.float64]) -> NDArray[np.float64]:
-    last = [0.0, 0.0, 1.0]
-    change = np.vstack([step + np.eye(2, 3), last])
-    return np.asarray((np.vstack([matrix, last]) @ np.linalg.inv(change))[:2])
+    """The matrix after the inverse of a step."""
+    turn = matrix[:, :2] @ np.linalg.inv(step[:, :2] + np.eye(2))
+    return np.column_stack([turn, matrix[:, 2] - turn @ step[:, 2]])
 
 
 def _warped(image: Image.Image, matrix: NDArray[np.float64]) -> Floats:
@@ -230,25 +243,25 @@ def _warped(image: Image.Image, matrix: NDArray[np.float64]) -> Floats:
     return np.asarray(image.transform(image.size, *how))
 
 
-def _correlation(a: Floats, b: Floats) -> float:
-    return float(a @ b) / (float(np.sqrt((a @ a) * (b @ b))) + 1e-6)
+def _inverse(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    back = np.linalg.inv(matrix[:, :2])
+    return np.column_stack([back, -back @ matrix[:, 2]])
 
 
-def _tiles(first: Floats, second: Floats, matrix: NDArray[np.float64]) -> tuple[float, int, float]:
-    """Mean correlation over tiles that show anything in both, their number and share."""
-    laid = _warped(Image.fromarray(second), matrix)
-    there = _warped(Image.fromarray(np.ones_like(second)), matrix)
-    a, b, inside = (_in_tiles(part) for part in (first, laid, there))
-    whole = inside.min(1) > 0.99
+def _agreement(first: Level, second: Level, matrix: NDArray[np.float64]) -> Agreement:
+    """Over tiles that show anything in both."""
+    laid = _warped(Image.fromarray(second.detail), matrix)
+    a, b = _in_tiles(first.detail), _in_tiles(laid)
+    whole = (np.abs(_corners(first.side) @ matrix.T) <= 0.5).all((1, 2))
     shows = [np.sqrt((part * part).mean(1)) > _TEXTURED for part in (a, b)]
     both = whole & shows[0] & shows[1]
     count = int(both.sum())
     if not count:
-        return 0.0, 0, 0.0
+        return Agreement(matrix, 0.0, 0, 0.0)
     a, b = (part[both] - part[both].mean(1, keepdims=True) for part in (a, b))
     lengths = np.sqrt((a * a).sum(1) * (b * b).sum(1))
     agreement = float(((a * b).sum(1) / np.maximum(lengths, 1e-6)).mean())
-    return agreement, count, count / min(int(part.sum()) for part in shows)
+    return Agreement(matrix, agreement, count, count / min(int(part.sum()) for part in shows))
 
 
 def _difference(first: Floats, second: Floats, matrix: NDArray[np.float64]) -> float:
@@ -257,6 +270,17 @@ def _difference(first: Floats, second: Floats, matrix: NDArray[np.float64]) -> f
     return float(np.abs(first - laid)[inside].mean()) if inside.any() else 255.0
 
 
+@lru_cache(maxsize=2)
+def _corners(side: int) -> NDArray[np.float64]:
+    """``(tiles, 4, 3)``: places ``(x, y, 1)`` of the pixels at the corners of each tile."""
+    first = np.arange(0, side, side // _TILES)
+    ends = (np.stack([first, first + side // _TILES - 1], -1) + 0.5) / side - 0.5
+    corners = np.ones((_TILES, _TILES, 2, 2, 3))
+    corners[..., 0] = ends[None, :, None, :]
+    corners[..., 1] = ends[:, None, :, None]
+    return corners.reshape(_TILES**2, 4, 3)
+
+
 def _in_tiles(film: Floats) -> Floats:
-    side = len(film) // _TILE
-    return film.reshape(side, _TILE, side, _TILE).swapaxes(1, 2).reshape(side * side, -1)
+    side = len(film) // _TILES
+    return film.reshape(_TILES, side, _TILES, side).swapaxes(1, 2).reshape(_TILES**2, -1)

@@ -118,7 +118,7 @@ def ask_shortcut(
     folds = _dealt(groups, seed)
     predicted = _predicted(x, y, folds)
     observed = _balanced(y, predicted, len(classes))
-    low, high = _interval(y, predicted, groups, len(classes), seed)
+    ((low, high),) = _intervals(y, [predicted], groups, len(classes), seed)
     random = np.random.default_rng([seed, 1])
     by_chance = []
     with progress.stage("permuting labels", permutations, unit="permutations") as stage:
@@ -229,24 +229,26 @@ def _balanced(y: Any, predicted: Any, classes: int) -> float:
     return float(np.mean(right[there > 0] / there[there > 0]))
 
 
-def _interval(
-    y: Any, predicted: Any, groups: NDArray[np.int64], classes: int, seed: int
-) -> tuple[float, float]:
-    """Percentiles of balanced accuracy over resampled clusters; the tree stays what it is."""
+def _intervals(
+    y: Any, predictions: Sequence[Any], groups: NDArray[np.int64], classes: int, seed: int
+) -> list[tuple[float, float]]:
+    """Percentiles of balanced accuracy over resampled clusters; the trees stay what they are."""
     random = np.random.default_rng([seed, 2])
     count = int(groups.max()) + 1
-    right = np.zeros((count, classes))
-    there = np.zeros((count, classes))
-    np.add.at(there, (groups, y), 1)
-    np.add.at(right, (groups, y), predicted == y)
-    values = []
-    for _ in range(_RESAMPLES):
+    counted = np.zeros((count, 1 + len(predictions), classes))
+    np.add.at(counted[:, 0], (groups, y), 1)
+    for right, predicted in zip(counted.swapaxes(0, 1)[1:], predictions, strict=True):
+        np.add.at(right, (groups, y), predicted == y)
+    flat = counted.reshape(count, -1)
+    sums = np.empty((_RESAMPLES, *counted.shape[1:]))
+    for resampled in sums:
         weights = np.bincount(random.integers(0, count, count), minlength=count)
-        total = weights @ there
-        hits = weights @ right
-        values.append(np.mean(hits[total > 0] / total[total > 0]))
-    low, high = np.quantile(values, (0.025, 0.975))
-    return float(low), float(high)
+        resampled[:] = (weights @ flat).reshape(resampled.shape)
+    there = sums[:, :1] > 0
+    recalls = np.divide(sums[:, 1:], sums[:, :1], out=np.zeros_like(sums[:, 1:]), where=there)
+    values = recalls.sum(2) / there.sum(2)
+    low, high = np.quantile(values, (0.025, 0.975), axis=0)
+    return list(zip(low.tolist(), high.tolist(), strict=True))
 
 
 def _estimate(value: float, low: float, high: float, groups: NDArray[np.int64]) -> Estimate:
@@ -269,10 +271,10 @@ def _each_alone(
     classes: int,
     seed: int,
 ) -> tuple[Alone, ...]:
-    found = []
-    for name, values in columns.items():
-        predicted = _predicted(values[known][:, None], y, folds)
-        low, high = _interval(y, predicted, groups, classes, seed)
-        value = _balanced(y, predicted, classes)
-        found.append(Alone(name, _estimate(value, low, high, groups)))
+    predictions = [_predicted(values[known][:, None], y, folds) for values in columns.values()]
+    intervals = _intervals(y, predictions, groups, classes, seed)
+    found = [
+        Alone(name, _estimate(_balanced(y, predicted, classes), low, high, groups))
+        for name, predicted, (low, high) in zip(columns, predictions, intervals, strict=True)
+    ]
     return tuple(sorted(found, key=lambda one: -(one.balanced_accuracy.value or 0)))

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xraybatch.auditing.looks import Look, look_at
 from xraybatch.core.progress import Progress
 from xraybatch.core.status import FilmStatus
 from xraybatch.images.asked import Asked
 from xraybatch.images.film import FilmFacts, film_digest
+from xraybatch.images.look import Look
 from xraybatch.images.outside import Outside
 from xraybatch.images.pool import Decoded, DecodingPool, FilmSource
 from xraybatch.images.rule import DecodingRule
@@ -136,5 +136,5 @@ def _surveyed(decoded: Decoded, item: Item) -> Surveyed:
         outside,
         decoded.facts,
         film_digest(decoded.film),
-        look_at(decoded.film),
+        decoded.look,
     )

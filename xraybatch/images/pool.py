@@ -25,6 +25,7 @@ from xraybatch.images.crew import Crew
 from xraybatch.images.decode import DEFAULT_LIMITS
 from xraybatch.images.film import FilmFacts
 from xraybatch.images.kept import FilmSource
+from xraybatch.images.look import Look
 from xraybatch.images.memory import shares
 from xraybatch.images.outside import Outside
 from xraybatch.images.rule import DecodingRule
@@ -63,6 +64,8 @@ class Decoded:
         Of a survey, where the film was decoded.
     outside : Outside or None
         Of a survey, where a process lived to say it.
+    look : Look or None
+        Of a survey, where the film was decoded.
     """
 
     index: int
@@ -75,6 +78,7 @@ class Decoded:
     told: Mapping[str, str] = field(default_factory=dict)
     facts: FilmFacts | None = None
     outside: Outside | None = None
+    look: Look | None = None
 
 
 class DecodingPool:
@@ -245,4 +249,5 @@ def _decoded(index: int, film: NDArray[np.uint8] | None, outcome: Outcome) -> De
         told=outcome.told,
         facts=outcome.facts,
         outside=outcome.outside,
+        look=outcome.look,
     )

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from xraybatch.images.film import FilmFacts
+    from xraybatch.images.film import Film, FilmFacts
+    from xraybatch.images.look import Look
     from xraybatch.images.outside import Outside
 
 NOTE = 3  # numbers a slot: process id, position in the chunk (or NOBODY), begin (monotonic)
@@ -50,9 +51,9 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLI
 class Outcome:
     """What became of a film; its pixels travel otherwise.
 
-    Of what its header says only that is here which was asked for; `facts` and `outside` come with a
-    survey only: predictions of a million films do without. `short` says that it failed perhaps only
-    because its process had no more memory.
+    Of what its header says only that is here which was asked for; `facts`, `outside` and `look`
+    come with a survey only: predictions of a million films do without. `short` says that it failed
+    perhaps only because its process had no more memory.
     """
 
     status: FilmStatus
@@ -63,6 +64,7 @@ class Outcome:
     told: Mapping[str, str] = field(default_factory=dict)
     facts: FilmFacts | None = None
     outside: Outside | None = None
+    look: Look | None = None
     short: bool = False
 
 
@@ -188,7 +190,14 @@ def attempt(
         told=told,
         facts=replace(facts, tags={}) if asked.survey else None,
         outside=outside,
+        look=_look(film) if asked.survey else None,
     )
+
+
+def _look(film: Film) -> Look:
+    from xraybatch.images.look import look_at
+
+    return look_at(film.pixels)
 
 
 def _outside(source: FilmSource, limits: Limits, readers: Sequence[ImageReader] | None) -> Outside:

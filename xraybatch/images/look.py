@@ -46,7 +46,7 @@ def look_at(film: NDArray[np.uint8]) -> Look:
 
     Parameters
     ----------
-    film : ndarray of uint8, shape (256, 256)
+    film : ndarray of uint8, shape (256, 256), C-contiguous
     """
     low, high = _percentiles(film, 0.01, 0.99)
     spread = high - low
@@ -59,30 +59,29 @@ def count_glyphs(film: NDArray[np.uint8]) -> int:
     A single side marker (L, R) is a mark without neighbours, so it does not count; bones and screws
     are larger or stand alone. Writing that is smaller than three rows of 256 is not seen.
     """
-    from PIL import Image, ImageChops, ImageFilter
+    from PIL import Image, ImageFilter
 
+    quarter = len(film) // 4
+    reach = quarter + _AROUND
     found = 0
-    shown = Image.fromarray(np.ascontiguousarray(film))
-    around = shown.filter(ImageFilter.BoxBlur(_AROUND))
-    # brighter than what is around, as burnt-in text is; or darker, on a white band
-    for difference in (ImageChops.subtract(shown, around), ImageChops.subtract(around, shown)):
-        marks = np.asarray(difference) > _STRONG
-        if marks.any():
+    for strip, rows in ((film[:reach], slice(quarter)), (film[-reach:], slice(-quarter, None))):
+        around = Image.fromarray(strip).filter(ImageFilter.BoxBlur(_AROUND))
+        above = strip[rows].astype(np.int16) - np.asarray(around)[rows]
+        # brighter than what is around, as burnt-in text is; or darker, on a white band
+        for marks in (above > _STRONG, above < -_STRONG):
             found = max(found, _lines_of(marks))
     return found
 
 
 def _lines_of(marks: NDArray[np.bool_]) -> int:
+    rows, columns = np.flatnonzero(marks.any(1)), np.flatnonzero(marks.any(0))
+    if len(rows) < _SHORTEST or len(columns) < _LINE:  # no room for a line
+        return 0
     from scipy import ndimage
 
-    quarter = marks.shape[0] // 4
-    best = 0
-    for strip in (marks[:quarter], marks[-quarter:]):
-        if strip.any():
-            labelled, count = ndimage.label(strip, np.ones((3, 3), int))
-            if _LINE <= count <= _MOST_MARKS:
-                best = max(best, _in_lines(ndimage.find_objects(labelled)))
-    return best
+    marks = marks[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    labelled, count = ndimage.label(marks, np.ones((3, 3), int))
+    return _in_lines(ndimage.find_objects(labelled)) if _LINE <= count <= _MOST_MARKS else 0
 
 
 def _in_lines(boxes: list[tuple[slice, slice]]) -> int:
@@ -107,5 +106,7 @@ def _in_lines(boxes: list[tuple[slice, slice]]) -> int:
 
 
 def _percentiles(film: NDArray[np.uint8], *shares: float) -> tuple[int, ...]:
-    counted = np.cumsum(np.bincount(film.reshape(-1), minlength=256))
+    from PIL import Image
+
+    counted = np.cumsum(Image.fromarray(film).histogram())
     return tuple(int(np.searchsorted(counted, share * counted[-1])) for share in shares)

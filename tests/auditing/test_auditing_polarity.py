@@ -1,4 +1,4 @@
-"""Nearly constant films, writing near borders, and films whose light and dark are exchanged."""
+"""Films whose light and dark are exchanged against the others."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
-from xraybatch.auditing.looks import look_at
 from xraybatch.auditing.polarity import FEWEST, against_the_others
 from xraybatch.auditing.survey import survey
 from xraybatch.core.progress import SILENT
@@ -19,34 +18,6 @@ def bone(rows: int = 256, columns: int = 200) -> Image.Image:
     image = Image.new("L", (columns, rows), 0)
     ImageDraw.Draw(image).rectangle([columns // 3, 0, 2 * columns // 3, rows], fill=150)
     return image
-
-
-def seen(image: Image.Image):
-    return look_at(np.asarray(image))
-
-
-@pytest.mark.parametrize(("spread", "constant"), [(0, True), (5, True), (8, False), (40, False)])
-def test_a_film_without_grey_is_nearly_constant(spread: int, constant: bool) -> None:
-    ramp = np.linspace(100, 100 + spread, 256).round().astype(np.uint8)
-    assert look_at(np.tile(ramp, (64, 1))).nearly_constant is constant
-
-
-@pytest.mark.parametrize("top", [True, False])
-@pytest.mark.parametrize("negative", [True, False])
-def test_a_line_of_writing_is_seen(top: bool, negative: bool) -> None:
-    image = bone()
-    where = (8, 8 if top else 236)
-    font = ImageFont.load_default(12)
-    ImageDraw.Draw(image).text(where, "DOE JANE 1950", fill=255, font=font)
-    shown = Image.fromarray(255 - np.asarray(image)) if negative else image
-    assert seen(shown).glyphs >= 4
-
-
-def test_a_side_marker_is_no_writing() -> None:
-    image = bone()
-    ImageDraw.Draw(image).text((8, 8), "R", fill=255, font=ImageFont.load_default(14))
-    assert seen(image).glyphs == 0
-    assert seen(bone()).glyphs == 0
 
 
 def folder_of(tmp_path: Path, count: int, negatives: set[int]) -> Path:
