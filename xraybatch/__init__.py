@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
+    from xraybatch.api.adopting import adopt as adopt
     from xraybatch.api.auditing import Audit as Audit
     from xraybatch.api.auditing import audit as audit
     from xraybatch.api.calibrating import Calibration as Calibration
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from xraybatch.extension.records import Undefined as Undefined
     from xraybatch.extension.records import Window as Window
     from xraybatch.models.card import Card as Card
+    from xraybatch.training.adoption.adopt import Adopted as Adopted
     from xraybatch.training.options import TrainOptions as TrainOptions
 
 _RECORDS = (
@@ -74,6 +76,7 @@ _HOMES = {
     "score": "xraybatch.api.scoring",
     "compare": "xraybatch.api.comparing",
     "calibrate": "xraybatch.api.calibrating",
+    "adopt": "xraybatch.api.adopting",
     "show": "xraybatch.api.showing",
     "audit": "xraybatch.api.auditing",
     "Audit": "xraybatch.api.auditing",
@@ -85,6 +88,7 @@ _HOMES = {
     "Calibration": "xraybatch.api.calibrating",
     "Tries": "xraybatch.api.comparing",
     "View": "xraybatch.api.showing",
+    "Adopted": "xraybatch.training.adoption.adopt",
     "Card": "xraybatch.models.card",
     "TrainOptions": "xraybatch.training.options",
     "ConsoleProgress": "xraybatch.cli.console",

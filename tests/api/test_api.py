@@ -362,7 +362,7 @@ def test_what_goes_on_tells_the_films_that_are_new(
         xraybatch.predict(films, model=tiny_model, out=tmp_path / "r.csv")
     monkeypatch.undo()
     (films / paths[5].name).write_bytes(paths[5].read_bytes())
-    with pytest.warns(xraybatch.XraybatchWarning, match="1 films are new"):
+    with pytest.warns(xraybatch.XraybatchWarning, match="1 new"):
         frame = xraybatch.predict(films, model=tiny_model, out=tmp_path / "r.csv")
     assert len(frame) == 4
 

@@ -16,6 +16,8 @@ from xraybatch.auditing.copies import (
 )
 from xraybatch.auditing.duplicates import Pair
 from xraybatch.auditing.known import Known, nothing_known
+from xraybatch.auditing.record import Alike
+from xraybatch.reports.audit import alike_words
 
 
 def known(labels: str, parts: str = "", patients: str = "") -> Known:
@@ -37,6 +39,17 @@ def test_what_links_connect_is_one_group() -> None:
     assert groups[1].is_exact
     assert groups[1].is_leak
     assert groups[1].parts == ("e", "t")
+
+
+def test_each_kind_says_its_own_pairs_and_its_own_likeness() -> None:
+    links = [
+        *(Link(0, 1, BYTES), Link(0, 2, BYTES)),
+        *(Link(0, 3, "mirrored", 0.9), Link(3, 4, "mirrored", 0.7)),
+    ]
+    (group,) = group_copies(links, known("....."))
+    assert group.alike == (Alike(BYTES, 2, 1.0), Alike("mirrored", 2, 0.7))
+    assert alike_words(group.alike) == "2 pairs identical bytes, 2 pairs mirrored 0.70+"
+    assert alike_words((Alike("mirrored", 1, 0.83),)) == "mirrored 0.83"
 
 
 def test_no_label_contradicts_none() -> None:

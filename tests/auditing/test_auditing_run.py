@@ -103,6 +103,23 @@ def test_json_fits_the_published_schema_and_has_no_nan(troubled: Path) -> None:
     assert found["shortcut"]["p"] is None
 
 
+def test_one_column_of_labels_is_used_and_the_others_are_named(tmp_path: Path) -> None:
+    rows = ["path,finding,view,age,site,patient"]
+    for i in range(12):
+        pixels = np.random.default_rng(i).integers(0, 255, (30, 20), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{i}.png")
+        rows.append(f"{i}.png,{'ab'[i % 2]},{('AP', 'PA', 'LL')[i % 3]},{20 + i},one,p{i // 2}")
+    table = tmp_path / "hospital.csv"
+    table.write_text("\n".join(rows))
+    quick = replace(QUICK, near=False)
+    audit = audit_folders([tmp_path], LabelsAsked(table, label_column="finding"), quick).audit
+    (note,) = [note for note in audit.notes if "column of labels" in note]
+    assert "could be labels, too: view." in note  # ages are many, and one site tells nothing
+    table.write_text("\n".join(row.replace(",AP,", ",,").replace(",LL,", ",,") for row in rows))
+    audit = audit_folders([tmp_path], LabelsAsked(table, label_column="finding"), quick).audit
+    assert not any("column of labels" in note for note in audit.notes)
+
+
 def test_without_labels_only_films_are_judged(troubled: Path) -> None:
     (troubled / "labels.csv").unlink()
     audit = audit_folders([troubled], LabelsAsked(), QUICK).audit

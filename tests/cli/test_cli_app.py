@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 from importlib import import_module
@@ -88,3 +89,18 @@ def test_a_fault_of_ours_is_said_without_a_traceback(
         main(["predict"])
     assert left.value.code == 1
     assert "ZeroDivisionError: boom" in capsys.readouterr().err
+
+
+def test_a_full_disk_is_no_fault_of_ours(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "audit.csv")
+
+    monkeypatch.setattr(app, "main", full)
+    with pytest.raises(SystemExit) as left:
+        main(["audit"])
+    assert left.value.code == 3
+    said = capsys.readouterr().err
+    assert "audit.csv: No space left on device." in said
+    assert "fault" not in said

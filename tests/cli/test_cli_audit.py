@@ -65,6 +65,36 @@ def test_it_fits_the_terminal(leaking: Path, columns: int) -> None:
     assert "…" not in done.stdout  # nothing is cut
 
 
+def test_copies_are_counted_as_films_and_as_pairs(tmp_path: Path) -> None:
+    for i in range(3):
+        film(tmp_path / f"{i}.png", 7)  # one film three times: two pairs are found, of three
+    text = " ".join(run(tmp_path, "--no-near", columns=140).stdout.split())
+    assert "how they are alike pairs found films" in text
+    assert "identical bytes 2 3" in text
+    assert "3 films: " in text
+    assert "2 pairs identical bytes" in text
+    assert "Of many copies of one film not every pair is looked for" in text
+
+
+@pytest.mark.parametrize(
+    ("bars", "said"),
+    [
+        ("", "--fail-on names nothing"),
+        (" , ", "--fail-on names nothing"),
+        ("leak,,conflict", "--fail-on names nothing between two commas"),
+        ("leak,leak", "--fail-on names 'leak' twice"),
+        ("leeks", "Did you mean 'leak'?"),
+    ],
+)
+def test_bars_that_are_none_are_refused(
+    leaking: Path, tmp_path: Path, bars: str, said: str
+) -> None:
+    done = run(leaking, "--fail-on", bars, "--out", tmp_path / "a.csv")
+    assert done.returncode == 2
+    assert said in " ".join(done.stderr.split())
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("bars", "code", "named"),
     [("leak", 4, "leak"), ("leak,conflict", 4, "leak, conflict")],

@@ -303,7 +303,7 @@ def test_what_is_printed_fits(
     words = " ".join(out.split())
     assert re.search(r"class train val test all normal \d+ \d+ \d+ 11 ", words)
     assert re.search(r"all \d+ \d+ \d+ 31", words)
-    assert "2 films are copies of 1 files, byte for byte" in words
+    assert "2 films are copies of 1 file, byte for byte" in words
     assert "empty file: 1" in words
     assert "Patients not known" in words
     assert "Next: xraybatch train --plugin narrow --data knee" in out

@@ -70,7 +70,8 @@ def test_a_log_is_appended_to_and_put_away(tmp_path: Path) -> None:
 
 
 def test_a_log_that_cannot_be_written_is_said(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="log"), log_to(tmp_path / "no" / "log.jsonl"):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="log"), log_to(tmp_path / "file" / "log.jsonl"):
         pass
 
 

@@ -37,9 +37,8 @@ from xraybatch.evaluation.ranking import (
     auc,
     clustered_variance,
     macro_auc,
-    roc_curve,
-    roc_curves,
 )
+from xraybatch.evaluation.roc import roc_curve, roc_curves
 
 RNG = np.random.default_rng(4)
 

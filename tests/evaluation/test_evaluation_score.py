@@ -489,6 +489,17 @@ def test_accents_find_each_other_beside_paths_that_match():
     pairs = dict(zip(joined.results["path"], joined.labels["label"], strict=True))
     assert pairs == {"a.png": "a", "b.png": "b", "é.png": "c", "w/u.png": "d", "í.png": "e"}
     assert told.matched_by == "path"
+    assert told.sentences[0].startswith("Matched in spite of backslashes or accents")
+    assert told.sentences[0].endswith(": 2 films.")
+
+
+def test_spellings_that_would_stand_for_several_films_match_none_and_it_is_said():
+    results = films("a.png", "w/\N{LATIN SMALL LETTER E WITH ACUTE}.png")
+    paths = ["a.png", "w/e\u0301.png", "w\\e\u0301.png"]
+    _, told = join(results, table(path=paths, label=["a", "b", "c"]), ["label"])
+    assert told.matched == 1
+    assert told.sentences[0].startswith("Not matched, because but for backslashes or accents")
+    assert told.sentences[0].endswith(": 1 film.")
 
 
 def test_tables_in_the_wrong_order_and_missing_columns():

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
+from xraybatch.evaluation.curves import MAX_CORNERS
 from xraybatch.evaluation.pairwise import ovo_auc
-from xraybatch.evaluation.ranking import MAX_CORNERS
 from xraybatch.evaluation.threshold_counts import precision_recall_curve, threshold_counts, top_k
 
 NAMES = ("a", "b", "c", "d")

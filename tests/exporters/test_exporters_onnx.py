@@ -40,7 +40,8 @@ def network(keras: Any, *between: Any) -> Any:
 def check(model: Any, target: Path) -> Any:
     import onnx
 
-    from xraybatch_exporters.onnx import open_model, write
+    from xraybatch_exporters.onnx import open_model
+    from xraybatch_exporters.onnx.convert import write
 
     write(ExportJob(target, ("label", "embedding"), keras_model=model))
     predict = open_model(target)
@@ -106,7 +107,7 @@ def test_trap_augmentation_and_dropout_are_not_in_the_file(keras: Any, tmp_path:
 def test_a_graph_that_asks_for_more_than_films_is_refused(
     keras: Any, tmp_path: Path, monkeypatch: Any
 ) -> None:
-    import xraybatch_exporters.onnx as exporter
+    import xraybatch_exporters.onnx.convert as exporter
 
     monkeypatch.setattr(exporter, "_make_initialisers", lambda *_: None)
     shift = keras.ops.convert_to_tensor(np.float32([0.25]))
@@ -119,7 +120,7 @@ def test_a_graph_that_asks_for_more_than_films_is_refused(
 def test_an_operation_without_onnx_form_is_one_clear_error(keras: Any, tmp_path: Path) -> None:
     import tensorflow as tf
 
-    from xraybatch_exporters.onnx import write
+    from xraybatch_exporters.onnx.convert import write
 
     odd = keras.layers.Lambda(lambda x: tf.raw_ops.Betainc(a=x + 1.0, b=x + 1.0, x=x))
     with pytest.raises(XraybatchError) as caught:
@@ -139,7 +140,7 @@ def test_the_exporter_is_registered_and_light() -> None:
 
     code = (
         "import sys, xraybatch_exporters.onnx as e\n"
-        "(x,) = e.register_exporters()\n"
+        "x, int8, fp16 = e.register_exporters()\n"
         "print(x.name, x.suffix, x.starts_from, x.metadata_inside, "
         "[m for m in ('onnx', 'tensorflow', 'keras', 'numpy', 'onnxruntime') if m in sys.modules])"
     )

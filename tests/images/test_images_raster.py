@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import struct
 import zlib
 
@@ -12,11 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
+import xraybatch
 from xraybatch import FilmError, Limits
 from xraybatch.images.decode import decode, decode_path
-from xraybatch.images.readers import tiff
+from xraybatch.images.readers import jpeg2000, tiff
 from xraybatch.images.resize import upright
 from xraybatch.images.rule import DecodingRule
+
+DICOM = "not installed: pip install 'xraybatch[dicom]'"
 
 
 def tiff_of(
@@ -64,6 +68,103 @@ def test_colour_that_was_multiplied_by_its_alpha_is_read_with_8_bits_and_it_is_s
     film = decode(tiff_of(values, 2, t338=1), DecodingRule(*grey.shape))
     assert np.array_equal(film.pixels, grey)
     assert film.facts.notes == ("Its 16-bit colour was read with 8 bits a sample.",)
+
+
+def tiff_of_planes(
+    samples: np.ndarray, *, order: str = "<", deflate: bool = False, alpha: int = 0
+) -> bytes:
+    """A TIFF of ``(rows, columns, samples)``, each sample in a strip of its own."""
+    rows, columns, count = samples.shape
+    planes = [
+        np.ascontiguousarray(samples[..., i]).astype(samples.dtype.newbyteorder(order)).tobytes()
+        for i in range(count)
+    ]
+    planes = [zlib.compress(plane) for plane in planes] if deflate else planes
+    starts = [8 + sum(map(len, planes[:i])) for i in range(count)]
+    beyond = 8 + sum(map(len, planes))
+    packed = [
+        struct.pack(f"{order}{count}H", *[samples.itemsize * 8] * count),
+        struct.pack(f"{order}{count}I", *starts),
+        struct.pack(f"{order}{count}I", *map(len, planes)),
+    ]
+    at = [beyond + sum(map(len, packed[:i])) for i in range(3)]
+    fields = [
+        *((256, 4, 1, columns), (257, 4, 1, rows), (258, 3, count, at[0])),
+        *((259, 4, 1, 8 if deflate else 1), (262, 4, 1, 2), (273, 4, count, at[1])),
+        *((277, 4, 1, count), (278, 4, 1, rows), (279, 4, count, at[2]), (284, 4, 1, 2)),
+        *([(338, 4, 1, alpha)] if alpha else []),
+    ]
+    directory = struct.pack(f"{order}H", len(fields))
+    directory += b"".join(struct.pack(f"{order}HHII", *field) for field in fields)
+    start = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(
+        f"{order}I", beyond + sum(map(len, packed))
+    )
+    return b"".join([start, *planes, *packed, directory, bytes(4)])
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("samples", [3, 4])
+def test_planes_of_16_bits_that_lie_apart_keep_their_bits(random, samples, order):
+    """Pillow takes each of their bytes for a pixel."""
+    values = random.integers(0, 65536, (20, 30, samples)).astype(np.uint16)
+    data = tiff_of_planes(values, order=order, alpha=2 if samples == 4 else 0)
+    image = tiff.read(io.BytesIO(data), Limits(), 0)
+    assert np.array_equal(image.array, values)
+    assert image.notes == ()
+
+
+@pytest.mark.parametrize("deflate", [False, True])
+def test_planes_of_8_bits_that_lie_apart_are_read(random, deflate):
+    values = random.integers(0, 256, (20, 30, 3)).astype(np.uint8)
+    image = tiff.read(io.BytesIO(tiff_of_planes(values, deflate=deflate)), Limits(), 0)
+    assert np.array_equal(image.array, values)
+
+
+def test_16_bit_colour_that_is_read_with_8_is_said_in_the_run_record(grey, tiny_model, tmp_path):
+    values = np.dstack([grey.astype(np.uint16) * 257] * 3)
+    (tmp_path / "film.tif").write_bytes(tiff_of_planes(values, deflate=True))
+    film = decode_path(tmp_path / "film.tif", DecodingRule(*grey.shape))
+    assert np.array_equal(film.pixels, grey)
+    xraybatch.predict(tmp_path / "film.tif", model=tiny_model, device="cpu", out=tmp_path / "r.csv")
+    record = json.loads((tmp_path / "r.csv.run.json").read_text())
+    assert record["film_notes"] == {"Its 16-bit colour was read with 8 bits a sample.": 1}
+
+
+@pytest.mark.parametrize("codestream", [False, True])
+@pytest.mark.parametrize("bits", [9, 12, 16])
+@pytest.mark.parametrize("samples", [2, 3, 4])
+def test_deep_colour_of_jpeg_2000_keeps_its_bits_and_white_stays_white(
+    random, samples, bits, codestream
+):
+    """Pillow rounds it to 8 bits without a bound: 65535 becomes 256, which is 0."""
+    imagecodecs = pytest.importorskip("imagecodecs", reason=DICOM)
+    pytest.importorskip("openjpeg", reason=DICOM)
+    values = random.integers(0, 1 << bits, (40, 30, samples)).astype(np.uint16)
+    values[:10] = (1 << bits) - 1
+    form = {"codecformat": "j2k"} if codestream else {}
+    data = bytes(
+        imagecodecs.jpeg2k_encode(values, level=0, reversible=True, bitspersample=bits, **form)
+    )
+    image = jpeg2000.read(io.BytesIO(data), Limits(), 0)
+    colours = values.shape[2] - (samples in (2, 4))
+    assert np.array_equal(image.array[..., :colours], values[..., :colours])
+    assert image.hints.bits_stored == (bits if bits < 16 else None)
+    assert image.notes == ()
+    assert "openjpeg" in image.reader
+    assert (decode(data, DecodingRule(40, 30)).pixels[:10] == 255).all()
+    with pytest.raises(FilmError) as caught:
+        decode(data[: len(data) // 2], DecodingRule(40, 30))
+    assert str(caught.value.status) in ("truncated", "corrupt")
+
+
+def test_deep_colour_of_jpeg_2000_without_its_codec_is_no_film(random, monkeypatch):
+    imagecodecs = pytest.importorskip("imagecodecs", reason=DICOM)
+    values = random.integers(0, 65536, (40, 30, 3)).astype(np.uint16)
+    data = bytes(imagecodecs.jpeg2k_encode(values, level=0, reversible=True))
+    monkeypatch.setattr(jpeg2000, "find_spec", lambda _: None)
+    with pytest.raises(FilmError, match=r"pip install 'xraybatch\[dicom\]'") as caught:
+        jpeg2000.read(io.BytesIO(data), Limits(), 0)
+    assert str(caught.value.status) == "unsupported"
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -84,7 +84,7 @@ def predict(tiny_model: Path, tmp_path: Path) -> Callable[..., Done]:
             timeout=120,
         )
         found = Done(done.returncode, " ".join((done.stdout + done.stderr).split()), tmp_path / out)
-        if done.returncode == 0:
+        if found.out.is_file() and (tmp_path / f"{out}.run.json").is_file():
             with found.out.open(encoding="utf-8", newline="") as file:
                 found.rows = list(csv.DictReader(file))
             found.record = json.loads((tmp_path / f"{out}.run.json").read_text())

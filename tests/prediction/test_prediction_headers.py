@@ -347,6 +347,22 @@ def test_tags_are_checked_before_anything_is_read(option):
         parse("PatientName")
     with pytest.raises(UsageError, match="twice"):
         parse_tags("Modality,ViewPosition,Modality")
+    for nothing in ("", " , ", "Modality,,Rows"):
+        with pytest.raises(UsageError, match="--tags names nothing"):
+            parse_tags(nothing)
+
+
+def test_a_refused_tag_names_few_that_are_like_it_and_where_all_stand():
+    with pytest.raises(UsageError) as caught:
+        parse_tags("PatientName")
+    assert "holds a person's name" in caught.value.message
+    assert "PatientSex" in caught.value.hint
+    assert "docs/archive.md" in caught.value.hint
+    named = [tag for tag in ALLOWED_TAGS if tag in caught.value.hint.replace(",", " ").split()]
+    assert 1 <= len(named) <= 3
+    with pytest.raises(UsageError) as caught:
+        parse_tags("Xyzzy")
+    assert caught.value.hint.startswith("All ")
 
 
 def test_a_salt_never_shows(monkeypatch):

@@ -249,6 +249,6 @@ def test_a_run_without_any_answer_says_so(tiny_model: Path, tmp_path: Path) -> N
     films = tmp_path / "films"
     films.mkdir()
     (films / "a.png").write_bytes(b"")
-    with pytest.warns(xraybatch.XraybatchWarning, match="Not one of 1 film could"):
+    with pytest.warns(xraybatch.XraybatchWarning, match="None of 1 film could"):
         frame = xraybatch.predict(films, model=tiny_model)
     assert list(frame["status"]) == ["empty"]

@@ -20,7 +20,8 @@ from xraybatch.reports.files import write_report
 from xraybatch.reports.mistakes import Gallery, WrongFilm
 from xraybatch.reports.page import to_page
 from xraybatch.reports.page.explorer import numbers_at
-from xraybatch.reports.pictures import curves_of, pictures, save_plots
+from xraybatch.reports.picture_files import save_plots
+from xraybatch.reports.pictures import curves_of, pictures
 
 HOSTILE = "<script>alert(1)</script>"
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -180,3 +182,36 @@ def test_a_cache_that_cannot_be_written_says_what_to_do(
     with pytest.raises(InputError, match="cache") as caught:
         decode_films(files[:1], RULE, progress=said, folder=tmp_path / "file" / "c")
     assert "--no-cache" in caught.value.hint
+
+
+def test_a_codec_that_crashes_costs_one_of_a_few_films(files: list[str], tmp_path: Path) -> None:
+    """In a process of its own, also where films are too few to be worth it."""
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(
+        "import ctypes\n"
+        "from xraybatch.images import decode\n"
+        "opened = decode.open_film\n"
+        "def crash(path):\n"
+        f"    return ctypes.string_at(0) if str(path) == {files[1]!r} else opened(path)\n"
+        "decode.open_film = crash\n"
+    )
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from xraybatch.core.progress import SILENT\n"
+        "from xraybatch.images.rule import DecodingRule\n"
+        "from xraybatch.training.cache import decode_films\n"
+        "folder, *files = sys.argv[1:]\n"
+        "rule = DecodingRule(24, 20)\n"
+        "films = decode_films(files, rule, progress=SILENT, folder=Path(folder))\n"
+        "print((films.rows >= 0).tolist(), [str(status) for status, _ in films.failed.values()])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "cache"), *files[:4]],
+        env={**os.environ, "PYTHONPATH": f"{site}:{os.environ.get('PYTHONPATH', '')}"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.stdout.strip() == "[True, False, True, True] ['crashed']", done.stderr

@@ -11,6 +11,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from xraybatch.core.tables import read_table
+from xraybatch.training.artefacts import write_split
 from xraybatch.training.card_of_run import _limits
 from xraybatch.training.folds import deal
 from xraybatch.training.gather import Gathered, find, gather
@@ -119,6 +121,10 @@ def test_studies_stand_for_patients_that_are_not_known(tmp_path: Path, said: Any
     ]
     assert "Patients were not known" in _limits(prepared, demonstration=False)
     assert "patients are not known" in prepared.split.overlap
+    write_split(tmp_path, prepared)
+    table = read_table(tmp_path / "split.csv")
+    assert "patient" not in table  # they are called what they are
+    assert table["study"].tolist() == prepared.table["study"].tolist()
 
 
 def test_a_card_counts_patients_and_not_films_without_one(tmp_path: Path, said: Any) -> None:

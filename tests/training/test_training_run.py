@@ -252,7 +252,7 @@ def test_no_model_is_written_where_the_file_answers_otherwise(
 ) -> None:
     from click.testing import CliRunner
 
-    import xraybatch_exporters.onnx as exporter
+    import xraybatch_exporters.onnx.convert as exporter
     from xraybatch.cli.train import command
     from xraybatch.extension.records import Exporter
     from xraybatch.extension.registry import registry

@@ -15,6 +15,7 @@ from xraybatch.auditing import record
 from xraybatch.auditing.run import Audited, AuditOptions
 from xraybatch.auditing.shortcut import PERMUTATIONS
 from xraybatch.auditing.table import write_table
+from xraybatch.core.counting import counted
 from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.label_maps import map_text
 from xraybatch.core.progress import Progress
@@ -79,7 +80,7 @@ class Audit(record.Audit):
         return sections_html(audit_sections(self, most=20, values=6))
 
     def __repr__(self) -> str:
-        return f"<Audit of {self.films:,} films>"
+        return f"<Audit of {counted(self.films, 'film')}>"
 
 
 def audit(

@@ -135,6 +135,8 @@ def predict(
             progress=told,
         )
         check_bar(options.max_failures, record.failed, record.films, str(out or "the table"))
+        if said := record.nothing_classified:
+            told.warn("No answer", said)
         table = read_table(target)
     rows = table[list(columns.names)].to_numpy().tolist()
     return results_frame(rows, columns, record.to_dict())

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from xraybatch.api.frames import RECORD, frame_digest
+from xraybatch.core.counting import counted
 from xraybatch.core.label_maps import map_text
 from xraybatch.core.progress import SILENT, Progress
 from xraybatch.core.tables import as_text
@@ -63,7 +64,7 @@ class Report(evaluation.Report):
 
     def __repr__(self) -> str:
         tasks = ", ".join(f"{task.task} ({task.kind})" for task in self.tasks)
-        return f"<Report on {self.join.matched:,} films: {tasks}>"
+        return f"<Report on {counted(self.join.matched, 'film')}: {tasks}>"
 
 
 def score(

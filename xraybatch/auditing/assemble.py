@@ -118,8 +118,7 @@ def _unreadable(
 def _copies(group: CopyGroup, paths: Sequence[str], known: Known) -> Copies:
     return Copies(
         tuple(CopiedFilm(paths[i], known.labels[i], known.parts[i]) for i in group.films),
-        group.kinds,
-        min(link.similarity for link in group.links),
+        group.alike,
         group.is_conflict,
         group.is_leak,
         group.patients,

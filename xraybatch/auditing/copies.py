@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from xraybatch.auditing.duplicates import Pair
 from xraybatch.auditing.known import Known
+from xraybatch.auditing.record import Alike
 from xraybatch.auditing.survey import Survey
 
 BYTES, PIXELS = "identical bytes", "identical pixels"
@@ -80,8 +81,17 @@ class CopyGroup:
     @property
     def kinds(self) -> tuple[str, ...]:
         """How its films differ, the surest first."""
-        there = {link.kind for link in self.links}
-        return tuple(kind for kind in ORDER if kind in there)
+        return tuple(one.kind for one in self.alike)
+
+    @property
+    def alike(self) -> tuple[Alike, ...]:
+        """The same with the pairs that were found of each kind, and the least alike of them."""
+        found = defaultdict(list)
+        for link in self.links:
+            found[link.kind].append(link.similarity)
+        return tuple(
+            Alike(kind, len(found[kind]), min(found[kind])) for kind in ORDER if kind in found
+        )
 
     @property
     def is_conflict(self) -> bool:

@@ -49,17 +49,34 @@ class CopiedFilm:
 
 
 @dataclass(frozen=True)
+class Alike:
+    """How some films of a group are alike.
+
+    Attributes
+    ----------
+    kind : str
+        ``identical bytes``, ``identical pixels``, ``nearly identical``, ``other contrast``,
+        ``mirrored``, ``turned``, ``moved or cropped``.
+    pairs : int
+        Pairs of this kind that were found in the group; there may be more.
+    similarity : float
+        Of the least alike of these pairs, 0 to 1.
+    """
+
+    kind: str
+    pairs: int
+    similarity: float
+
+
+@dataclass(frozen=True)
 class Copies:
     """Films that are one film.
 
     Attributes
     ----------
     films : tuple of CopiedFilm
-    kinds : tuple of str
-        How they differ: ``identical bytes``, ``identical pixels``, ``nearly identical``,
-        ``other contrast``, ``mirrored``, ``turned``, ``moved or cropped``.
-    similarity : float
-        Of the least alike pair that joins them, 0 to 1.
+    alike : tuple of Alike
+        What joins them, the surest kind first.
     conflict, leak : bool
         Whether they have different classes; whether they stand in different parts.
     patients : int
@@ -67,11 +84,15 @@ class Copies:
     """
 
     films: tuple[CopiedFilm, ...]
-    kinds: tuple[str, ...]
-    similarity: float
+    alike: tuple[Alike, ...]
     conflict: bool
     leak: bool
     patients: int
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of `alike`."""
+        return tuple(one.kind for one in self.alike)
 
 
 @dataclass(frozen=True)
@@ -81,9 +102,10 @@ class KindOfCopies:
     Attributes
     ----------
     kind : str
-        As in `Copies.kinds`.
+        As in `Alike`.
     pairs : int
-        Of identical films each is paired with the first.
+        Pairs that were found, of all there are: of identical films each is paired with the first,
+        of many changed copies of one film each with some.
     films : int
         Films in these pairs.
     conflicts, leaks : int

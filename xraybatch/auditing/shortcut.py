@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xraybatch.core.counting import counted
 from xraybatch.core.progress import SILENT, Progress
 from xraybatch.evaluation.estimate import Estimate
 
@@ -183,7 +184,9 @@ def _not_asked(columns: Mapping[str, Any], y: Any, groups: Any, classes: int) ->
     of_class = min(len(np.unique(groups[y == k])) for k in range(classes))
     if len(y) < _FEWEST or of_class < FOLDS:
         unit = "patients or originals"
-        return f"a class has {films:,} films of {of_class:,} {unit}; {FOLDS} are the fewest"
+        return (
+            f"a class has {counted(films, 'film')} of {of_class:,} {unit}; {FOLDS} are the fewest"
+        )
     return ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import signal
@@ -17,6 +18,7 @@ import click
 from xraybatch.core.errors import (
     EXIT_DONE,
     EXIT_FAULT,
+    EXIT_INPUT,
     EXIT_INTERRUPTED,
     EXIT_USAGE,
     PluginError,
@@ -26,6 +28,11 @@ from xraybatch.core.log import LOGGER, log_end, log_error
 from xraybatch.core.names import did_you_mean
 
 COMMANDS_GROUP = "xraybatch.commands"
+# what a disk says to whoever writes, of which no program is the cause
+_OF_THE_DISK = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM),
+    *(errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR),
+)
 
 # name → one-line help; each lives in xraybatch.cli.<name> as `command`. Help is written from here,
 # so that `--help` imports none of them; a test compares it with the commands' own.
@@ -43,6 +50,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "show": "Show one film with the model's answer, and where it is sensitive.",
         "export": "Write a run's model in another format.",
         "inspect": "Show a model's card and check its seal, or check a results table.",
+        "adopt": "Make a sealed model of an ONNX classifier from elsewhere.",
         "calibrate": "Fit probabilities, thresholds and sets of classes to labelled films.",
         "plugins": "List architectures, exporters, metrics and readers.",
         "doctor": "Examine this machine: what works, and what to type where it does not.",
@@ -176,6 +184,9 @@ def _run(arguments: list[str], opened: ExitStack, *, debug: bool) -> int:
         log_error(error)
         if debug:
             raise
+        if isinstance(error, OSError) and error.errno in _OF_THE_DISK and error.filename:
+            _say(f"{error.filename}: {error.strerror}.", "Is the disk full, or not yours to write?")
+            return EXIT_INPUT
         text = str(error).strip().splitlines()
         _say(
             f"A fault of xraybatch: {type(error).__name__}: {text[0] if text else ''}",

@@ -9,6 +9,8 @@ import click
 
 from xraybatch.cli import completion
 from xraybatch.cli.options import label_options, log_file, quiet_option, report_options
+from xraybatch.cli.outputs import OutputPath
+from xraybatch.core.counting import counted
 
 if TYPE_CHECKING:
     from xraybatch.auditing.record import Audit
@@ -29,7 +31,7 @@ _A_PATH = click.Path(path_type=Path)
 @click.option(
     "-o",
     "--out",
-    type=_A_PATH,
+    type=OutputPath(),
     shell_complete=completion.paths,
     help="Table to write: one row a film, as CSV.",
 )
@@ -116,13 +118,13 @@ def command(
     from xraybatch.cli.console import ConsoleProgress, stdout
     from xraybatch.core.errors import UsageError
     from xraybatch.core.log import log_result, logged
-    from xraybatch.core.names import did_you_mean
+    from xraybatch.core.names import did_you_mean, listed_words
     from xraybatch.reports.audit_console import print_audit
     from xraybatch.reports.audit_files import write_audit
     from xraybatch.reports.json_text import to_json
     from xraybatch.training.audited import LabelsAsked, audit_folders
 
-    bars = tuple(word.strip() for word in fail_on.split(",")) if fail_on else ()
+    bars = () if fail_on is None else listed_words(fail_on, "--fail-on")
     for bar in bars:
         if bar not in BARS:
             raise UsageError(f"--fail-on {bar} is not known.", did_you_mean(bar, BARS))
@@ -130,7 +132,7 @@ def command(
     asked = LabelsAsked(labels, path_column, label_column, patient_column, split_column, label_map)
     options = AuditOptions(near, permutations, seed, workers, timeout)
     audited = audit_folders(folders, asked, options, logged(ConsoleProgress(quiet=quiet)))
-    log_result(f"{audited.audit.films} films")
+    log_result(counted(audited.audit.films, "film"))
     if out is not None:
         write_table(audited, out)
         click.echo(f"Table: {out}", err=True)

@@ -9,6 +9,7 @@ import click
 
 from xraybatch.cli import completion
 from xraybatch.cli.options import interval_options, label_options, log_file, quiet_option
+from xraybatch.cli.outputs import OutputPath
 
 _A_PATH = click.Path(path_type=Path)
 
@@ -17,7 +18,7 @@ _A_PATH = click.Path(path_type=Path)
 @click.argument("model", type=_A_PATH, shell_complete=completion.models)
 @click.argument("results", type=_A_PATH, shell_complete=completion.paths)
 @click.argument("labels", type=_A_PATH, shell_complete=completion.paths)
-@click.option("-o", "--out", type=_A_PATH, required=True, help="The new model file, .onnx.")
+@click.option("-o", "--out", type=OutputPath(), required=True, help="The new model file, .onnx.")
 @click.option(
     "--method",
     default="temperature",

@@ -15,6 +15,7 @@ from xraybatch.cli.options import (
     positive_option,
     report_options,
 )
+from xraybatch.cli.outputs import OutputPath
 
 if TYPE_CHECKING:
     from xraybatch.evaluation.comparison import Comparison
@@ -50,7 +51,7 @@ _A_PATH = click.Path(path_type=Path)
 )
 @click.option(
     "--disagreements",
-    type=_A_PATH,
+    type=OutputPath(),
     metavar="FILE",
     shell_complete=completion.paths,
     help="Write the films that the models answered differently, and who is right, as .csv.",

@@ -20,6 +20,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from xraybatch.core.counting import one_of
+
 
 def printable(text: str, keep: str = "") -> str:
     """`text` without what a terminal would execute."""
@@ -70,7 +72,7 @@ class ConsoleProgress:
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
-            TextColumn(unit),
+            TextColumn(unit if total != 1 else one_of(unit)),
             TimeElapsedColumn(),
             TimeRemainingColumn(compact=True),
             TextColumn("{task.fields[detail]}"),
@@ -83,8 +85,8 @@ class ConsoleProgress:
             bar = _BarStage(bars, task)
             yield bar
         seconds = time.monotonic() - begin
-        counted = f": {bar.done:,} {unit} in" if bar.done or total is not None else ","
-        self._console.print(f"[green]✓[/] {escape(label)}{counted} {seconds:.1f} s")
+        said = f": {_steps(bar.done, unit)} in" if bar.done or total is not None else ","
+        self._console.print(f"[green]✓[/] {escape(label)}{said} {seconds:.1f} s")
 
     def note(self, sentence: str) -> None:
         """One line."""
@@ -139,12 +141,18 @@ class _PlainStage:
     def _say(self, now: float, detail: str) -> None:
         if self._quiet:
             return
-        of = f" of {self._total:,}" if self._total is not None else ""
         tail = f", {detail}" if detail else ""
-        # what has no number of steps, and took none, is told by its time alone
-        counted = f": {self.done:,}{of} {self._unit}" if self.done or of else ""
-        line = f"{self._label}{counted}, {now - self._begin:.0f} s{tail}"
+        said = ""  # what has no number of steps, and took none, is told by its time alone
+        if self._total is not None:
+            said = f": {self.done:,} of {_steps(self._total, self._unit)}"
+        elif self.done:
+            said = f": {_steps(self.done, self._unit)}"
+        line = f"{self._label}{said}, {now - self._begin:.0f} s{tail}"
         self._console.print(escape(line), soft_wrap=True)
+
+
+def _steps(count: int, units: str) -> str:
+    return f"{count:,} {one_of(units) if count == 1 else units}"
 
 
 _Stage = _BarStage | _PlainStage

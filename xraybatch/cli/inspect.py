@@ -173,6 +173,11 @@ def _model_of(record: PredictionRecord, table: Path, named: Path | None) -> Mode
     from xraybatch.models.choice import model_of_seal, named_model
     from xraybatch.models.model import as_sealed, load_model
 
+    if record.model.get("folds"):
+        raise ModelError(
+            f"{table} was pooled over the folds of a cross-validation, each with its own model.",
+            "Give the table of one fold: folds/0/predictions-test.csv.",
+        )
     seal, file = record.model["seal"], record.model["file"]
     if named is None:
         found = model_of_seal(seal, record.card, table.parent, file)

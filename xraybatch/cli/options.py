@@ -10,6 +10,8 @@ from typing import Any
 import click
 
 from xraybatch.cli import completion
+from xraybatch.cli.counts import Count
+from xraybatch.cli.outputs import OutputPath
 
 Decorate = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -42,7 +44,7 @@ def _open_log(context: click.Context, _: click.Parameter, path: Path | None) -> 
 
 log_file = click.option(
     "--log-file",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=OutputPath(folder=False),
     expose_value=False,
     callback=_open_log,
     help="Append what is said, with times, as JSON lines; no film's name is in it, and of an error "
@@ -119,7 +121,7 @@ def report_options(report: str, forms: str) -> Decorate:
         click.option(
             "--report",
             "reports",
-            type=click.Path(path_type=Path),
+            type=OutputPath(),
             multiple=True,
             metavar="FILE",
             shell_complete=completion.paths,
@@ -140,12 +142,11 @@ interval_options = together(
 reading_options = together(
     click.option(
         "--max-pixels",
-        type=click.IntRange(1),
+        type=Count("pixels"),
         default=100_000_000,
-        show_default=True,
         metavar="N",
-        help="Height times width of a film (or frame); what its header says to be larger is not "
-        "decoded.",
+        help="Height times width of a film (or frame), such as 50M or 5e7; what its header says "
+        "to be larger is not decoded.  [default: 100M]",
     ),
     click.option(
         "--frames",
@@ -163,7 +164,6 @@ reading_options = together(
     ),
     click.option(
         "--tags",
-        default="",
         metavar="TAG,…",
         help="DICOM tags as columns tag.TAG; none that identifies a person is allowed.",
     ),

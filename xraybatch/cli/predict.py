@@ -16,6 +16,8 @@ from xraybatch.cli.options import (
     quiet_option,
     reading_options,
 )
+from xraybatch.cli.outputs import OutputPath
+from xraybatch.core.counting import counted
 
 if TYPE_CHECKING:
     from xraybatch.images.asked import Asked
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 @click.option(
     "-o",
     "--out",
-    type=click.Path(path_type=Path),
+    type=OutputPath(),
     required=True,
     help="Results: .csv, .parquet or .jsonl.",
 )
@@ -70,7 +72,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--job",
-    type=click.Path(path_type=Path),
+    type=OutputPath(),
     help="Where the state of the run is kept.  [default: <out>.job]",
 )
 @click.option("--discard-job", is_flag=True, help="Remove the state when the results are written.")
@@ -102,7 +104,7 @@ def command(
     max_pixels: int,
     frames: str,
     where: tuple[str, ...],
-    tags: str,
+    tags: str | None,
     dicom_ids: bool,
     salt_file: Path | None,
     overwrite: bool,
@@ -120,9 +122,9 @@ def command(
 
     FILMS are folders (searched with everything below them), files, ZIP archives (read in place),
     patterns like 'a/*.dcm', or @list.txt with a path a line. A film that cannot be read has its row
-    with the reason. A run that was stopped or killed goes on when the same command is given again,
-    and ends in the same bytes. The results of a run that was finished follow their folder with
-    --update.
+    with the reason; where not one has an answer, the exit code is 3. A run that was stopped or
+    killed goes on when the same command is given again, and ends in the same bytes. The results of
+    a run that was finished follow their folder with --update.
 
     \b
     Examples:
@@ -138,6 +140,7 @@ def command(
 
     from xraybatch.cli.console import ConsoleProgress, stdout
     from xraybatch.cli.predict_summary import show_forecast, show_summary
+    from xraybatch.core.errors import InputError
     from xraybatch.core.log import log_result, logged
     from xraybatch.models.choice import DEMONSTRATION, DEMONSTRATION_TITLE, choose_model
     from xraybatch.prediction.bar import check_bar, parse_bar
@@ -173,7 +176,7 @@ def command(
             skipped=found.skipped,
             progress=progress,
         )
-        log_result(f"{forecast.films:,} films found", by_status=forecast.by_status)
+        log_result(f"{counted(forecast.films, 'film')} found", by_status=forecast.by_status)
         if as_json:
             click.echo(json.dumps(forecast.to_dict(), indent=2))
         else:
@@ -187,7 +190,7 @@ def command(
         skipped=found.skipped,
         progress=progress,
     )
-    log_result(f"{record.films:,} rows", by_status=record.by_status, skipped=record.skipped)
+    log_result(counted(record.films, "row"), by_status=record.by_status, skipped=record.skipped)
     with suppress(OSError):  # the table is written; nobody reads the summary
         if as_json:
             kept = None if discard_job else job or out.with_name(out.name + ".job")
@@ -195,13 +198,17 @@ def command(
         elif not quiet:
             show_summary(record, out, stdout())
     check_bar(options.max_failures, record.failed, record.films, str(out))
+    if said := record.nothing_classified:
+        raise InputError(said, f"The rows in {out} say why.")
 
 
-def _asked(where: tuple[str, ...], tags: str, salt_file: Path | None, *, dicom_ids: bool) -> Asked:
+def _asked(
+    where: tuple[str, ...], tags: str | None, salt_file: Path | None, *, dicom_ids: bool
+) -> Asked:
     from xraybatch.core.errors import UsageError
     from xraybatch.images.asked import Asked, parse_tags, parse_where, read_salt
 
     if salt_file is not None and not dicom_ids:
         raise UsageError("--salt-file is for --dicom-ids, which is not given.", "Give both.")
     salt = read_salt(salt_file) if dicom_ids else b""
-    return Asked(parse_where(where), parse_tags(tags), salt)
+    return Asked(parse_where(where), () if tags is None else parse_tags(tags), salt)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xraybatch.core.counting import films
+from xraybatch.core.counting import counted, films
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,9 +33,9 @@ def show_summary(record: PredictionRecord, out: Path, console: Console) -> None:
     if record.skipped:
         table.add_row("skipped", counts(record.skipped))
     for sentence, count in record.film_notes.items():
-        table.add_row("note", escape(f"{count:,} films: {sentence}"))
+        table.add_row("note", escape(f"{films(count)}: {sentence}"))
     seconds = record.seconds
-    where = f"{record.workers} processes" if record.workers else "threads"
+    where = counted(record.workers, "process") if record.workers else "threads"
     table.add_row(
         "speed",
         f"{record.films_per_second:,.1f} films/s on {record.device}; {seconds['total']:.1f} s "
@@ -56,7 +56,7 @@ def show_forecast(forecast: Forecast, console: Console) -> None:
     from rich.markup import escape
 
     table = two_columns()
-    table.add_row("films", f"{forecast.films:,} files, {_size(forecast.bytes)}")
+    table.add_row("films", f"{counted(forecast.films, 'file')}, {_size(forecast.bytes)}")
     if forecast.skipped:
         table.add_row("skipped", counts_in_words(forecast.skipped))
     of = f"of {films(forecast.looked_at)} looked at"

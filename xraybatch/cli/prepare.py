@@ -10,6 +10,8 @@ import click
 
 from xraybatch.cli import completion
 from xraybatch.cli.options import log_file, quiet_option
+from xraybatch.cli.outputs import OutputPath
+from xraybatch.core.counting import counted, verb
 
 if TYPE_CHECKING:
     from xraybatch.training.datasets.record import PreparedData
@@ -24,7 +26,7 @@ _FORMS = ("class-folders", "split-folders", "split-in-class-folders", "mura", "t
 @click.option(
     "-o",
     "--out",
-    type=_A_PATH,
+    type=OutputPath(),
     required=True,
     shell_complete=completion.folders,
     help="Folder to make: labels.csv, dataset.json and, out of an archive, the films.",
@@ -168,7 +170,7 @@ def command(
         progress=logged(ConsoleProgress(quiet=quiet)),
         ask=_ask if on_terminal else None,
     )
-    log_result(f"{prepared.films} films", form=prepared.form)
+    log_result(counted(prepared.films, "film"), form=prepared.form)
     if not quiet:
         show_prepared(prepared, out)
 
@@ -206,8 +208,10 @@ def show_prepared(prepared: PreparedData, out: Path) -> None:
         "Films": f"{prepared.films:,}",
         "Patients": patients,
         "Split": f"{prepared.how}; {prepared.overlap}",
-        "Copies": f"{prepared.copied_films:,} films are copies of {prepared.copies:,} files, byte "
-        f"for byte, and stay on one side{contradictions}"
+        "Copies": f"{counted(prepared.copied_films, 'film')} "
+        f"{'is a copy' if prepared.copied_films == 1 else 'are copies'} of "
+        f"{counted(prepared.copies, 'file')}, byte for byte, and "
+        f"{verb('stays', prepared.copied_films)} on one side{contradictions}"
         if prepared.copies
         else "none (compared byte by byte)",
         "Left out": "; ".join(f"{why}: {count:,}" for why, count in prepared.skipped.items())

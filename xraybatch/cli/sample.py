@@ -7,10 +7,11 @@ from pathlib import Path
 import click
 
 from xraybatch.cli import completion
+from xraybatch.cli.outputs import OutputPath
 
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path), shell_complete=completion.folders)
+@click.argument("folder", type=OutputPath(), shell_complete=completion.folders)
 def command(folder: Path) -> None:
     """Write the synthetic sample films into a folder.
 

@@ -17,6 +17,7 @@ from xraybatch.cli.options import (
     report_options,
 )
 from xraybatch.cli.score_options import asked_options, capsule_options, picture_options
+from xraybatch.core.counting import counted
 
 _A_PATH = click.Path(path_type=Path)
 _WITH_CAPSULES = {"results", "labels", "as_json", "reports", "plots", "overwrite", "bars",
@@ -116,7 +117,7 @@ def command(
     from xraybatch.reports.json_text import to_json
     from xraybatch.reports.keyed_names import read_key
     from xraybatch.reports.mistakes import gallery_of
-    from xraybatch.reports.pictures import save_plots
+    from xraybatch.reports.picture_files import save_plots
 
     # what is mistyped is said before a million rows are read
     inputs = {p.resolve() for p in (results, labels, record_path(results)) if p is not None}
@@ -212,7 +213,7 @@ def command(
         click.echo(f"Report: {path}", err=True)
     if plots is not None:
         files = save_plots(report, plots, overwrite=overwrite)
-        click.echo(f"Plots: {plots} ({len(files)} files)", err=True)
+        click.echo(f"Plots: {plots} ({counted(len(files), 'file')})", err=True)
     if differing is not None:
         if differing:
             raise BarMissed(

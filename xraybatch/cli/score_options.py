@@ -8,6 +8,7 @@ import click
 
 from xraybatch.cli import completion
 from xraybatch.cli.options import together
+from xraybatch.cli.outputs import OutputPath
 
 _A_PATH = click.Path(path_type=Path)
 
@@ -37,7 +38,7 @@ asked_options = together(
     click.option(
         "--save-aggregated",
         "aggregated",
-        type=_A_PATH,
+        type=OutputPath(),
         metavar="FILE",
         help="Write what --by put together: the unit, n_films, its answers (CSV).",
     ),
@@ -132,7 +133,7 @@ picture_options = together(
     ),
     click.option(
         "--plots",
-        type=_A_PATH,
+        type=OutputPath(),
         metavar="FOLDER",
         help="Write every picture of the report as PNG and SVG into FOLDER.",
     ),
@@ -142,7 +143,7 @@ picture_options = together(
 capsule_options = together(
     click.option(
         "--capsule",
-        type=_A_PATH,
+        type=OutputPath(),
         metavar="FILE.zip",
         help="Pack results, labels, card, run record and report for a reviewer, without films; of "
         "results in a run folder its split.csv, too. `xraybatch score FILE.zip` gives the same "
@@ -150,7 +151,7 @@ capsule_options = together(
     ),
     click.option(
         "--hash-names",
-        type=_A_PATH,
+        type=OutputPath(),
         metavar="KEYFILE",
         help="In the capsule, keyed hashes instead of paths, patients and studies, and no split. "
         "KEYFILE is made where it is not there; keep it, and do not give it away.",

@@ -8,6 +8,7 @@ import click
 
 from xraybatch.cli import completion
 from xraybatch.cli.options import device_option, log_file, model_option
+from xraybatch.cli.outputs import OutputPath
 
 _A_PATH = click.Path(path_type=Path)
 
@@ -39,7 +40,9 @@ _A_PATH = click.Path(path_type=Path)
 @click.option(
     "--frame", type=click.IntRange(0), default=0, show_default=True, help="Frame, from 0."
 )
-@click.option("-o", "--out", type=_A_PATH, shell_complete=completion.paths, help="Picture: .png.")
+@click.option(
+    "-o", "--out", type=OutputPath(), shell_complete=completion.paths, help="Picture: .png."
+)
 @click.option("--overwrite", is_flag=True, help="Replace a picture that is there already.")
 @device_option
 @click.option(

@@ -8,6 +8,7 @@ import click
 
 from xraybatch.cli import completion
 from xraybatch.cli.options import label_options, quiet_option, together
+from xraybatch.cli.outputs import OutputPath
 from xraybatch.cli.train_settings import FROM_PLUGIN, settings_options
 
 _A_PATH = click.Path(path_type=Path)
@@ -93,7 +94,10 @@ train_options = together(
         help="The class, of two, that sensitivity speaks of.  [default: not 'normal' or the like]",
     ),
     click.option(
-        "-o", "--out", type=_A_PATH, help="The run folder.  [default: runs/<date>-<plugin>-<n>]"
+        "-o",
+        "--out",
+        type=OutputPath(),
+        help="The run folder.  [default: runs/<date>-<plugin>-<n>]",
     ),
     settings_options,
     click.option(
@@ -232,7 +236,7 @@ train_options = together(
     ),
     click.option(
         "--preview",
-        type=_A_PATH,
+        type=OutputPath(),
         metavar="FILE.png",
         help="Train nothing; draw what augmentation makes of training films.",
     ),

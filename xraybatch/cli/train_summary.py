@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -34,6 +35,10 @@ def show_run(run: Run) -> None:
     following = f"xraybatch predict ./folder --out results.csv --model {folder}"
     if run.model is None:
         following = f"xraybatch score {folder}/predictions.csv {folder}/folds.csv"
+        with (run.folder / "folds.csv").open(encoding="utf-8", newline="") as table:
+            columns = next(csv.reader(table))
+        if "study" in columns and "patient" not in columns:
+            following += " --patient-column study"
         console.print(
             "[bold]Model:[/]      none of all films (--refit makes one); each fold's is in "
             f"{folder}/folds",

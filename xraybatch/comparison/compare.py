@@ -19,7 +19,7 @@ from xraybatch.evaluation.options import ScoreOptions
 from xraybatch.evaluation.pairs import Wish
 from xraybatch.models.runs import FILE_HASH
 from xraybatch.reports.given import read_labels
-from xraybatch.reports.scoring import tasks_of
+from xraybatch.reports.recorded import tasks_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,7 +16,7 @@ from xraybatch.models.model import load_model
 from xraybatch.models.runs import FOLDS, MODEL_FILE
 from xraybatch.models.size import count_parameters
 from xraybatch.reports.given import Given, read_results
-from xraybatch.reports.scoring import DEMONSTRATION
+from xraybatch.reports.recorded import DEMONSTRATION
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,7 +93,7 @@ def _run(folder: Path) -> Contender:
             "Predict a labelled folder with each model, and compare the results with --labels.",
         )
     given = read_results(folder / part)
-    split = read_table(folder / SPLIT)
+    split = _table_of_run(folder / SPLIT)
     truth = split[split["split"] == _PARTS[part]].reset_index(drop=True)
     cost, unknown = _of_run(folder, given.record)
     said = (*_warnings(given), *((OPTIMISTIC,) if _PARTS[part] == "val" else ()), *unknown)
@@ -124,7 +124,7 @@ def _cross_validation(folder: Path) -> Contender:
         *_warnings(given),
         *dict.fromkeys(sentence for of_fold in unknown for sentence in of_fold),
     )
-    return Contender(folder.resolve().name, given, read_table(folder / TABLE), cost, told)
+    return Contender(folder.resolve().name, given, _table_of_run(folder / TABLE), cost, told)
 
 
 def _of_record(record: Mapping[str, Any]) -> Cost:
@@ -191,3 +191,11 @@ def _warnings(given: Given) -> tuple[str, ...]:
         if seen:
             found.append(f"it was trained on {seen:,} of its films, which flatters it.")
     return tuple(found)
+
+
+def _table_of_run(path: Path) -> pd.DataFrame:
+    """A run's table of films; where it knows studies alone, each counts as a patient."""
+    table = read_table(path)
+    if "patient" in table or "study" not in table:
+        return table
+    return table.rename(columns={"study": "patient"})

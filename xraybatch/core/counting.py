@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-_MANY = {"study": "studies", "was": "were", "is": "are", "has": "have"}
+_MANY = {
+    "study": "studies",
+    "class": "classes",
+    "process": "processes",
+    "was": "were",
+    "is": "are",
+    "has": "have",
+    "stands": "stand",
+    "stays": "stay",
+}
+_ONE = {many: one for one, many in _MANY.items()}
 
 
 def counted(count: int, unit: str) -> str:
@@ -13,6 +23,11 @@ def counted(count: int, unit: str) -> str:
 def films(count: int) -> str:
     """``1 film``, ``1,203 films``."""
     return counted(count, "film")
+
+
+def one_of(units: str) -> str:
+    """The singular of a unit; one that has no plural (``MB``) stays as it is."""
+    return _ONE.get(units, units.removesuffix("s"))
 
 
 def many(word: str) -> str:

@@ -39,6 +39,7 @@ def log_to(path: Path) -> Iterator[None]:
     """
     try:
         _check_is_log(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
         handler = _JsonLines(path)
     except OSError as error:
         raise InputError(

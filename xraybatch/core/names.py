@@ -6,6 +6,8 @@ import math
 import unicodedata
 from collections.abc import Iterable
 
+from xraybatch.core.errors import UsageError
+
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet executes
 
 
@@ -33,6 +35,33 @@ def nearest(wrong: str, known: Iterable[str]) -> str:
         found = difflib.get_close_matches(wrong.casefold(), folded, n=1, cutoff=0.6)
         near = [folded[name] for name in found]
     return f"Did you mean '{near[0]}'?" if near else ""
+
+
+def nearest_few(wrong: str, known: Iterable[str], most: int = 3) -> list[str]:
+    """The known names that are most like a given one, the nearest first. Capitals say nothing."""
+    import difflib
+
+    folded = {name.casefold(): name for name in sorted(known)}
+    near = difflib.get_close_matches(wrong.casefold(), folded, n=most, cutoff=0.45)
+    return [folded[name] for name in near]
+
+
+def listed_words(text: str, option: str) -> tuple[str, ...]:
+    """Words as typed for an option, with commas between.
+
+    Raises
+    ------
+    UsageError
+        If there is none, one is empty, or one stands twice.
+    """
+    words = tuple(word.strip() for word in text.split(","))
+    if not any(words):
+        raise UsageError(f"{option} names nothing.", "Name something, or leave it out.")
+    if not all(words):
+        raise UsageError(f"{option} names nothing between two commas.", "Leave one comma out.")
+    if twice := sorted({word for word in words if words.count(word) > 1}):
+        raise UsageError(f"{option} names '{twice[0]}' twice.", "Leave one out.")
+    return words
 
 
 def number_of(text: str) -> float | None:

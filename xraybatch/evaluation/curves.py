@@ -10,10 +10,12 @@ from dataclasses import dataclass
 
 from xraybatch.evaluation.estimate import Estimate
 
+MAX_CORNERS = 400  # of one curve: as many as show it
+
 
 @dataclass(frozen=True)
 class RocCurve:
-    """Corners of one curve, from (0, 0) to (1, 1), at most `ranking.MAX_CORNERS` of them."""
+    """Corners of one curve, from (0, 0) to (1, 1), at most `MAX_CORNERS` of them."""
 
     name: str
     false_positive_rate: tuple[float, ...]
@@ -28,7 +30,7 @@ class PrecisionRecallCurve:
     ----------
     name : str
     recall, precision : tuple of float
-        Of equal length, at most `ranking.MAX_CORNERS`; recall does not fall.
+        Of equal length, at most `MAX_CORNERS`; recall does not fall.
     prevalence : float
         The precision of calling every film positive.
     """

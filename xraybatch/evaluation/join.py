@@ -112,6 +112,7 @@ def join(
     unread = sum(failed.values())
     said = [
         f"No path was in both tables, so films were matched by {fallback}." if fallback else "",
+        matched.spelled,
         better,
         f"Rows of the labels without a path, left out: {without_path}." if without_path else "",
         "Patients are those of MURA's places." if by_places else "",

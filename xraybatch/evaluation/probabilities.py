@@ -22,8 +22,9 @@ from xraybatch.evaluation.estimate import Estimate
 from xraybatch.evaluation.pairwise import ovo_auc
 from xraybatch.evaluation.proportions import proportion
 from xraybatch.evaluation.rank_bootstrap import RankEstimates, rank_estimates
-from xraybatch.evaluation.ranking import Part, roc_curve
+from xraybatch.evaluation.ranking import Part
 from xraybatch.evaluation.reliability import calibration_errors, reliability_curve, top_label
+from xraybatch.evaluation.roc import roc_curve
 from xraybatch.evaluation.threshold_counts import precision_recall_curve, threshold_counts, top_k
 from xraybatch.evaluation.utility import decision_curve
 

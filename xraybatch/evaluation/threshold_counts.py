@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xraybatch.evaluation.curves import PrecisionRecallCurve, ThresholdCounts
-from xraybatch.evaluation.ranking import MAX_CORNERS, Ranking
+from xraybatch.evaluation.curves import MAX_CORNERS, PrecisionRecallCurve, ThresholdCounts
+from xraybatch.evaluation.ranking import Ranking
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

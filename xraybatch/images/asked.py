@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from xraybatch.core.errors import InputError, UsageError
-from xraybatch.core.names import same_word
+from xraybatch.core.names import listed_words, same_word
 from xraybatch.core.status import FilmError, FilmStatus
 
 PATIENT, STUDY = "patient", "study"
@@ -145,7 +145,7 @@ def where_of(conditions: Mapping[str, Iterable[str]]) -> Where:
 
 def parse_tags(text: str) -> tuple[str, ...]:
     """Keywords as typed, with commas between; see `tags_of`."""
-    return tags_of(word.strip() for word in text.split(",") if word.strip())
+    return tags_of(listed_words(text, "--tags"))
 
 
 def tags_of(keywords: Iterable[str]) -> tuple[str, ...]:

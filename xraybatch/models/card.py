@@ -125,6 +125,9 @@ class Card:
         ``format`` (fp32, fp16, int8) and its gate's figures.
     scores : mapping
         Held-back scores with intervals, by task; ``part`` says which films.
+    origin : mapping
+        Of a model that was made elsewhere: ``kind`` (``adopted``), ``file``, ``sha256``,
+        ``producer``, ``said`` (what → ``value`` and ``by`` whom); empty for our own.
     self_test : SelfTest or None
     intended_use, limits : str
     schema : str
@@ -148,6 +151,7 @@ class Card:
     parity: Json = field(default_factory=dict)
     precision: Json = field(default_factory=dict)
     scores: Json = field(default_factory=dict)
+    origin: Json = field(default_factory=dict)
     self_test: SelfTest | None = None
     intended_use: str = "Research only. Not a medical device; not for diagnosis."
     limits: str = ""

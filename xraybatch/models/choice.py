@@ -11,7 +11,7 @@ from typing import Any
 
 from xraybatch.core.errors import ModelError
 from xraybatch.models.model import Model, as_sealed, load_model
-from xraybatch.models.runs import MODEL_FILE, RUNS, newest_run, without_model
+from xraybatch.models.runs import MODEL_FILE, RUNS, newest_run, unfinished, without_model
 
 MODEL_VARIABLE = "XRAYBATCH_MODEL"
 DEMONSTRATION_TITLE = "demonstration, synthetic"
@@ -115,11 +115,17 @@ def named_model(path: Path) -> Path:
     Raises
     ------
     ModelError
-        If the folder is a cross-validation without a model of all films.
+        If the folder is a cross-validation without a model of all films, or the run was not
+        finished.
     """
     if path.is_dir() and without_model(path):
         raise ModelError(
             f"{path} is a cross-validation and has no model of all films.",
             f"Train with --refit, or name the model of one fold: {path / 'folds' / '0'}.",
+        )
+    if run := unfinished(path):
+        raise ModelError(
+            f"The run {run} is not finished, so it has no model yet.",
+            f"Go on with it: xraybatch train --resume {run}",
         )
     return path / MODEL_FILE if path.is_dir() else path

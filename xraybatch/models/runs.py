@@ -12,6 +12,7 @@ from xraybatch.models.seal import read_sealed
 RUNS = "runs"
 MODEL_FILE = "model.onnx"
 FILE_HASH = "file_sha256"  # column of a run's tables of films
+_PARTIAL = ".partial"  # behind the name of a run that is being built
 FOLDS = "folds"  # of a cross-validation: a run for each
 
 
@@ -52,6 +53,25 @@ def newest_run(folder: Path = Path(RUNS)) -> RunInfo | None:
 def without_model(folder: Path) -> bool:
     """Whether a folder is a cross-validation that has models of its folds alone."""
     return not (folder / MODEL_FILE).exists() and any((folder / FOLDS).glob(f"*/{MODEL_FILE}"))
+
+
+def partial(final: Path) -> Path:
+    """Where the run folder `final` is built."""
+    return final.parent / f".{final.name}{_PARTIAL}"
+
+
+def unfinished(named: Path) -> Path | None:
+    """The unfinished run that a path means, as the run was to be called; None: it means none.
+
+    Parameters
+    ----------
+    named : Path
+        The run, the folder that it is built in, or the model in one of them.
+    """
+    run = named.parent if named.name == MODEL_FILE else named
+    if run.name.startswith(".") and run.name.endswith(_PARTIAL):
+        run = run.with_name(run.name[1:].removesuffix(_PARTIAL))
+    return run if run.name and partial(run).is_dir() and not (run / MODEL_FILE).exists() else None
 
 
 def _runs_of(folder: Path, pattern: str) -> list[RunInfo]:

@@ -86,7 +86,7 @@ def read_sealed(path: Path) -> SealedFile:
     if not card:
         raise ModelError(
             f"{path} carries no xraybatch card: it is a foreign ONNX file, or was damaged.",
-            "Use a model that `xraybatch train` or `xraybatch export` wrote.",
+            "`xraybatch adopt FILE.onnx` makes a model of a foreign file.",
         )
     return SealedFile(content, card, seal, broken)
 

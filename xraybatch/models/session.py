@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xraybatch.core.cores import available_cores
+from xraybatch.core.counting import counted
 from xraybatch.core.errors import ModelError, UsageError
 from xraybatch.models.devices import CPU, CUDA, check_provider, resolve_device
 from xraybatch.models.model import Model
@@ -23,6 +24,9 @@ INPUT = "films"
 # where onnxruntime looks for weights that lie in other files, which no seal covers: nowhere
 _ELSEWHERE = "session.model_external_initializers_file_folder_path"
 _NOWHERE = "/nowhere/no weights outside the model file"
+# without VNNI products of 8 bits are added in 16, which may overflow: take the exact, slower way
+_VNNI = frozenset({"avx512_vnni", "avx_vnni"})
+_EXACT = ("session.x64quantprecision", "1")
 _BATCH = {CPU: 16, CUDA: 32}
 
 
@@ -154,7 +158,7 @@ class Session:
             if shape is None or shape[-1] != len(entry.task.classes):
                 raise ModelError(
                     f"The graph's output for task '{entry.task.name}' is {shape}, but the card "
-                    f"names {len(entry.task.classes)} classes.",
+                    f"names {counted(len(entry.task.classes), 'class')}.",
                     "Export the model again.",
                 )
 
@@ -188,6 +192,16 @@ def cpu_name() -> str:
     return f"{platform.machine()} {platform.processor()}".strip()
 
 
+def has_vnni() -> bool:
+    """Whether this processor is known to add products of 8 bits in 32."""
+    try:
+        with Path("/proc/cpuinfo").open(encoding="utf-8", errors="replace") as file:
+            flags = next((line for line in file if line.startswith("flags")), "")
+    except OSError:
+        return False
+    return not _VNNI.isdisjoint(flags.split())
+
+
 def _open(
     model: Model, providers: Sequence[tuple[str, dict[str, Any]]], threads: int | None
 ) -> Any:
@@ -204,6 +218,8 @@ def _open(
     options.inter_op_num_threads = 1
     options.use_deterministic_compute = True
     options.add_session_config_entry(_ELSEWHERE, _NOWHERE)
+    if not has_vnni():
+        options.add_session_config_entry(*_EXACT)
     # fixed: another level gives other bits
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from xraybatch.core.counting import counted
 from xraybatch.core.errors import BarMissed, Interrupted
 from xraybatch.core.progress import Stage
 from xraybatch.core.status import FilmStatus
@@ -79,7 +80,8 @@ def dispatch(job: Job, engine: Engine, stage: Stage, watch: Watch | None = None)
     except KeyboardInterrupt:
         engine.cancel()
         raise Interrupted(
-            f"Stopped with {job.count_done():,} of {job.count():,} films done; none is lost.",
+            f"Stopped with {job.count_done():,} of {counted(job.count(), 'film')} done; none is "
+            "lost.",
             "The same command goes on from there.",
         ) from None
 

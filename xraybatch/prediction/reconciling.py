@@ -124,6 +124,7 @@ def reconcile(
     if wanted.update:
         for table in ("rows", "items"):
             db.execute(f"DELETE FROM {table} WHERE item NOT IN temp.found")  # noqa: S608
+    forget_without_rows(db)
     before = _count(db, COUNT_DONE)
     _forget_failed(db, wanted)
     forget_without_rows(db)
@@ -146,7 +147,9 @@ def _forget_failed(db: sqlite3.Connection, wanted: Wanted) -> None:
 
 
 def _is_answered(db: sqlite3.Connection, item: int) -> bool:
-    """Whether an item has its rows, and each of them an answer."""
+    """Whether an item has all its rows, and each of them an answer."""
+    if db.execute("SELECT 1 FROM begun WHERE item = ?", (item,)).fetchone():
+        return False  # frames of two files would stand side by side
     count, answered = db.execute(
         f"SELECT count(*), coalesce(sum(status IN ({_marks(_ANSWERED)})), 0) "  # noqa: S608
         "FROM rows WHERE item = ?",

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from xraybatch.core.counting import films
 from xraybatch.core.errors import InputError
 from xraybatch.core.files import write_text
 from xraybatch.core.status import FilmStatus
@@ -93,6 +94,13 @@ class PredictionRecord:
     notes: list[str]
 
     @property
+    def nothing_classified(self) -> str:
+        """Said where there are films and none has an answer; else empty."""
+        if not self.films or self.by_status.get("ok"):
+            return ""
+        return f"None of {films(self.films)} could be classified."
+
+    @property
     def failed(self) -> int:
         """Films without probabilities."""
         return self.films - self.by_status.get(FilmStatus.OK, 0)
@@ -123,7 +131,7 @@ def read_record(out: Path) -> PredictionRecord:
     """
     path = record_path(out)
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = {"bottleneck": "", **json.loads(path.read_text(encoding="utf-8"))}
         return PredictionRecord(**{one.name: found[one.name] for one in fields(PredictionRecord)})
     except FileNotFoundError:
         raise InputError(

@@ -109,7 +109,7 @@ _LIMITS = ("max_pixels", "timeout")  # that may be larger for films that are don
 
 def _resumed(state: Reconciled, total: int, options: PredictOptions) -> tuple[list[str], list[str]]:
     """What a person should know of a run that goes on, and what nobody may overlook."""
-    said = [f"Going on: {state.done:,} of {films(total)} are done already."]
+    said = [f"Going on: {state.done:,} of {films(total)} {verb('is', state.done)} done already."]
     warned = []
     if options.update:
         if state.new:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from xraybatch.core.cores import available_cores
-from xraybatch.core.counting import films
 from xraybatch.core.errors import InputError, Interrupted
 from xraybatch.core.log import logged
 from xraybatch.core.progress import SILENT, Progress
@@ -169,8 +168,6 @@ def _predict(
         job.mark_published(published.sha256)
     if not record.films:
         progress.warn("No film", "--where left out every film; the table has no rows.")
-    elif record.failed == record.films:
-        progress.warn("No answer", f"Not one of {films(record.films)} could be classified.")
     if options.discard_job:
         job_path.unlink(missing_ok=True)  # with its folder
     return record

@@ -16,7 +16,8 @@ from xraybatch.reports.capsule import CHOSEN_LABELS, CHOSEN_ON, LABELS, RESULTS,
 from xraybatch.reports.families import all_numbers
 from xraybatch.reports.given import Given, read_labels, read_results
 from xraybatch.reports.keyed_names import read_key, without_names
-from xraybatch.reports.scoring import score_options, score_tables, tasks_of
+from xraybatch.reports.recorded import tasks_of
+from xraybatch.reports.scoring import score_options, score_tables
 
 
 class Scoring:

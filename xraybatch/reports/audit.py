@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from xraybatch.auditing.properties import Property, Quartiles
-from xraybatch.auditing.record import Audit, Copies, Suspect
+from xraybatch.auditing.record import Alike, Audit, Copies, Suspect
 from xraybatch.auditing.shortcut import LEAST_EFFECT, LEVEL, Shortcut
-from xraybatch.core.counting import counted
+from xraybatch.core.counting import counted, verb
 from xraybatch.evaluation.estimate import Estimate
 from xraybatch.reports import words
 from xraybatch.reports.sections import Block, Bullets, Section, Table, Warned
@@ -16,6 +16,12 @@ ALL = 1_000_000  # rows: as many as there are
 _FIRST = 5  # films of a group that are named; the rest is counted
 CLEAN = "Nothing was found that speaks against these films."
 COPIES = "Nothing but copies was found that speaks against these films."
+
+OF_PAIRS = (
+    "All but films are counted in pairs that were found. Of many copies of one film not every pair "
+    "is looked for, so groups may say more. A number is how alike the least alike pair is, 1 being "
+    "identical."
+)
 
 
 def audit_sections(
@@ -70,9 +76,21 @@ def share(estimate: Estimate) -> str:
     return f"{value} ({100 * estimate.low:.1f}–{100 * estimate.high:.1f})"
 
 
+def alike_words(alike: Sequence[Alike]) -> str:
+    """``mirrored 0.83``; of several pairs ``2 pairs identical bytes, 3 pairs mirrored 0.71+``."""
+    several = sum(one.pairs for one in alike) > 1
+    said = []
+    for one in alike:
+        pairs = f"{counted(one.pairs, 'pair')} " if several else ""
+        least = "" if one.similarity == 1 else f" {one.similarity:.2f}{'+' * (one.pairs > 1)}"
+        said.append(f"{pairs}{one.kind}{least}")
+    return ", ".join(said)
+
+
 def _films(audit: Audit) -> Iterator[tuple[str, str]]:
     yield "found", f"{audit.films:,}"
-    yield "readable", f"{share(audit.readable)}, 95 % interval"
+    given = "" if audit.readable.low is None else ", 95 % interval"
+    yield "readable", f"{share(audit.readable)}{given}"
     if audit.skipped:
         listed = ", ".join(f"{why} {count:,}" for why, count in audit.skipped.items())
         yield "skipped", listed
@@ -196,8 +214,9 @@ def _copies(audit: Audit, most: int) -> Iterator[Block]:
         for one in audit.copy_kinds
     ]
     if rows:
-        head = ("how they are alike", "copies", "films", "labels differ", "across parts")
+        head = ("how they are alike", "pairs found", "films", "labels differ", "across parts")
         yield Table(head, tuple(rows))
+        yield Bullets((OF_PAIRS,))
     wrong = [group for group in audit.copies if group.conflict]
     if wrong:
         yield "With different labels"
@@ -220,7 +239,7 @@ def _copies(audit: Audit, most: int) -> Iterator[Block]:
 def _listed(groups: Sequence[Copies], most: int) -> Iterator[Block]:
     lines = [_line(group) for group in groups[:most]]
     if more := len(groups) - len(lines):
-        lines.append(f"and {more:,} more groups; --out and --report have them all")
+        lines.append(f"and {more:,} more {verb('group', more)}; --out and --report have them all")
     yield Bullets(tuple(lines))
 
 
@@ -232,15 +251,15 @@ def _line(group: Copies) -> str:
     ]
     if len(group.films) > _FIRST:
         named.append(f"{len(group.films) - _FIRST:,} more")
-    alike = "" if group.similarity == 1 else f", {group.similarity:.2f}"
-    return f"{' = '.join(named)}; {', '.join(group.kinds)}{alike}"
+    many = f"{len(group.films):,} films: " if len(group.films) > 2 else ""
+    return f"{many}{' = '.join(named)}; {alike_words(group.alike)}"
 
 
 def _leak(audit: Audit) -> Iterator[Block]:
     leak = audit.leak
     rows = [
-        ("films that are copies across parts", f"{leak.groups:,} groups"),
-        ("  identical", f"{leak.exact_groups:,} groups"),
+        ("films that are copies across parts", counted(leak.groups, "group")),
+        ("  identical", counted(leak.exact_groups, "group")),
         ("films outside train with a copy in train", share(leak.copied)),
         ("patients across parts", f"{leak.patients:,}" if audit.patients else "not known"),
         ("films outside train of a patient in train", share(leak.of_patients)),

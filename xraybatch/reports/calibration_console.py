@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
 
-from xraybatch.core.counting import films
+from xraybatch.core.counting import counted, films, verb
 from xraybatch.evaluation.calibration_report import CalibrationReport, TaskCalibration
 from xraybatch.evaluation.conformal import ConformalLevel
 from xraybatch.evaluation.estimate import Estimate
@@ -50,7 +50,7 @@ def print_calibration(report: CalibrationReport, console: Console) -> None:
 
 
 def _fitted(task: TaskCalibration) -> Iterator[str]:
-    yield f"Fitted on {films(task.films)} of {task.patients:,} patients."
+    yield f"Fitted on {films(task.films)} of {counted(task.patients, 'patient')}."
     if task.method == TEMPERATURE:
         yield f"Temperature {_each(task, task.temperature)} (above 1: the model was too sure)."
     elif task.method == PLATT:
@@ -77,7 +77,8 @@ def _each(task: TaskCalibration, values: Sequence[float]) -> str:
 def _level(level: ConformalLevel, score: str) -> str:
     whose = f" for '{level.of_class}'" if level.of_class is not None else ""
     if level.level is None or level.spread_low is None or level.spread_high is None:
-        return f"No level{whose}: {level.patients:,} patients are too few."
+        few = counted(level.patients, "patient")
+        return f"No level{whose}: {few} {verb('is', level.patients)} too few."
     name = f"'{level.of_class}'" if level.of_class is not None else "A class"
     enters = (
         f"{name} is in a set from a probability of {1 - level.level:.4g}"
@@ -85,7 +86,8 @@ def _level(level: ConformalLevel, score: str) -> str:
         else f"{name} is in a set where those before it have {level.level:.4g} or less together"
     )
     return (
-        f"{enters}, before calibration; of {level.patients:,} patients: the coverage of new films "
+        f"{enters}, before calibration; of {counted(level.patients, 'patient')}: the coverage of "
+        "new films "
         f"is {100 * level.spread_low:.1f}–{100 * level.spread_high:.1f} % with 95 of 100 such "
         "tables."
     )

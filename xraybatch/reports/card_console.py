@@ -10,9 +10,12 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
+from xraybatch.core.counting import counted, verb
 from xraybatch.models.card import Card, TaskCard
 from xraybatch.models.model import Model
 from xraybatch.reports.card_text import calibration_words, sets_words, threshold_words
+from xraybatch.reports.origin import origin_words
+from xraybatch.reports.precision_text import precision_lines
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -53,6 +56,7 @@ def _lines(model: Model, card: Card) -> Iterator[tuple[str, str]]:
         yield "plugin", f"{card.plugin.get('name')}  ({card.plugin.get('owner')})"
     if card.weights:
         yield "weights", _flat(card.weights)
+    yield from origin_words(card)
     data = card.data
     if data:
         yield "films", _films(data)
@@ -64,10 +68,11 @@ def _lines(model: Model, card: Card) -> Iterator[tuple[str, str]]:
                 yield word, str(data[word])
     if card.parity:
         yield "parity", _flat(card.parity)
+    yield from precision_lines(card.precision)
     for task, scores in card.scores.items():
         if isinstance(scores, Mapping):
             yield from _scores(task, scores)
-    yield "self-test", f"{card.self_test.films} films" if card.self_test else "none"
+    yield "self-test", counted(card.self_test.films, "film") if card.self_test else "none"
     if card.versions:
         yield "versions", _flat(card.versions)
     yield "intended use", card.intended_use
@@ -83,7 +88,7 @@ def _task(entry: TaskCard) -> str:
 
 def _films(data: Mapping[str, Any]) -> str:
     patients, without = data.get("patients"), data.get("films_without_patient")
-    whose = f"of {patients} patients" if patients else "patients not known"
+    whose = f"of {patients} {verb('patient', patients)}" if patients else "patients not known"
     more = f", {without} without a patient" if without else ""
     return f"{data.get('films')}{' ' if patients else ', '}{whose}{more}"
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from xraybatch.core.counting import verb
 from xraybatch.models.card import Card, TaskCard
 from xraybatch.reports.html_text import row as _row
 from xraybatch.reports.html_text import text
 from xraybatch.reports.markdown import escape
+from xraybatch.reports.origin import origin_words
+from xraybatch.reports.precision_text import precision_lines
 
 Row = tuple[str, ...]
 
@@ -77,6 +80,8 @@ def _sections(card: Card) -> Iterator[tuple[str, Row, list[Row]]]:
             }
         ),
     )
+    if card.origin:
+        yield "Origin", ("", ""), list(origin_words(card))
     if card.data:
         words = (
             *("films", "patients", "films_without_patient", "left_out", "split", "overlap"),
@@ -90,6 +95,8 @@ def _sections(card: Card) -> Iterator[tuple[str, Row, list[Row]]]:
         if isinstance(found, Mapping):
             title = f"Scores of '{task}': {card.scores.get('part', '')}"
             yield title, ("", "value", "interval"), list(_scores(found))
+    if len(lines := list(precision_lines(card.precision))) > 1:
+        yield "Precision", ("", ""), [tuple(line) for line in lines]
     yield (
         "Making",
         ("", ""),
@@ -100,8 +107,8 @@ def _sections(card: Card) -> Iterator[tuple[str, Row, list[Row]]]:
                 "plugin": card.plugin,
                 "weights": card.weights,
                 "probabilities": card.probabilities,
-                "parity with Keras": card.parity,
-                "precision": card.precision,
+                f"parity with {card.parity.get('reference', 'Keras')}": card.parity,
+                "precision": card.precision.get("format"),
                 "settings": card.settings,
                 "versions": card.versions,
             }
@@ -151,11 +158,15 @@ def _fitted_on(part: Mapping[str, Any]) -> str:
     source = part.get("fitted_on")
     if not isinstance(source, Mapping):
         return ""
-    patients = f" of {source.get('patients')} patients" if source.get("patients") else ""
+    patients = (
+        f" of {source['patients']} {verb('patient', source['patients'])}"
+        if source.get("patients")
+        else ""
+    )
     digest = f" (sha256 {str(source.get('sha256'))[:12]})" if source.get("sha256") else ""
     seen = source.get("seen_in_training")
     trained = f", {seen} of them seen in training" if seen else ""
-    films = f"{source.get('films')} films{patients}{trained}"
+    films = f"{source.get('films')} {verb('film', source.get('films', 0))}{patients}{trained}"
     return f", fitted on {source.get('table')}{digest}, {films}"
 
 

@@ -21,7 +21,7 @@ from xraybatch.evaluation.studies import Grouping
 from xraybatch.images.pool import DecodingPool, FilmSource
 from xraybatch.images.rule import DecodingRule, rule_from_dict
 from xraybatch.reports.given import Given
-from xraybatch.reports.scoring import tasks_of
+from xraybatch.reports.recorded import tasks_of
 from xraybatch.sources.keys import ENCODED
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from xraybatch.core.counting import many
 from xraybatch.core.files import atomic_path
 from xraybatch.evaluation.curves import PrecisionRecallCurve, RocCurve
-from xraybatch.evaluation.ranking import roc_curves
 from xraybatch.evaluation.report import TaskReport
+from xraybatch.evaluation.roc import roc_curves
 from xraybatch.evaluation.studies import FILM
 from xraybatch.reports.words import percent, printable
 

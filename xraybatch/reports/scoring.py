@@ -12,12 +12,11 @@ from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.files import write_text
 from xraybatch.core.label_maps import parse_label_map
 from xraybatch.core.log import log_note, logged
-from xraybatch.core.names import nearest, no_formula
+from xraybatch.core.names import no_formula
 from xraybatch.core.progress import SILENT, Progress
-from xraybatch.core.tasks import Task, TaskKind, TaskRequest
+from xraybatch.core.tasks import Task, TaskRequest
 from xraybatch.evaluation.aggregation import MEAN
 from xraybatch.evaluation.answers import Answers
-from xraybatch.evaluation.columns import infer_tasks
 from xraybatch.evaluation.cuts import Chosen
 from xraybatch.evaluation.join import check_order
 from xraybatch.evaluation.joined import Joined, checked_films, seen_films
@@ -29,14 +28,10 @@ from xraybatch.evaluation.thresholds import parse_rule
 from xraybatch.extension.registry import registry
 from xraybatch.reports.given import Given
 from xraybatch.reports.model_facts import model_facts, stated_coverage, task_thresholds
+from xraybatch.reports.recorded import recorded_tasks, tasks_of, warnings_of
 
 if TYPE_CHECKING:
     import pandas as pd
-
-DEMONSTRATION = (
-    "Demonstration model: trained on synthetic sample films. "
-    "These numbers say nothing about real films."
-)
 
 
 def score_options(
@@ -214,7 +209,7 @@ def _films_to_choose_on(
 def _answers_to_choose_on(
     results: Given, labels: Given, tasks: Sequence[Task], options: ScoreOptions
 ) -> tuple[Joined, JoinReport, dict[str, Answers]]:
-    recorded = {task.name: task for task in _recorded_tasks(results, ())}
+    recorded = {task.name: task for task in recorded_tasks(results, ())}
     for task in tasks:
         other = recorded.get(task.name)
         if other is not None and set(other.classes) != set(task.classes):
@@ -242,43 +237,6 @@ def _seal(given: Given) -> str:
     return seal if isinstance(seal, str) else ""
 
 
-def tasks_of(
-    results: Given, requests: Sequence[TaskRequest] = (), positive: str | None = None
-) -> tuple[Task, ...]:
-    """The tasks of a results table: as a person names them, of its run record, else its columns.
-
-    Raises
-    ------
-    InputError
-        If the run record does not say them as it should.
-    UsageError
-        If more must be said, or `positive` is no class of a binary task.
-    """
-    tasks = _recorded_tasks(results, requests)
-    if not tasks:
-        columns = [str(column) for column in results.table.columns]
-        return infer_tasks(columns, requests, positive)
-    return tasks if positive is None else _with_positive(tasks, positive)
-
-
-def warnings_of(results: Given) -> tuple[str, ...]:
-    """What must be known of the model and the table before any number of theirs."""
-    found = []
-    card = results.record.get("card")
-    if isinstance(card, dict) and card.get("demonstration"):
-        found.append(DEMONSTRATION)
-    model = results.record.get("model")
-    if isinstance(model, dict) and model.get("broken_seal"):
-        found.append(f"The model was not the file that was made: {model['broken_seal']}")
-    if results.digest and results.record.get("results_sha256", results.digest) != results.digest:
-        found.append(
-            f"{results.name} was changed after prediction."
-            if results.is_file
-            else "The results are not the table that predict made: rows were left out or edited."
-        )
-    return tuple(found)
-
-
 def _seen(results: pd.DataFrame) -> tuple[str, ...]:
     """Films that the model was trained on make it look better than it is."""
     seen = int(seen_films(results).sum())
@@ -290,32 +248,6 @@ def _seen(results: pd.DataFrame) -> tuple[str, ...]:
         "back are in its run folder, predictions-test.csv, and their score is on its card "
         "(xraybatch inspect).",
     )
-
-
-def _recorded_tasks(results: Given, requests: Sequence[TaskRequest]) -> tuple[Task, ...]:
-    if requests or "tasks" not in results.record:
-        return ()
-    try:
-        return tuple(
-            Task(t["name"], TaskKind(t["kind"]), tuple(t["classes"]), t.get("positive"))
-            for t in results.record["tasks"]
-        )
-    except (KeyError, TypeError, ValueError, UsageError):
-        raise InputError(
-            f"{results.record_name} does not say the tasks as it should.",
-            "Remove it and name the tasks with --task, or predict again.",
-        ) from None
-
-
-def _with_positive(tasks: Sequence[Task], positive: str) -> tuple[Task, ...]:
-    fits = [t for t in tasks if t.kind is TaskKind.BINARY and positive in t.classes]
-    if not fits:
-        listed = "; ".join(f"{t.name}: {', '.join(t.classes)}" for t in tasks)
-        raise UsageError(
-            f"No binary task has the class '{positive}'.",
-            nearest(positive, {c for t in tasks for c in t.classes}) or f"The tasks are: {listed}.",
-        )
-    return tuple(replace(t, positive=positive) if t in fits else t for t in tasks)
 
 
 def _tell_examples(joined: Joined, results: Given, labels: Given, progress: Progress) -> None:

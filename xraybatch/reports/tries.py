@@ -8,6 +8,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table as RichTable
 
+from xraybatch.core.counting import counted
 from xraybatch.evaluation.tries import Grid, TriedSetting, Tries
 from xraybatch.reports import words
 from xraybatch.reports.console import bullets, heading, text
@@ -79,7 +80,7 @@ def _notes(grid: Grid) -> list[str]:
     mark = "Each fold chose for itself" if grid.folds else f"{CHOSEN} chosen"
     return [
         f"{mark}, by {grid.monitor} of the best epoch: {better}.",
-        f"All together: {epochs:,} epochs, {seconds:,.1f} seconds.",
+        f"All together: {counted(epochs, 'epoch')}, {seconds:,.1f} seconds.",
         *_without_figure(grid),
         _OPTIMISTIC,
     ]

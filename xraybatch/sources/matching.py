@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+from xraybatch.core.counting import films
 from xraybatch.core.errors import InputError
 from xraybatch.sources.item import IMAGE_LIKE
 
@@ -32,11 +33,15 @@ class Matched(NamedTuple):
         What was compared instead of paths; empty where paths were.
     better : str
         Where few paths matched: what would match more, in a sentence; else empty.
+    spelled : str
+        Where some paths are the same but for backslashes or how accents are written: how many of
+        them matched or would stand for several films, in a sentence; else empty.
     """
 
     rows: list[int]
     compared: str
     better: str
+    spelled: str = ""
 
 
 def match(mine: Sequence[Film], theirs: Sequence[Film], exact: list[int] | None = None) -> Matched:
@@ -62,19 +67,20 @@ def match(mine: Sequence[Film], theirs: Sequence[Film], exact: list[int] | None 
     """
     found = _same(mine, theirs) if exact is None else exact
     matched = len(found) - found.count(-1)
+    spelled = ""
     if matched:
-        found = _also_spelled(mine, theirs, found)
+        found, spelled = _also_spelled(mine, theirs, found)
         matched = len(found) - found.count(-1)
     if 2 * matched >= min(len(mine), len(theirs)) > 0:
-        return Matched(found, "", "")
+        return Matched(found, "", "", spelled)
     best, words, ambiguous = _best_attempt(mine, theirs)
     more = sum(row >= 0 for row in best)
     if matched:
         better = f"By {words} {more:,} would match: write the paths of both tables alike."
-        return Matched(found, "", better if more > 2 * matched else "")
+        return Matched(found, "", better if more > 2 * matched else "", spelled)
     if more:
         return Matched(best, words, "")
-    examples = [f"'{films[0].path}'" if films else "no film" for films in (mine, theirs)]
+    examples = [f"'{side[0].path}'" if side else "no film" for side in (mine, theirs)]
     raise InputError(
         f"No film is in both tables: the results have {examples[0]}, the labels {examples[1]}."
         + ambiguous,
@@ -88,11 +94,13 @@ def _same(mine: Sequence[Film], theirs: Sequence[Film]) -> list[int]:
     return [rows.get(film, -1) for film in mine]
 
 
-def _also_spelled(mine: Sequence[Film], theirs: Sequence[Film], found: list[int]) -> list[int]:
-    """`found`, with the films that are left and whose one spelling is in both."""
+def _also_spelled(
+    mine: Sequence[Film], theirs: Sequence[Film], found: list[int]
+) -> tuple[list[int], str]:
+    """`found`, with the films that are left and whose one spelling is in both; and what is said."""
     left = [i for i, row in enumerate(found) if row < 0]
     if not left:
-        return found
+        return found, ""
     taken = set(found)
     spelled = [_plain(mine[i]) for i in left]
     mine_of = Counter(spelled)
@@ -100,12 +108,23 @@ def _also_spelled(mine: Sequence[Film], theirs: Sequence[Film], found: list[int]
     for row in range(len(theirs)):
         if row not in taken:
             theirs_of[_plain(theirs[row])].append(row)
-    more = list(found)
+    more, matched, unclear = list(found), 0, 0
     for i, film in zip(left, spelled, strict=True):
         rows = theirs_of.get(film, ())
         if len(rows) == mine_of[film] == 1:
             more[i] = rows[0]
-    return more
+            matched += 1
+        elif rows:
+            unclear += 1
+    return more, " ".join(_said_of_spelling(matched, unclear))
+
+
+def _said_of_spelling(matched: int, unclear: int) -> Iterator[str]:
+    how = "backslashes or accents (NFC, NFD) that the tables write in different ways"
+    if matched:
+        yield f"Matched in spite of {how}: {films(matched)}."
+    if unclear:
+        yield f"Not matched, because but for {how} they would stand for several: {films(unclear)}."
 
 
 def _best_attempt(mine: Sequence[Film], theirs: Sequence[Film]) -> tuple[list[int], str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ from xraybatch.training.gate import BATCH_SIZES, check_parity, keras_answers
 from xraybatch.training.heads import head_for
 from xraybatch.training.network import Assembly, assemble
 from xraybatch.training.options import TOLERANCE, TrainOptions
+from xraybatch.training.precision_gate import answers_of, shift_of
 from xraybatch.training.settings import parse_values, settle
 from xraybatch.training.weights import build_network
 
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SIZE = 32
+_PRECISIONS = ("fp32", "fp16", "int8")
+_SHIFT = 0.02  # of probabilities of random weights, on average: eight bits do better by far
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,10 @@ class Source:
         """What the exporter is handed."""
         if self.onnx_file is not None:
             tasks = tuple(task.name for task in TASKS)
-            return ExportJob(target, tasks, onnx_file=self.onnx_file, values=values)
+            seen = many_films(SIZE, SIZE)
+            return ExportJob(
+                target, tasks, onnx_file=self.onnx_file, values=values, calibration=seen
+            )
         outputs, model = self.assembly.outputs, self.assembly.inference
         return ExportJob(target, outputs, keras_model=model, values=values)
 
@@ -77,6 +83,10 @@ class ExporterContract(Contract):
             raise Broken(f"The suffix '{record.suffix}' is not lower case with a dot in front.")
         if record.starts_from not in ("keras", "onnx"):
             raise Broken(f"It starts from '{record.starts_from}'; known are 'keras' and 'onnx'.")
+        if record.precision not in _PRECISIONS:
+            raise Broken(f"Its precision is '{record.precision}'; known: {', '.join(_PRECISIONS)}.")
+        if record.precision != "fp32" and record.starts_from != "onnx":
+            raise Broken(f"A file in {record.precision} starts from 'onnx', the fp32 model file.")
 
     @Shared
     def source(self) -> Source:
@@ -143,12 +153,39 @@ class ExporterContract(Contract):
         self.answering  # noqa: B018 - the work is the check
 
     def test_answers_as_keras_does(self) -> None:
-        """On answers that spread, it differs from Keras by no more than the parity gate lets."""
-        source = self.source
+        """On answers that spread, it differs from Keras by no more than its gate lets."""
+        source, films = self.source, many_films(SIZE, SIZE)
+        if self.owned.record.precision != "fp32":
+            after = answers_of(self.answering, films, TASK_CARDS)
+            shift = shift_of(source.answers, after, TASK_CARDS)
+            self.figure = f"probabilities move {shift.mean:.0e} on average over {FILMS} films"
+            if shift.mean > _SHIFT:
+                raise Broken(f"Too coarse, or wrong: {self.figure}.")
+            return
         parity = check_parity(
-            source.answers, self.answering, many_films(SIZE, SIZE), TASK_CARDS, tolerance=TOLERANCE
+            source.answers, self.answering, films, TASK_CARDS, tolerance=TOLERANCE
         )
         self.figure = f"largest difference {parity.largest_difference:.0e} over {FILMS} films"
+
+    def test_leaves_in_float_what_it_is_told_to(self) -> None:
+        """With every layer of `layers` in float32 it answers as Keras does, within the tolerance.
+
+        That holds of an exporter of another precision than fp32 which says what its layers are.
+        """
+        record = self.owned.record
+        if record.precision == "fp32" or record.layers is None:
+            return
+        target = self.folder / f"in float{record.suffix}"
+        job = self.source.job(target, self._values())
+        layers = tuple(record.layers(job))
+        if not layers or len(set(layers)) != len(layers):
+            raise Broken(f"It names the layers {', '.join(layers) or '-'}.")
+        record.write(replace(job, in_float=layers))
+        after = answers_of(record.open(target), many_films(SIZE, SIZE), TASK_CARDS)
+        largest = shift_of(self.source.answers, after, TASK_CARDS).largest
+        if largest > TOLERANCE:
+            raise Broken(f"With all layers in float it is {largest:.0e} off.")
+        self.figure = f"{len(layers)} layers"
 
     def test_leaves_nothing_half_written(self) -> None:
         """A source that fails while it is written raises, and nothing is left at the target."""
@@ -188,7 +225,10 @@ class ExporterContract(Contract):
             broken = self.folder / "broken.onnx"
             broken.write_bytes(b"this is no graph" * 64)
             tasks = tuple(task.name for task in TASKS)
-            return ExportJob(target, tasks, onnx_file=broken, values=self._values())
+            films = many_films(SIZE, SIZE)
+            return ExportJob(
+                target, tasks, onnx_file=broken, values=self._values(), calibration=films
+            )
         model = _model_that_fails()
         return ExportJob(target, (TASKS[0].name,), keras_model=model, values=self._values())
 

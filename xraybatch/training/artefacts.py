@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from xraybatch.reports.json_text import to_json
 from xraybatch.training.cache import DecodedFilms
 from xraybatch.training.gather import Gathered, columns_of_task
 from xraybatch.training.part_names import TRAIN
-from xraybatch.training.patients import clusters_of
+from xraybatch.training.patients import cluster_column, clusters_of
 from xraybatch.training.prepare import Prepared
 from xraybatch.training.state import History
 
@@ -28,16 +29,15 @@ if TYPE_CHECKING:
 CONTRADICTIONS = "contradictions.csv"
 CALIBRATION, GATE = "calibration.npz", "gate.npz"
 CALIBRATION_FILMS = 256
-FILMS = "films"
-PROBABILITIES = "probabilities."
+PROBABILITIES, TRUTH = "probabilities.", "truth."
 
 
 def write_split(folder: Path, prepared: Prepared) -> None:
-    """``split.csv``: path, labels, patient, split, file; ``left-out.csv`` where there is any."""
+    """``split.csv``: path, labels, patient or study, split, file; ``left-out.csv`` if any."""
     columns = [column for task in prepared.tasks for column in prepared.columns(task)]
     table = prepared.table[["path", *dict.fromkeys(columns)]].copy()
     if any(clusters := clusters_of(prepared.table)):
-        table["patient"] = clusters
+        table[cluster_column(prepared.table)] = clusters
     table["split"] = prepared.split.part
     table[FILE_HASH] = short_hashes(prepared.films)
     write_text(folder / "split.csv", table.to_csv(index=False, lineterminator="\n"))
@@ -101,15 +101,36 @@ def write_calibration(folder: Path, prepared: Prepared, seed: int) -> None:
     np.savez(folder / CALIBRATION, allow_pickle=False, films=prepared.films[chosen])
 
 
-def write_gate(
-    folder: Path, films: NDArray[np.uint8], answers: Mapping[str, NDArray[np.float32]]
-) -> None:
-    """``gate.npz``: the films that the parity gate saw, and what Keras said to them."""
-    named: dict[str, Any] = {PROBABILITIES + task: values for task, values in answers.items()}
-    np.savez(folder / GATE, allow_pickle=False, films=films, **named)
+@dataclass(frozen=True)
+class Gate:
+    """The films that a new file is held against.
+
+    Attributes
+    ----------
+    films : ndarray of uint8, shape (n, height, width, 1)
+        Of the validation part; of the training part where there is no other.
+    answers : mapping of str to ndarray of float32, shape (m, K)
+        What Keras said to the first of them, by task; ``m`` of 1 to ``n``.
+    truth : mapping of str to ndarray of int64, shape (n,) or (n, K)
+        Labels as numbers, by task; -1: not labelled. Empty in a run of an earlier version.
+    patients : ndarray of int64, shape (n,)
+        Numbers of what scores are clustered by; a film of nobody known has one of its own.
+    """
+
+    films: NDArray[np.uint8]
+    answers: Mapping[str, NDArray[np.float32]]
+    truth: Mapping[str, NDArray[np.int64]]
+    patients: NDArray[np.int64]
 
 
-def read_gate(folder: Path) -> tuple[NDArray[np.uint8], dict[str, NDArray[np.float32]]]:
+def write_gate(folder: Path, gate: Gate) -> None:
+    """``gate.npz``: films for gates, what Keras said to some, labels, patients as numbers."""
+    named: dict[str, Any] = {PROBABILITIES + task: said for task, said in gate.answers.items()}
+    named |= {TRUTH + task: codes for task, codes in gate.truth.items()}
+    np.savez(folder / GATE, allow_pickle=False, films=gate.films, patients=gate.patients, **named)
+
+
+def read_gate(folder: Path) -> Gate:
     """What `write_gate` wrote.
 
     Raises
@@ -118,10 +139,25 @@ def read_gate(folder: Path) -> tuple[NDArray[np.uint8], dict[str, NDArray[np.flo
         If it is not there or is something else.
     """
     with np.load(folder / GATE, allow_pickle=False) as stored:
-        answers = {
-            name.removeprefix(PROBABILITIES): stored[name] for name in stored if name != FILMS
-        }
-        return stored[FILMS], answers
+        films = stored["films"]
+        alone = np.arange(len(films))  # a run of an earlier version knows none
+        return Gate(
+            films,
+            {
+                n.removeprefix(PROBABILITIES): stored[n]
+                for n in stored
+                if n.startswith(PROBABILITIES)
+            },
+            {n.removeprefix(TRUTH): stored[n] for n in stored if n.startswith(TRUTH)},
+            stored.get("patients", alone),
+        )
+
+
+def read_calibration(folder: Path) -> NDArray[np.uint8]:
+    """Films that `write_calibration` kept; raises as `read_gate` does."""
+    with np.load(folder / CALIBRATION, allow_pickle=False) as stored:
+        films: NDArray[np.uint8] = stored["films"]
+        return films
 
 
 def _draw(folder: Path, task: TaskReport) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from xraybatch.auditing.known import Known, nothing_known
 from xraybatch.auditing.run import Audited, AuditOptions, audit_films
+from xraybatch.core.counting import counted
 from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.label_maps import parse_label_map
 from xraybatch.core.names import plain_name
@@ -23,7 +25,12 @@ from xraybatch.training.label_files import find_files
 from xraybatch.training.label_values import check_used, mapped, parts_of
 from xraybatch.training.labels import TABLE
 
-_PATIENT, _SPLIT = "patient", "split"
+if TYPE_CHECKING:
+    import pandas as pd
+
+_PATIENT, _SPLIT, _STUDY = "patient", "split", "study"
+_VALUES = 20  # most that a column of labels has
+_LISTED = 8
 
 
 @dataclass(frozen=True)
@@ -175,6 +182,9 @@ def _of_table(
     if asked.split_column:
         require_columns(rows, table, [split])
     parts = parts_of(rows[split].map(plain_name), table) if split in has else None
+    if any(labels):
+        taken = {asked.path_column, asked.label_column or DEFAULT_TASK, split, _STUDY}
+        notes += _other_labels(rows, taken | {asked.patient_column or _PATIENT})
     named = rows[asked.path_column].tolist()
     _, files = find_files(named, table, folder, progress)
     at = {_place(item.path): i for i, item in enumerate(items) if not item.member}
@@ -190,7 +200,7 @@ def _of_table(
         _say(said, i, labels[row], patients[row], part)
     if not_there and not_there == len(files):
         raise InputError(
-            f"Of {not_there:,} rows of {table.name} not one is of a film here.",
+            f"Of {counted(not_there, 'row')} of {table.name} not one is of a film here.",
             f"Column '{asked.path_column}' must name the films relative to the folder or the "
             "table; or is it the table of other films?",
         )
@@ -203,6 +213,25 @@ def _of_table(
         not_there=not_there,
         notes=tuple(notes),
     )
+
+
+def _other_labels(rows: pd.DataFrame, taken: set[str]) -> list[str]:
+    """Which further columns could be labels: of few values, each of several films."""
+    others = [
+        str(name)
+        for name in rows.columns
+        if name not in taken and 2 <= len(set(rows[name]) - {""}) <= min(_VALUES, len(rows) / 2)
+    ]
+    if not others:
+        return []
+    shown = ", ".join(others[:_LISTED])
+    more = f" and {len(others) - _LISTED:,} more" if len(others) > _LISTED else ""
+    one = len(others) == 1
+    return [
+        f"One column of labels was looked at. {'Another' if one else 'Others'} of the table could "
+        f"be labels, too: {shown}{more}. An audit with --label-column asks about "
+        f"{'it' if one else 'one of them'}."
+    ]
 
 
 def _say(said: _Said, i: int, label: str, patient: str, part: str) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xraybatch.core.cores import available_cores
+from xraybatch.core.counting import counted
 from xraybatch.core.errors import InputError
 from xraybatch.core.files import sha256_of
 from xraybatch.core.progress import Progress
@@ -112,7 +113,7 @@ def decode_films(
         ) from error
     notes = Counter(note for content in contents for note in entry.notes.get(content, ()))
     for sentence, count in notes.most_common():
-        progress.note(f"{count:,} films: {sentence}")
+        progress.note(f"{counted(count, 'film')}: {sentence}")
     rows = np.array([entry.rows.get(content, _NO_ROW) for content in contents], np.int64)
     why = {
         i: failed[first[content]]
@@ -177,7 +178,8 @@ def _fill(
         return whole, failed
     if begun is None and not known:
         raise InputError(
-            f"None of {len(files):,} films can be decoded: {by_reason(failed) or 'unreadable'}.",
+            f"None of {counted(len(files), 'film')} can be decoded: "
+            f"{by_reason(failed) or 'unreadable'}.",
             "Look at one of them with another program.",
         )
     with store.write(len(first)) as writer:

@@ -33,7 +33,7 @@ from xraybatch.models.card import TaskCard
 from xraybatch.models.choice import named_model
 from xraybatch.models.model import Model, as_sealed, load_model, with_card
 from xraybatch.reports.given import Given
-from xraybatch.reports.scoring import warnings_of
+from xraybatch.reports.recorded import warnings_of
 from xraybatch.training.calibration_origin import dropped, scores_before, source, with_origin
 
 NONE = "none"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from xraybatch.core.counting import counted
 from xraybatch.evaluation.answers import Answers
 from xraybatch.evaluation.calibration_report import TaskCalibration
 from xraybatch.evaluation.joined import Joined
@@ -67,8 +68,8 @@ def _origin(
     if rule.kind == NUMBER:
         return f"{rule.text}, as given"
     digest = f" (sha256 {source['sha256'][:12]})" if source["sha256"] else ""
-    patients = f" of {report.patients:,} patients" if joined.patients_known else ""
-    return f"{rule.text} on {source['table']}{digest}, {report.films:,} films{patients}"
+    patients = f" of {counted(report.patients, 'patient')}" if joined.patients_known else ""
+    return f"{rule.text} on {source['table']}{digest}, {counted(report.films, 'film')}{patients}"
 
 
 def dropped(before: TaskCard, after: TaskCard) -> list[str]:

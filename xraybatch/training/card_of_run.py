@@ -159,7 +159,7 @@ def _counts(task: Task, prepared: Prepared) -> dict[str, dict[str, int]]:
 def _greys(prepared: Prepared) -> dict[str, Any]:
     """Shares of pixels in steps of grey over the training films, and how far from it they are."""
     counts = np.stack(
-        [grey_counts(prepared.films[np.array([i])][0]) for i in prepared.split.where(TRAIN)]
+        [grey_counts(prepared.films[np.array([i])][0, ..., 0]) for i in prepared.split.where(TRAIN)]
     )
     shares = counts.sum(axis=0) / counts.sum()
     apart = [grey_distance(film, shares) for film in counts]

@@ -17,13 +17,14 @@ from xraybatch.core.tasks import TaskKind, parse_task_request
 from xraybatch.core.versions import versions_of
 from xraybatch.extension.records import Preset
 from xraybatch.extension.registry import registry
+from xraybatch.models.runs import partial
 from xraybatch.sources.addresses import public_url
 from xraybatch.sources.archive_folder import find_archives
 from xraybatch.training.datasets.fetch import FILMS, holds_archives_alone, kind_of_source
 from xraybatch.training.datasets.options import TABLE_FORM, PrepareOptions
 from xraybatch.training.datasets.prepare import prepare_data
 from xraybatch.training.datasets.record import NOT_STATED
-from xraybatch.training.folder import partial, remove
+from xraybatch.training.folder import remove
 from xraybatch.training.labels import DATASET, TABLE
 from xraybatch.training.options import TrainOptions
 from xraybatch.training.presets import is_place_of

@@ -1,29 +1,31 @@
-"""A run's model in another format, through the parity gate: what ``xraybatch export`` calls."""
+"""A run's model in another format or precision, through a gate: what ``xraybatch export`` calls."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from xraybatch.core.errors import InputError, ModelError, UsageError
-from xraybatch.core.files import sha256_of, write_text
+from xraybatch.core.files import remove, sha256_of, write_text
 from xraybatch.core.progress import SILENT, Progress
-from xraybatch.extension.records import Exporter, ExportJob
+from xraybatch.extension.records import Exporter, ExportJob, OptionValue
 from xraybatch.extension.registry import registry
 from xraybatch.models.card import Card
 from xraybatch.models.choice import named_model
-from xraybatch.models.model import load_model
+from xraybatch.models.model import Model, load_model
 from xraybatch.models.seal import write_sealed
-from xraybatch.training.artefacts import GATE, read_gate
+from xraybatch.training.artefacts import CALIBRATION, GATE, Gate, read_calibration, read_gate
 from xraybatch.training.backend import load_keras
 from xraybatch.training.gate import Parity, check_parity
 from xraybatch.training.model_file import KERAS_FILE
 from xraybatch.training.options import TOLERANCE
+from xraybatch.training.precision_card import FP32, check_source, write_lowered
+from xraybatch.training.precision_gate import MAX_CHANGED, PrecisionGate, allowed
 from xraybatch.training.settings import parse_values
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Exported:
-    """A model in another format.
+    """A model in another format or precision.
 
     Attributes
     ----------
@@ -41,12 +43,16 @@ class Exported:
         Of the file or folder.
     card : Card
         As written inside or beside it.
-    parity : Parity
+    parity : Parity or None
+        What the parity gate found; None for another precision than fp32.
+    precision : PrecisionGate or None
+        What the gate of precision found; None for fp32.
     """
 
     path: Path
     card: Card
-    parity: Parity
+    parity: Parity | None = None
+    precision: PrecisionGate | None = None
 
 
 def export(
@@ -56,9 +62,10 @@ def export(
     *,
     values: tuple[str, ...] = (),
     tolerance: float = TOLERANCE,
+    max_changed: str = MAX_CHANGED,
     progress: Progress = SILENT,
 ) -> Exported:
-    """Write a run's model in another format.
+    """Write a run's model in another format or precision.
 
     Parameters
     ----------
@@ -67,11 +74,14 @@ def export(
     to : str
         Name of an exporter.
     out : Path, optional
-        ``<run>/exports/model<suffix>`` if None.
+        ``<run>/exports/model<suffix>`` if None; ``model-int8<suffix>`` for another precision.
     values : tuple of str
         ``key=value`` for the exporter.
     tolerance : float
-        By which a probability may differ from Keras.
+        By which a probability may differ from Keras, in fp32.
+    max_changed : str
+        Films that may get another class in another precision: a number, or a share with ``%`` that
+        allows one at least.
     progress : Progress
 
     Raises
@@ -85,14 +95,17 @@ def export(
     ModelError
         If the run lacks what the gate or the exporter needs.
     BarMissed
-        If the file does not answer as Keras did; nothing is left of it.
+        If the file does not answer as Keras did, or changes too many films; nothing is left of it.
     """
     exporter = registry().get(Exporter, to).record
     settings = parse_values(values, exporter.options)
     folder = run_or_model if run_or_model.is_dir() else run_or_model.parent
     model = load_model(named_model(run_or_model))
-    films, answers = _gate(folder)
-    out = out or folder / "exports" / f"model{exporter.suffix}"
+    gate = _gate(folder)
+    lowered = exporter.precision != FP32
+    limit = allowed(max_changed, len(gate.films))
+    name = f"model-{exporter.precision}" if lowered else "model"
+    out = out or folder / "exports" / f"{name}{exporter.suffix}"
     if exporter.suffix and out.suffix.lower() != exporter.suffix:
         raise UsageError(
             f"A file of '{to}' ends in {exporter.suffix}, and others do not open '{out.name}'.",
@@ -100,23 +113,31 @@ def export(
         )
     if out.exists():
         raise InputError(f"{out} is there already and is not overwritten.", "Choose another --out.")
+    if lowered:
+        check_source(model)
     out.parent.mkdir(parents=True, exist_ok=True)
     building = out.with_name(f".{out.name}.partial{exporter.suffix}")
-    _remove(building)
+    remove(building)
     try:
+        if lowered:
+            with TemporaryDirectory(prefix=".export-", dir=out.parent) as work:
+                job = ExportJob(
+                    building,
+                    tuple(entry.task.name for entry in model.card.tasks),
+                    onnx_file=model.path,
+                    values=settings,
+                    calibration=_calibration(folder),
+                    work=Path(work),
+                )
+                found = write_lowered(exporter, job, model, gate, limit, progress)
+            _seal(exporter, building, found.card, out)
+            return Exported(out, found.card, precision=found.gate)
         with progress.stage(f"exporting to {to}", None, unit="steps"):
-            tasks = tuple(entry.task.name for entry in model.card.tasks)
-            if exporter.starts_from == "keras":
-                keras_model = _keras_model(folder)
-                outputs = tasks + tuple(name for name in keras_model.output if name not in tasks)
-                job = ExportJob(building, outputs, keras_model=keras_model, values=settings)
-            else:
-                job = ExportJob(building, tasks, onnx_file=model.path, values=settings)
-            exporter.write(job)
+            exporter.write(_job(exporter, building, folder, model, settings))
             parity = check_parity(
-                answers,
+                gate.answers,
                 exporter.open(building),
-                films,
+                gate.films[: len(next(iter(gate.answers.values())))],
                 model.card.tasks,
                 tolerance=tolerance,
             )
@@ -124,11 +145,32 @@ def export(
         card = replace(model.card, parity=parity.to_dict())
         _seal(exporter, building, card, out)
     finally:
-        _remove(building)
+        remove(building)
     return Exported(out, card, parity)
 
 
-def _gate(folder: Path) -> tuple[NDArray[np.uint8], Mapping[str, NDArray[np.float32]]]:
+def _job(
+    exporter: Exporter, target: Path, folder: Path, model: Model, values: Mapping[str, OptionValue]
+) -> ExportJob:
+    tasks = tuple(entry.task.name for entry in model.card.tasks)
+    if exporter.starts_from == "onnx":
+        return ExportJob(target, tasks, onnx_file=model.path, values=values)
+    keras_model = _keras_model(folder)
+    outputs = tasks + tuple(name for name in keras_model.output if name not in tasks)
+    return ExportJob(target, outputs, keras_model=keras_model, values=values)
+
+
+def _calibration(folder: Path) -> NDArray[np.uint8]:
+    try:
+        return read_calibration(folder)
+    except (OSError, ValueError, KeyError):
+        raise ModelError(
+            f"{folder} has no {CALIBRATION}, the films that ranges of values are measured on.",
+            "Name the run folder that `xraybatch train` wrote.",
+        ) from None
+
+
+def _gate(folder: Path) -> Gate:
     try:
         return read_gate(folder)
     except (OSError, ValueError, KeyError):
@@ -172,10 +214,3 @@ def _digest(path: Path) -> str:
     for file in sorted(p for p in path.rglob("*") if p.is_file()):
         digest.update(f"{file.relative_to(path).as_posix()}\0{sha256_of(file)}\n".encode())
     return digest.hexdigest()
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)

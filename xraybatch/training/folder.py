@@ -11,7 +11,7 @@ from pathlib import Path
 from xraybatch.core.errors import InputError, Interrupted, XraybatchError
 from xraybatch.core.files import sync_folder
 from xraybatch.core.lock import Taken, exclusive
-from xraybatch.models.runs import FOLDS, RUNS
+from xraybatch.models.runs import FOLDS, RUNS, partial
 from xraybatch.training.state import is_over
 
 LOG = "log.jsonl"
@@ -111,11 +111,6 @@ def place_of(out: Path) -> Path:
         return out.resolve()
     except RuntimeError:  # until Python 3.13
         raise InputError(f"{out} is a link to itself.", "Choose another --out.") from None
-
-
-def partial(final: Path) -> Path:
-    """Where the run folder `final` is built."""
-    return final.parent / f".{final.name}.partial"
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from xraybatch.models.card import Card
 from xraybatch.models.runs import FILE_HASH, FOLDS
 from xraybatch.prediction.record import record_path
 from xraybatch.reports.cross_validation import FoldLine, folds_html, folds_markdown, lines_of
-from xraybatch.reports.scoring import DEMONSTRATION
+from xraybatch.reports.recorded import DEMONSTRATION
 from xraybatch.sources.keys import order_key
 from xraybatch.training import artefacts
 from xraybatch.training.card_of_run import scores_for_card
@@ -35,7 +35,13 @@ from xraybatch.training.learn import Workshop
 from xraybatch.training.one_run import check_validation, make_run, recard
 from xraybatch.training.options import TrainOptions
 from xraybatch.training.part_names import TEST
-from xraybatch.training.patients import UNITS, clusters_of, patients_known, said_of_clusters
+from xraybatch.training.patients import (
+    UNITS,
+    cluster_column,
+    clusters_of,
+    patients_known,
+    said_of_clusters,
+)
 from xraybatch.training.prepare import Prepared, divide, is_demonstration
 from xraybatch.training.settings import Settings
 from xraybatch.training.split import deal_folds, make_split
@@ -214,8 +220,8 @@ def _pool(building: Path, given: Gathered, dealt: Dealt, name: str) -> pd.DataFr
         )
     if any(clusters := clusters_of(given.table)):
         names = dict(zip(given.table["path"], clusters, strict=True))
-        pooled["patient"] = pooled["path"].map(names)
-    last = [column for column in ("fold", "patient", "error") if column in pooled]
+        pooled[cluster_column(given.table)] = pooled["path"].map(names)
+    last = [column for column in ("fold", "patient", "study", "error") if column in pooled]
     pooled = pooled[[column for column in pooled if column not in last] + last]
     order = sorted(range(len(pooled)), key=lambda i: order_key(pooled["path"].iloc[i]))
     pooled = pooled.iloc[order].reset_index(drop=True)
@@ -287,6 +293,7 @@ def _write_above(
     (building / "plots").mkdir(exist_ok=True)
     artefacts.write_scores(building, report)
     table = truth_of(given, np.arange(len(given.table)))
+    table = table.rename(columns={"patient": cluster_column(given.table)})
     table["fold"] = dealt.fold
     table[FILE_HASH] = artefacts.short_hashes(given.films)
     write_text(building / "folds.csv", table.to_csv(index=False, lineterminator="\n"))

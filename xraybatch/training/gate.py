@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xraybatch.core.counting import counted
 from xraybatch.core.errors import BarMissed, ModelError
 from xraybatch.core.tasks import TaskKind
 from xraybatch.models.calibration import calibrated
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 BATCH_SIZES = (1, 2, 7, 32)
 FILMS = 64
+KERAS = "Keras"
 TIE = 1e-6  # a few units in the last place of a float32 probability
 _NO_SPREAD = 0.01
 
@@ -45,6 +47,8 @@ class Parity:
     tolerance : float
     spread : float
         Smallest, over tasks, of the range that probabilities really covered.
+    reference : str
+        What the file was compared with.
     """
 
     largest_difference: float
@@ -54,6 +58,7 @@ class Parity:
     batch_sizes: tuple[int, ...]
     tolerance: float
     spread: float
+    reference: str = KERAS
 
     def sentence(self) -> str:
         """The figures in words."""
@@ -63,7 +68,7 @@ class Parity:
             else ""
         )
         return (
-            f"Parity with Keras on {self.films} films, batches of "
+            f"Parity with {self.reference} on {counted(self.films, 'film')}, batches of "
             f"{', '.join(map(str, self.batch_sizes))}: largest difference "
             f"{self.largest_difference:.1e}, {self.changed_classes} changed classes.{weak}"
         )
@@ -94,8 +99,9 @@ def check_parity(
     tasks: Sequence[TaskCard],
     *,
     tolerance: float,
+    reference: str = KERAS,
 ) -> Parity:
-    """Compare a written file with what Keras said.
+    """Compare a written file with what the network said that it was made from.
 
     Parameters
     ----------
@@ -106,6 +112,8 @@ def check_parity(
     films : ndarray of uint8, shape (n, height, width, 1)
     tasks : sequence of TaskCard
     tolerance : float
+    reference : str
+        Which network that was, in words.
 
     Raises
     ------
@@ -122,7 +130,7 @@ def check_parity(
             if ours.shape != theirs.shape:
                 raise ModelError(
                     f"Task '{entry.task.name}' has shape {theirs.shape} in the exported file, "
-                    f"{ours.shape} in Keras.",
+                    f"{ours.shape} in {reference}.",
                     "Report this: the exporter changed the network.",
                 )
             if not (np.isfinite(ours).all() and np.isfinite(theirs).all()):
@@ -144,10 +152,11 @@ def check_parity(
         batch_sizes=BATCH_SIZES,
         tolerance=tolerance,
         spread=min(float(np.ptp(expected[entry.task.name], axis=0).max()) for entry in tasks),
+        reference=reference,
     )
     if worst > tolerance or parity.changed_classes:
         raise BarMissed(
-            f"The exported file does not answer as Keras does. {parity.sentence()} "
+            f"The exported file does not answer as {reference} does. {parity.sentence()} "
             f"Allowed: {tolerance:g} and none.",
             "No model was written. A layer may mean something else in the format; --tolerance "
             "allows a larger difference.",

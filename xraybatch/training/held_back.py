@@ -19,7 +19,7 @@ from xraybatch.extension.registry import registry
 from xraybatch.models.model import Model
 from xraybatch.prediction.options import PredictOptions
 from xraybatch.prediction.run import predict_items
-from xraybatch.reports.scoring import DEMONSTRATION
+from xraybatch.reports.recorded import DEMONSTRATION
 from xraybatch.sources.item import Item
 from xraybatch.sources.keys import order_key
 from xraybatch.training.gather import Gathered, columns_of_task

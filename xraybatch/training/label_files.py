@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from xraybatch.core.counting import counted
 from xraybatch.core.errors import InputError
 from xraybatch.core.progress import Progress
 from xraybatch.sources.films import find_films
@@ -56,14 +57,14 @@ def tell_unlabelled(files: Iterable[str], folder: Path, labels: Path, progress: 
     others = sum(Path(item.path).resolve() not in known for item in items)
     if others:
         progress.note(
-            f"In the folder but not labelled in {labels.name}, left out: {others:,} films."
+            f"In the folder but not labelled in {labels.name}, left out: {counted(others, 'film')}."
         )
 
 
 def nothing_there(labels: Path, count: int, ambiguous: str = "") -> InputError:
     """The error for a table of `count` films none of which is there."""
     return InputError(
-        f"None of the {count:,} films that {labels} names is there. {ambiguous}".strip(),
+        f"None of the {counted(count, 'film')} that {labels} names is there. {ambiguous}".strip(),
         "Paths are looked for in --data and in the folder of the table, then by file names, each "
         "of which must stand for one film. --path-column names another column.",
     )
@@ -75,7 +76,7 @@ def _by_name(
     """Paths that are no paths here, found as `score` finds them: by other folders, name or stem."""
     items = find_films([folder]).items
     try:
-        rows, compared, _ = match(
+        rows, compared, *_ = match(
             [Film(item.key, "") for item in items], [Film(path, "") for path in paths]
         )
     except InputError as error:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from xraybatch.core.counting import counted
 from xraybatch.core.errors import InputError
 from xraybatch.core.names import plain_name, same_word
 from xraybatch.core.progress import Progress
@@ -30,7 +31,8 @@ def mapped(column: pd.Series[str], label_map: Mapping[str, str]) -> pd.Series[st
     if unknown and classes and found & set(label_map):
         films = int((stripped == unknown[0]).sum())
         raise InputError(
-            f"The column '{column.name}' says '{unknown[0]}' of {films:,} films, and --label-map "
+            f"The column '{column.name}' says '{unknown[0]}' of {counted(films, 'film')}, and "
+            "--label-map "
             "does not say what that means.",
             f"Add {unknown[0]}=CLASS to it, or {unknown[0]}= to leave those films out.",
         )

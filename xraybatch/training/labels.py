@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from xraybatch.core.counting import films
 from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.label_maps import parse_label_map
 from xraybatch.core.names import plain_name
@@ -184,7 +185,7 @@ def _from_table(
     kept = _once(kept, [key_of(path) for path in kept["path"]], labels, counts)
     unlabelled = (kept[list(homes)] == "").all(axis=1)
     if unlabelled.any():
-        counts.note(f"Without any label, left out: {int(unlabelled.sum()):,} films.")
+        counts.note(f"Without any label, left out: {films(int(unlabelled.sum()))}.")
         kept = kept[~unlabelled]
     kept["path"], kept[FILE] = find_files(kept["path"].tolist(), labels, folder, progress)
     missing = tuple(kept.loc[kept[FILE] == "", "path"])
@@ -198,7 +199,8 @@ def _from_table(
         progress.warn(
             "Films left out",
             f"Named in {labels.name} but not there, left out: {len(missing):,} of "
-            f"{len(kept) + len(missing):,} films. File names are only tried where no path is there "
+            f"{films(len(kept) + len(missing))}. File names are only tried where no "
+            "path is there "
             "at all.",
         )
     kept["path"] = [key_of(path) for path in kept["path"]]

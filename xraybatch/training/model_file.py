@@ -25,6 +25,7 @@ from xraybatch.training.gate import FILMS, check_parity, keras_answers
 from xraybatch.training.labels import FILE
 from xraybatch.training.options import TrainOptions
 from xraybatch.training.part_names import TRAIN, VALIDATION
+from xraybatch.training.patients import clusters_of, numbered
 from xraybatch.training.prepare import Prepared, is_demonstration
 from xraybatch.training.settings import Settings
 from xraybatch.training.weights import LoadedWeights
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 FORMAT = "onnx"  # the exporter that writes model files
 KERAS_FILE = "model.keras"
+KEPT, KEPT_BYTES = 1000, 256 * 2**20  # films for later gates, of which Keras answers the first
 
 
 @dataclass(frozen=True)
@@ -95,10 +97,14 @@ def write_model_file(
     rule = trained.settings.rule
     trained.inference.save(folder / KERAS_FILE)
     exporter = registry().get(Exporter, FORMAT).record
-    films = gate_films(trained, prepared)
+    numbers = gate_films(trained, prepared)
     tasks = [TaskCard(task) for task in prepared.tasks]
+    kept = prepared.films[numbers]
+    films = kept[:FILMS]
     answers = keras_answers(trained.inference, films, tasks)
-    artefacts.write_gate(folder, films, answers)
+    truth = {task.name: prepared.codes[task.name][numbers] for task in prepared.tasks}
+    patients = numbered(clusters_of(prepared.table.iloc[numbers]))
+    artefacts.write_gate(folder, artefacts.Gate(kept, answers, truth, patients))
     graph = folder / f"graph{exporter.suffix}"
     with progress.stage("exporting", None, unit="steps"):
         exporter.write(ExportJob(graph, trained.outputs, keras_model=trained.inference))
@@ -128,8 +134,11 @@ def write_model_file(
     return card
 
 
-def gate_films(trained: Trained, prepared: Prepared) -> NDArray[np.uint8]:
-    """Real films, decoded from their files anew: validation where there is one, else training.
+def gate_films(trained: Trained, prepared: Prepared) -> NDArray[np.int64]:
+    """Numbers of real films: of validation where there is one, else of training.
+
+    The first `FILMS`, which the parity gate sees, were decoded from their files anew; the rest is
+    for the gates of later exports.
 
     Raises
     ------
@@ -139,10 +148,13 @@ def gate_films(trained: Trained, prepared: Prepared) -> NDArray[np.uint8]:
     films = prepared.split.where(VALIDATION)
     if not len(films):
         films = prepared.split.where(TRAIN)
+    rule = trained.settings.rule
     random = np.random.default_rng(trained.options.seed)
-    films = np.sort(random.permutation(films)[:FILMS])
+    most = min(KEPT, max(FILMS, KEPT_BYTES // (rule.height * rule.width)))
+    films = random.permutation(films)[:most]
+    films, more = np.sort(films[:FILMS]), np.sort(films[FILMS:])
     files = prepared.table[FILE].iloc[films]
-    with DecodingPool(trained.settings.rule, workers=trained.options.workers) as pool:
+    with DecodingPool(rule, workers=trained.options.workers) as pool:
         anew = [one.film for one in pool.decode(FilmSource(f, Path(f).name) for f in files)]
     decoded = [film for film in anew if film is not None]
     if len(decoded) < len(films) or not np.array_equal(
@@ -152,4 +164,4 @@ def gate_films(trained: Trained, prepared: Prepared) -> NDArray[np.uint8]:
             "Films do not decode to the pixels that were trained on.",
             "Did they change while the model was trained? Train again.",
         )
-    return prepared.films[films]
+    return np.concatenate([films, more])

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
 UNITS = {"patient": "whole patients", "study": "whole studies", "film": "single films"}
 
@@ -64,6 +66,19 @@ def clusters_of(table: pd.DataFrame) -> tuple[str, ...]:
         Patients; where no film has one, studies, for a study is of one patient; empty: not known.
     """
     return tuple(table["patient"] if patients_known(table) else table["study"])
+
+
+def cluster_column(table: pd.DataFrame) -> str:
+    """What `clusters_of` is called in tables of a run: ``patient``, or else ``study``."""
+    return "patient" if patients_known(table) else "study"
+
+
+def numbered(names: Sequence[str]) -> NDArray[np.int64]:
+    """The same number for the same name; one of its own for each film without a name."""
+    import numpy as np
+
+    own = [name or f"\0{i}" for i, name in enumerate(names)]
+    return np.unique(own, return_inverse=True)[1].astype(np.int64)
 
 
 def said_of_clusters(table: pd.DataFrame, whole: str) -> list[str]:

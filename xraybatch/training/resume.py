@@ -13,9 +13,9 @@ from xraybatch.core.errors import InputError
 from xraybatch.core.files import write_text
 from xraybatch.core.progress import Progress
 from xraybatch.core.versions import versions_of
-from xraybatch.models.runs import RUNS
+from xraybatch.models.runs import RUNS, partial
 from xraybatch.training.data_source import is_address
-from xraybatch.training.folder import ABOUT, STATE, clear, partial, place_of
+from xraybatch.training.folder import ABOUT, STATE, clear, place_of
 from xraybatch.training.gather import Gathered
 from xraybatch.training.options import WEIGHTS, TrainOptions
 from xraybatch.training.settings import Settings

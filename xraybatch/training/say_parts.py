@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from xraybatch.core.counting import counted
 from xraybatch.core.progress import Progress
 from xraybatch.core.tasks import Task, TaskKind
 from xraybatch.sources.member_names import quoted
@@ -35,7 +36,7 @@ def say_parts(prepared: Prepared, progress: Progress) -> None:
     if left_out:
         progress.note(
             f"Left out of training, because the same {prepared.whole} or the same pixels stand in "
-            f"a part that judges: {left_out:,} films."
+            f"a part that judges: {counted(left_out, 'film')}."
         )
     counts = [f"{part} {len(prepared.split.where(part)):,}" for part in PARTS]
     progress.note(f"Films: {', '.join(counts)} ({prepared.split.how}; {prepared.split.overlap}).")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xraybatch.core.counting import counted
 from xraybatch.core.errors import InputError
 from xraybatch.training.part_names import PARTS, TEST, TRAIN, VALIDATION
 from xraybatch.training.patients import UNITS
@@ -178,7 +179,8 @@ def deal_folds(
     count = len(np.unique(groups))
     if count < folds:
         raise InputError(
-            f"The films make {count:,} groups that must stay whole; {folds} folds need as many.",
+            f"The films make {counted(count, 'group')} that must stay whole; {folds} folds need "
+            "as many.",
             "Lower --folds.",
         )
     found = np.empty(len(strata), np.int64)

@@ -80,7 +80,7 @@ def find_task(
         return Task(request.name, kind, classes), ""
     if positive in classes:
         return Task(request.name, kind, classes, positive), ""
-    chosen = _positive_of(request.name, classes)
+    chosen = positive_of(request.name, classes)
     return Task(request.name, kind, classes, chosen), (
         f"The positive class of '{request.name}' is '{chosen}', "
         f"because '{_other(classes, chosen)}' says that nothing was found (--positive changes it)."
@@ -111,20 +111,14 @@ def codes_of(task: Task, columns: Sequence[str], table: pd.DataFrame) -> NDArray
     return np.array([index[value] for value in table[columns[0]]], np.int64)
 
 
-def _cells(column: pd.Series[str], name: str) -> NDArray[np.int64]:
-    found = []
-    for value in column:
-        if value.lower() not in _CELLS:
-            raise InputError(
-                f"The finding '{name}' has the value '{value}'.",
-                "Use 1, 0, or nothing where it is not known; --label-map renames values.",
-            )
-        found.append(_CELLS[value.lower()])
-    return np.array(found, np.int64)
+def positive_of(task: str, classes: tuple[str, ...]) -> str:
+    """The class beside the one that says "nothing found".
 
-
-def _positive_of(task: str, classes: tuple[str, ...]) -> str:
-    """The class beside the one that says "nothing found"."""
+    Raises
+    ------
+    UsageError
+        If neither says so, or both do.
+    """
     words = [" ".join(c.lower().replace("_", " ").replace("-", " ").split()) for c in classes]
     nothing = [
         i
@@ -137,6 +131,18 @@ def _positive_of(task: str, classes: tuple[str, ...]) -> str:
             f"Say it with --positive, for example --positive {classes[1]!r}.",
         )
     return classes[1 - nothing[0]]
+
+
+def _cells(column: pd.Series[str], name: str) -> NDArray[np.int64]:
+    found = []
+    for value in column:
+        if value.lower() not in _CELLS:
+            raise InputError(
+                f"The finding '{name}' has the value '{value}'.",
+                "Use 1, 0, or nothing where it is not known; --label-map renames values.",
+            )
+        found.append(_CELLS[value.lower()])
+    return np.array(found, np.int64)
 
 
 def _other(classes: tuple[str, ...], one: str) -> str:

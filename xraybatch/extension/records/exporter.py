@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -31,6 +31,12 @@ class ExportJob:
     outputs : tuple of str
         Names of the outputs, in order, tasks first.
     values : mapping of str to OptionValue
+    calibration : ndarray of uint8, shape (n, height, width, 1), or None
+        Films of the training part, for an exporter that measures ranges of values.
+    in_float : tuple of str
+        Layers that shall stay in float32, of those that `Exporter.layers` named.
+    work : Path or None
+        A folder of this export, the same at every call: what is costly may be kept there.
     """
 
     target: Path
@@ -38,6 +44,9 @@ class ExportJob:
     keras_model: Any = None
     onnx_file: Path | None = None
     values: Mapping[str, OptionValue] = field(default_factory=dict)
+    calibration: NDArray[np.uint8] | None = None
+    in_float: tuple[str, ...] = ()
+    work: Path | None = None
 
 
 # uint8 films [batch, height, width, 1] → probabilities [batch, K] by task
@@ -61,6 +70,12 @@ class Exporter:
     metadata_inside : bool
         Whether the format carries card and seal itself (ONNX does); others get a file beside.
     options : tuple of Option
+    precision : {"fp32", "fp16", "int8"}
+        What it computes in. Other than fp32: it starts from "onnx", and instead of the parity gate
+        its file passes that of precision, which counts the films that get another class.
+    layers : callable or None
+        ``layers(job) -> names``, in the order of the network: what `ExportJob.in_float` may name.
+        Where the gate is missed, `write` is called again with the layers that hurt most.
     """
 
     name: str
@@ -71,3 +86,5 @@ class Exporter:
     open: Callable[[Path], PredictFilms]
     metadata_inside: bool = False
     options: tuple[Option, ...] = ()
+    precision: Literal["fp32", "fp16", "int8"] = "fp32"
+    layers: Callable[[ExportJob], Sequence[str]] | None = None

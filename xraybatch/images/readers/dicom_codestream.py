@@ -7,12 +7,14 @@ must be there.
 
 from __future__ import annotations
 
+import io
 import struct
 from dataclasses import dataclass, replace
 
 from pydicom.uid import JPEGLSTransferSyntaxes, JPEGTransferSyntaxes, RLELossless
 
 from xraybatch.core.status import FilmError, FilmStatus
+from xraybatch.images.readers.jpeg_restarts import check_restarts
 
 # Markers of JPEG and JPEG-LS (the second bytes)
 _SOI, _EOI, _SOS, _DHT, _APP14 = 0xD8, 0xD9, 0xDA, 0xC4, 0xEE
@@ -123,6 +125,7 @@ def _jpeg(frame: bytes) -> Inner:
     if end < 0:
         raise _cut()
     if not lossless:
+        check_restarts(io.BytesIO(frame), "The DICOM's compressed picture")
         return replace(found, transformed=transformed)
     _check_scan(segment, tables, found.bits)
     return replace(found, bare=b"".join((*bare, frame[at : end + 2])))

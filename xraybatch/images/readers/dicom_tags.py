@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from xraybatch.core.errors import UsageError
-from xraybatch.core.names import did_you_mean, number_of
+from xraybatch.core.names import nearest, nearest_few, number_of
 from xraybatch.images.asked import BETWEEN_VALUES, PATIENT, STUDY, answer, current
 
 if TYPE_CHECKING:
@@ -104,16 +104,19 @@ def check_keywords(keywords: Iterable[str], option: str) -> None:
     for keyword in keywords:
         if keyword in ALLOWED_TAGS:
             continue
-        why = _why_refused(keyword)
-        if why:
-            raise UsageError(
-                f"{option}: '{keyword}' is never read out, because it {why}.",
-                f"Allowed are: {', '.join(sorted(ALLOWED_TAGS))}.",
-            )
+        if why := _why_refused(keyword):
+            said = f"{option}: '{keyword}' is never read out, because it {why}."
+            raise UsageError(said, _which_can(keyword))
         raise UsageError(
             f"{option}: '{keyword}' is no tag that can be read out.",
-            did_you_mean(keyword, ALLOWED_TAGS),
+            nearest(keyword, ALLOWED_TAGS) or _which_can(keyword),
         )
+
+
+def _which_can(keyword: str) -> str:
+    listed = f"All {len(ALLOWED_TAGS)} that can be read out stand in docs/archive.md."
+    near = nearest_few(keyword, ALLOWED_TAGS)
+    return f"Near to it: {', '.join(near)}. {listed}" if near else listed
 
 
 def _why_refused(keyword: str) -> str:

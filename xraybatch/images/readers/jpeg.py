@@ -2,7 +2,8 @@
 
 A radiograph is grey, so of a colour JPEG only the luminance is decoded, which is what JPEG stores.
 A film much larger than what is wanted is decoded at a half, a quarter or an eighth of its size, out
-of fewer coefficients of each block.
+of fewer coefficients of each block. libjpeg fills a hole with grey and warns, which Pillow does not
+pass on; where there are restart markers, they tell.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from xraybatch.core.status import FilmError, FilmStatus
 from xraybatch.extension.records import DisplayHints, Limits, StoredImage
 from xraybatch.extension.records.image import Reducible
+from xraybatch.images.readers.jpeg_restarts import check_restarts
 from xraybatch.images.readers.raster import (
     READER,
     check_frame,
@@ -43,6 +45,7 @@ def read_reduced(file: BinaryIO, limits: Limits, frame: int, reducible: Reducibl
         if drafted is None:
             by = 1
         values = stored_values(image)
+    check_restarts(file)
     return StoredImage(
         array=values,
         hints=DisplayHints(orientation=orientation),

@@ -1,7 +1,8 @@
 """JPEG 2000, decoded by OpenJPEG through Pillow.
 
 Pillow shifts 9 to 15 bits up to 16, so that full white is no longer white. How many bits there are
-is read from the codestream's header, and they are shifted back.
+is read from the codestream's header, and they are shifted back. Colour of more than 8 bits it
+rounds to 8 without a bound, so that white turns black: those films are decoded by OpenJPEG itself.
 """
 
 from __future__ import annotations
@@ -9,14 +10,17 @@ from __future__ import annotations
 import io
 import struct
 from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
 from typing import BinaryIO
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 
 from xraybatch.core.status import FilmError, FilmStatus
 from xraybatch.extension.records import DisplayHints, Limits, StoredImage
 from xraybatch.images.readers.raster import (
-    EIGHT_OF_SIXTEEN,
     READER,
     check_cost,
     check_frame,
@@ -26,6 +30,9 @@ from xraybatch.images.readers.raster import (
 
 _START = b"\xff\x4f\xff\x51"  # of a codestream: SOC, SIZ
 _CODESTREAM = b"jp2c"
+_MOST_COMPONENTS = 4
+_OPENJPEG = "pylibjpeg-openjpeg"
+_AS_STORED = ("sRGB", "monochrome", "unspecified", "unknown")
 _SIZ = ">HHIIIIIIIIHB"  # length, capabilities, size and places, components, depth of the first
 
 
@@ -37,17 +44,42 @@ def read(file: BinaryIO, limits: Limits, frame: int) -> StoredImage:
     file.seek(0)
     with Jpeg2KImageFile(file) as image:
         check_image(image, limits)
-        values = stored_values(image)
-    bits = None
-    if values.itemsize == 2 and siz.bits < 16:
-        values, bits = values >> (16 - siz.bits), siz.bits
+        values, reader = stored_values(image), READER
+    if siz.bits > 8 and values.itemsize == 1:
+        values, reader = _with_all_bits(file, siz)
+    elif values.itemsize == 2 and siz.bits < 16:
+        values = values >> (16 - siz.bits)
     return StoredImage(
         array=values,
-        hints=DisplayHints(bits_stored=bits),
+        hints=DisplayHints(bits_stored=siz.bits if 8 < siz.bits < 16 else None),
         format="JPEG2000",
-        reader=READER,
-        notes=(EIGHT_OF_SIXTEEN,) if siz.bits > 8 and values.itemsize == 1 else (),
+        reader=reader,
     )
+
+
+def _with_all_bits(file: BinaryIO, siz: _Siz) -> tuple[NDArray[np.uint16], str]:
+    """Decode colour again, which Pillow found whole, with all the bits there are."""
+    if find_spec("openjpeg") is None:
+        raise FilmError(
+            FilmStatus.UNSUPPORTED,
+            "Colour of more than 8 bits in JPEG 2000 needs a codec that is not installed: "
+            "pip install 'xraybatch[dicom]'.",
+        )
+    import openjpeg
+
+    file.seek(0)
+    data = file.read()
+    if not siz.alike or openjpeg.get_parameters(data)["colourspace"] not in _AS_STORED:
+        raise FilmError(
+            FilmStatus.UNSUPPORTED,
+            "The JPEG 2000 has colour of more than 8 bits that is signed, of several sizes or "
+            "depths, or not red, green and blue.",
+        )
+    values: NDArray[np.uint16] = openjpeg.decode(data)
+    if siz.components in (2, 4) and siz.bits < 16:  # alpha is out of the whole range of its type
+        full = (1 << siz.bits) - 1
+        values[..., -1] = values[..., -1].astype(np.uint32) * 65535 // full
+    return values, f"{_OPENJPEG} {version(_OPENJPEG)}"
 
 
 @dataclass(frozen=True)
@@ -58,6 +90,7 @@ class _Siz:
     width: int
     components: int
     bits: int
+    alike: bool  # its components: unsigned, of one depth and of the picture's size
 
 
 def _read_siz(file: BinaryIO) -> _Siz:
@@ -66,7 +99,9 @@ def _read_siz(file: BinaryIO) -> _Siz:
     if len(body) < struct.calcsize(_SIZ):
         raise _cut()
     _, _, right, bottom, left, top, *_, components, depth = struct.unpack(_SIZ, body)
-    return _Siz(bottom - top, right - left, components, (depth & 0x7F) + 1)
+    others = file.read(2 + 3 * (components - 1)) if components <= _MOST_COMPONENTS else b""
+    alike = others == bytes((1, 1)) + bytes((depth, 1, 1)) * (components - 1) and depth < 0x80
+    return _Siz(bottom - top, right - left, components, (depth & 0x7F) + 1, alike)
 
 
 def _find_codestream(file: BinaryIO) -> None:

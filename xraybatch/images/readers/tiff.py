@@ -3,6 +3,8 @@
 Pillow turns the picture upright by itself and inverts white-is-zero up to 8 bits; beyond 8 bits it
 leaves the negative, and unsigned 32 bits come as signed. Both are put right here by what the tags
 say. Of 16-bit colour it keeps the high bytes; the low ones come by asking for the other byte order.
+Uncompressed planes of 16 bits it takes for 8 bits, so it is told what they are; of compressed ones
+it gives the high bytes whatever it is asked for.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 from PIL.TiffImagePlugin import (
     BITSPERSAMPLE,
     PHOTOMETRIC_INTERPRETATION,
+    PLANAR_CONFIGURATION,
     SAMPLEFORMAT,
     TiffImageFile,
 )
@@ -31,13 +34,15 @@ from xraybatch.images.readers.raster import (
 )
 from xraybatch.images.readers.tiff_pages import Pages
 
+_PLANES = ("R", "G", "B", "A")
 _OTHER_BYTES = {
     f"{mode};16{order}": f"{mode};16{other}"
-    for mode in ("RGB", "RGBA")
+    for mode in ("RGB", "RGBA", *_PLANES)
     for order, other in (("L", "B"), ("B", "L"), ("N", "B" if sys.byteorder == "little" else "L"))
 }
 _SIGNED = 2
 _WHITE_IS_ZERO = 0
+_APART = 2  # planes one after the other
 
 
 def read(file: BinaryIO, limits: Limits, frame: int) -> StoredImage:
@@ -70,10 +75,10 @@ def _first_page(image: TiffImageFile, file: BinaryIO, frame: int, frames: int) -
     bits = _first(image, BITSPERSAMPLE, 1)
     signed = _first(image, SAMPLEFORMAT, 1) == _SIGNED
     negative = _first(image, PHOTOMETRIC_INTERPRETATION, 1) == _WHITE_IS_ZERO
-    layout = image.tile[0].args[0] if image.tile and image.tile[0].args else ""
+    low_bytes = _layout(image, bits)
     values = _as_declared(stored_values(image), bits, signed)
     if bits == 16 and values.dtype == np.uint8:
-        if layout in _OTHER_BYTES:
+        if low_bytes:
             values = _with_low_bytes(values, file)
         else:
             notes = (*notes, EIGHT_OF_SIXTEEN)
@@ -101,10 +106,24 @@ def _open(file: BinaryIO) -> TiffImageFile:
         raise
 
 
+def _layout(image: TiffImageFile, bits: int) -> bool:
+    """Put right how 16 bits are said to lie, and say whether the low bytes can be had."""
+    tiles = [(tile, tile.args) for tile in image.tile or () if isinstance(tile.args, tuple)]
+    apart = _first(image, PLANAR_CONFIGURATION, 1) == _APART
+    if apart and bits == 16 and tiles and all(args[0] in _PLANES for _, args in tiles):
+        order = "L" if image.tag_v2.prefix == b"II" else "B"
+        image.tile = [
+            tile._replace(args=(f"{args[0]};16{order}", *args[1:])) for tile, args in tiles
+        ]
+        return True
+    return bool(tiles) and not apart and all(args[0] in _OTHER_BYTES for _, args in tiles)
+
+
 def _with_low_bytes(values: NDArray[np.uint8], file: BinaryIO) -> NDArray[np.uint16]:
     """Decode again, and join what was decoded with the bytes that Pillow leaves out."""
     file.seek(0)
     with _open(file) as image:
+        _layout(image, 16)
         image.tile = [
             tile._replace(args=(_OTHER_BYTES[tile.args[0]], *tile.args[1:]))
             for tile in image.tile or ()

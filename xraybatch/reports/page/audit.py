@@ -12,7 +12,8 @@ from PIL import Image
 
 from xraybatch.auditing.copies import CopyGroup
 from xraybatch.auditing.run import Audited
-from xraybatch.reports.audit import audit_sections
+from xraybatch.core.counting import counted, verb
+from xraybatch.reports.audit import alike_words, audit_sections
 from xraybatch.reports.html_text import text
 from xraybatch.reports.page.blocks import blocks_html
 from xraybatch.reports.page.gallery import WITH_FILMS, WITH_PATHS
@@ -80,9 +81,10 @@ class _Films:
         """How many films are not shown."""
         if not self._left_out:
             return []
+        shown = f"{counted(self.used, 'film')} {verb('is', self.used)}"
         return [
-            f'<p class="said">{self.used:,} films are shown, {self._left_out:,} are not; '
-            "--thumbnails shows more.</p>"
+            f'<p class="said">{shown} shown, '
+            f"{self._left_out:,} {verb('is', self._left_out)} not; --thumbnails shows more.</p>"
         ]
 
     def _groups(self, title: str, groups: Sequence[CopyGroup]) -> Iterator[str]:
@@ -90,7 +92,7 @@ class _Films:
         for group in groups:
             if figures := "".join(self._figures(group.films[:_OF_GROUP])):
                 self._left_out += len(group.films[_OF_GROUP:])
-                kinds = text(", ".join(group.kinds))
+                kinds = text(alike_words(group.alike))
                 rows.append(f'<li class="group"><p>{kinds}</p><div>{figures}</div></li>')
         if rows:
             yield f"<h3>{text(title)}</h3>"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from xraybatch.core.counting import counted
 from xraybatch.reports import plots
 from xraybatch.reports.html_text import text
 from xraybatch.reports.page.blocks import plain_table
@@ -41,7 +42,7 @@ MOVING = {"roc": "point", "precision-recall": "point", "decision": "rule", "scor
 
 def figure(picture: Picture, name: str) -> str:
     """A figure whose chart a script draws into the element `name`."""
-    shown = f"Table ({len(picture.table.rows):,} rows)"
+    shown = f"Table ({counted(len(picture.table.rows), 'row')})"
     if picture.left_out:
         total = len(picture.table.rows) + picture.left_out
         rest = "; all: --json" if picture.in_json else ""

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from xraybatch.core.counting import counted
 from xraybatch.core.errors import InputError
 from xraybatch.core.tasks import DEFAULT_TASK
 from xraybatch.sources.member_names import quoted
@@ -125,7 +126,7 @@ def demanded(
     if more := [name for name in sorted(found) if _plain(name) not in wanted]:
         films = sum(found[name] for name in more)
         raise InputError(
-            f"Beside the {plural} asked for there is {listed(more)} with {films:,} films.",
+            f"Beside the {plural} asked for there is {listed(more)} with {counted(films, 'film')}.",
             "Ask for it too (train --task, prepare --classes), or move it away.",
         )
     return {name: wanted[_plain(name)] for name in found}

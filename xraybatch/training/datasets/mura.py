@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from xraybatch.core.counting import counted, verb
 from xraybatch.core.errors import InputError
 from xraybatch.sources.mura import MuraPlace, mura_place
 from xraybatch.training.datasets.films import Arrangement, FilmFile, Row
@@ -95,9 +96,8 @@ def _compared(table: Path, trees: dict[str, str]) -> str:
         missing, more = len(listed - set(here)), len(set(here) - listed)
         if not missing and not more:
             return f"'{table.name}' lists the films that are there ({len(listed):,})."
-        return (
-            f"'{table.name}' lists {missing:,} films that are not there, and not {more:,} that are."
-        )
+        absent = f"{counted(missing, 'film')} that {verb('is', missing)} not there"
+        return f"'{table.name}' lists {absent}, and not {more:,} that are."
     studies = {tree.rpartition("/")[0]: answer for tree, answer in here.items()}
     said = {
         _tree_of(line[0]): _ANSWERS.get(line[1].strip(), "") for line in _lines(table) if line[1:]
@@ -105,10 +105,11 @@ def _compared(table: Path, trees: dict[str, str]) -> str:
     missing, more = len(set(said) - set(studies)), len(set(studies) - set(said))
     other = sum(1 for study in set(said) & set(studies) if said[study] != studies[study])
     if not (missing or more or other):
-        return f"'{table.name}' agrees with the folders' names ({len(said):,} studies)."
+        return f"'{table.name}' agrees with the folders' names ({counted(len(said), 'study')})."
     return (
-        f"'{table.name}' says something else of {other:,} studies than their folders' names, which "
-        f"count; it has {missing:,} that are not there, and not {more:,} that are."
+        f"'{table.name}' says something else of {counted(other, 'study')} than their folders' "
+        f"names, which count; it has {missing:,} that {verb('is', missing)} not there, and not "
+        f"{more:,} that are."
     )
 
 

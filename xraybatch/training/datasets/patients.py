@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
+from xraybatch.core.counting import counted
 from xraybatch.core.errors import UsageError
 from xraybatch.core.names import plain_name
 from xraybatch.core.progress import Progress
@@ -56,7 +57,8 @@ def patients_from(rows: Sequence[Row], pattern: str, progress: Progress) -> tupl
     sizes = sorted(Counter(matched).values(), reverse=True)
     some = ", ".join(f"{size:,}" for size in sizes[:_SIZES])
     progress.note(
-        f"--patient-from matches {len(matched):,} of {len(rows):,} paths: {len(sizes):,} patients, "
+        f"--patient-from matches {len(matched):,} of {len(rows):,} paths: "
+        f"{counted(len(sizes), 'patient')}, "
         f"the largest with {some} films, {sizes.count(1):,} with one."
     )
     at = next(i for i, name in enumerate(names) if name)
@@ -79,7 +81,7 @@ def patient_hint(rows: Sequence[Row]) -> str:
             found = _found(pattern, paths)
             return (
                 f"Names look as if they held patients: {len(set(found)):,} of them in "
-                f"{len(found):,} of {len(paths):,} films. If so, `xraybatch prepare` with "
+                f"{len(found):,} of {counted(len(paths), 'film')}. If so, `xraybatch prepare` with "
                 f"--patient-from '{pattern}' keeps them whole."
             )
     return ""
@@ -100,7 +102,7 @@ def _compiled(pattern: str) -> re.Pattern[str]:
         ) from None
     if compiled.groups != 1 and "patient" not in compiled.groupindex:
         raise UsageError(
-            f"--patient-from has {compiled.groups} groups.",
+            f"--patient-from has {counted(compiled.groups, 'group')}.",
             "Put brackets around the patient alone, or call its group: (?P<patient>…).",
         )
     return compiled

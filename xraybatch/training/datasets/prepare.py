@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from xraybatch.core.counting import counted, verb
 from xraybatch.core.errors import InputError, XraybatchError
 from xraybatch.core.files import sha256_of
 from xraybatch.core.progress import SILENT, Progress
@@ -170,14 +171,17 @@ def _finished(
     copies = find_copies(rows, progress)
     if copies.groups and trained_next:  # else the figures say so
         progress.note(
-            f"Byte for byte the same: {copies.films:,} films are copies of {copies.groups:,} "
-            "files; they stay on one side."
+            f"Byte for byte the same: {counted(copies.films, 'film')} "
+            f"{'is a copy' if copies.films == 1 else 'are copies'} of "
+            f"{counted(copies.groups, 'file')}; they stay on one side."
         )
     if copies.contradicting_groups and not trained_next:
         progress.warn(
             "Contradicting labels",
-            f"{copies.contradicting_groups:,} files stand more than once with different labels, "
-            f"{copies.contradicting_films:,} films in all. They are in the table as they are.",
+            f"{counted(copies.contradicting_groups, 'file')} "
+            f"{verb('stands', copies.contradicting_groups)} more than once with different labels, "
+            f"{counted(copies.contradicting_films, 'film')} in all. They are in the table as "
+            "they are.",
         )
     if options.folds is not None and any(row.split for row in rows):
         progress.note("The split as distributed is not used: --folds deals all films anew.")
@@ -190,7 +194,7 @@ def _finished(
     if left_out := prepared.skipped.get(OVERLAP, 0):
         progress.note(
             f"Left out of train, because their patient or a copy of them stands in a part that "
-            f"judges: {left_out:,} films."
+            f"judges: {counted(left_out, 'film')}."
         )
     _tell_gaps(prepared, progress)
     column = "split" if options.folds is None else "fold"
@@ -207,7 +211,7 @@ def _check_classes(
     if len(films) < 2:
         left_out = "; ".join(f"{why}: {count:,}" for why, count in sorted(skipped.items()))
         raise InputError(
-            f"All {films.total():,} films have the label {quoted(next(iter(films)))}"
+            f"All films ({films.total():,}) have the label {quoted(next(iter(films)))}"
             + (f" (left out: {left_out})." if left_out else "."),
             "A network cannot learn to tell one class from nothing: look at the films, and at "
             "`xraybatch prepare --form`.",

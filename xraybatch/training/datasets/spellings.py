@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from xraybatch.core.counting import counted
 from xraybatch.core.errors import UsageError
 from xraybatch.core.names import number_of, same_word
 from xraybatch.core.progress import Progress
@@ -56,7 +57,7 @@ def one_spelling(
 def _is_one(alike: list[str], films: Counter[str], spellings: str, ask: Ask | None) -> bool:
     if spellings != ASK:
         return spellings != KEEP
-    counts = " and ".join(f"'{name}' ({films[name]:,} films)" for name in alike)
+    counts = " and ".join(f"'{name}' ({counted(films[name], 'film')})" for name in alike)
     if ask is None:
         raise UsageError(
             f"Are {counts} one class?",

@@ -1,4 +1,4 @@
-"""``onnx``: Keras to the model file, through tf2onnx.
+"""Keras to the model file, through tf2onnx.
 
 A graph has one input, ``films``, whatever the network hides; four things that go wrong on the way
 are met here, each where it happens.
@@ -8,37 +8,18 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from xraybatch import Exporter, ExportJob, XraybatchError, hookimpl
+from xraybatch import ExportJob, XraybatchError
+from xraybatch_exporters.onnx import INPUT, OPSET
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
-OPSET = 17
-INPUT = "films"
 BATCH = "batch"
-
-
-@hookimpl
-def register_exporters() -> list[Exporter]:
-    """Offer ``onnx`` to ``xraybatch export --to`` and to every training run."""
-    return [
-        Exporter(
-            name="onnx",
-            summary=f"ONNX, opset {OPSET}: the model file, for any ONNX runtime.",
-            suffix=".onnx",
-            starts_from="keras",
-            write=write,
-            open=open_model,
-            metadata_inside=True,
-        )
-    ]
 
 
 def write(job: ExportJob) -> None:
@@ -63,21 +44,6 @@ def write(job: ExportJob) -> None:
     except onnx.checker.ValidationError as error:
         raise _no_onnx_form(error) from error
     job.target.write_bytes(proto.SerializeToString(deterministic=True))
-
-
-def open_model(path: Path) -> Callable[[NDArray[np.uint8]], Mapping[str, NDArray[np.float32]]]:
-    """Open a written file for the parity gate: onnxruntime on the CPU, batches as they come."""
-    import onnxruntime as ort
-
-    options = ort.SessionOptions()
-    options.log_severity_level = 3  # initialisers that nothing uses are no one's concern
-    session = ort.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
-    names = [output.name for output in session.get_outputs()]
-
-    def predict(films: NDArray[np.uint8]) -> Mapping[str, NDArray[np.float32]]:
-        return dict(zip(names, session.run(names, {INPUT: films}), strict=True))
-
-    return predict
 
 
 def to_proto(model: Any, outputs: tuple[str, ...]) -> Any:
