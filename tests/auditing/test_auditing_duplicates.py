@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+from contextlib import contextmanager
 from itertools import combinations
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy.ndimage import gaussian_filter, shift
 
+from xraybatch.auditing import duplicates
 from xraybatch.auditing.duplicates import find_near_duplicates
 from xraybatch.auditing.registration import AGREES
 from xraybatch.core.status import FilmError
@@ -114,6 +117,46 @@ def test_the_order_of_films_changes_nothing(order):
 def test_threads_change_nothing():
     films = np.stack([*FILMS, *(work(ORIGINAL) for _, work in CHANGES.values())])
     assert find_near_duplicates(films, threads=1) == find_near_duplicates(films, threads=3)
+
+
+def test_copies_far_apart_in_a_large_folder_are_found_by_any_number_of_threads():
+    films = np.stack([film(seed, 64) for seed in range(300)])  # several blocks
+    films[290] = films[3, :, ::-1]
+    films[131] = np.rot90(films[130])
+    films[299] = 255 - films[0]
+    found = told(films)
+    assert found == [(0, 299, "contrast"), (3, 290, "mirrored"), (130, 131, "turned")]
+    assert [(p.first, p.second, p.kind) for p in find_near_duplicates(films, threads=3)] == found
+
+
+class Told:
+    """A progress that keeps what it is told."""
+
+    def __init__(self):
+        self.stages, self.notes = {}, []
+
+    @contextmanager
+    def stage(self, label, total, unit="films"):
+        steps = self.stages[label] = [total]
+        yield SimpleNamespace(advance=lambda n=1, detail="": steps.append(n))
+
+    def note(self, sentence):
+        self.notes.append(sentence)
+
+
+def test_progress_is_told_to_the_end_and_many_alike_name_the_way_out(monkeypatch):
+    monkeypatch.setattr(duplicates, "_MANY", 10)
+    rng = np.random.default_rng(3)
+    alike = [(ORIGINAL + rng.integers(0, 4, ORIGINAL.shape)).astype(np.uint8) for _ in range(9)]
+    many, few = Told(), Told()
+    find_near_duplicates(np.stack(alike), progress=many)
+    find_near_duplicates(FILMS, progress=few)
+    for progress in (many, few):
+        for total, *steps in progress.stages.values():
+            assert sum(steps) == total
+    assert many.stages["looking for copies"][0] == 9
+    assert ["--no-near" in note for note in many.notes] == [True]
+    assert few.notes == []
 
 
 def test_other_sizes_than_256_are_taken():

@@ -69,7 +69,14 @@ def find_near_duplicates(
         takes part in what follows; constant films take part in nothing. Each film is compared with
         its nearest neighbours only: of many copies of one film each is paired with some.
     """
-    tell = progress or SILENT
+    from threadpoolctl import threadpool_limits
+
+    # matrices are small, and threads of ours multiply several: those of OpenBLAS would only wait
+    with threadpool_limits(1, user_api="blas"):
+        return _found(films, progress or SILENT, threads)
+
+
+def _found(films: NDArray[np.uint8], tell: Progress, threads: int | None) -> list[Pair]:
     identical, chosen = _identical(films)
     with tell.stage("looking for copies", len(chosen)) as stage:
         suspected = suspicions(films, chosen, threads=threads, advance=stage.advance)

@@ -137,19 +137,16 @@ class _Nearest:
 
     def take(self, found: _Found) -> None:
         """Put pairs where they are nearer than those known."""
-        rows = zip(
-            found.laid.tolist(),
-            found.under.tolist(),
-            found.manner.tolist(),
-            found.likeness.tolist(),
-            strict=True,
-        )
+        furthest = (self._likeness[films].min(1) for films in (found.laid, found.under))
+        nearer = np.flatnonzero(found.likeness > np.minimum(*furthest))
+        columns = (found.laid, found.under, found.manner, found.likeness)
+        rows = zip(*(column[nearer].tolist() for column in columns), strict=True)
         for laid, under, manner, likeness in rows:
             for film in (laid, under):
-                furthest = int(self._likeness[film].argmin())
-                if likeness > self._likeness[film, furthest]:
-                    self._likeness[film, furthest] = likeness
-                    self._pair[film, furthest] = under, laid, manner
+                last = int(self._likeness[film].argmin())
+                if likeness > self._likeness[film, last]:
+                    self._likeness[film, last] = likeness
+                    self._pair[film, last] = under, laid, manner
 
     def pairs(self) -> list[tuple[int, int, int, float]]:
         """Each pair once, in order: who lies under, who was laid over it, manner, likeness."""
