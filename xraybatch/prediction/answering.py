@@ -11,6 +11,7 @@ from xraybatch.images.film import film_digest
 from xraybatch.models.selftest import are_probabilities
 from xraybatch.models.session import Session
 from xraybatch.prediction.rows import NO_FRAME, Row
+from xraybatch.prediction.unlike import Likeness
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,7 +44,12 @@ class Ready(NamedTuple):
     told: Mapping[str, str] = MappingProxyType({})
 
 
-def answered(session: Session, films: Sequence[Ready], seen: frozenset[bytes] | None) -> list[Row]:
+def answered(
+    session: Session,
+    films: Sequence[Ready],
+    seen: frozenset[bytes] | None,
+    likeness: Likeness | None = None,
+) -> list[Row]:
     """The rows of `films`, in their order, one each.
 
     Parameters
@@ -52,6 +58,8 @@ def answered(session: Session, films: Sequence[Ready], seen: frozenset[bytes] | 
     films : sequence of Ready
     seen : frozenset of bytes or None
         Digests of the training films; None: the rows do not say.
+    likeness : Likeness, optional
+        Says how far each film is from the training films; else the rows do not say.
 
     Returns
     -------
@@ -70,7 +78,8 @@ def answered(session: Session, films: Sequence[Ready], seen: frozenset[bytes] | 
         if is_sane:
             was_seen = None if seen is None else film_digest(film) in seen
             blob = row.astype("<f4").tobytes()
-            rows.append(Row(item, frame, FilmStatus.OK, "", blob, was_seen, notes, told))
+            apart = None if likeness is None else likeness.distance(film)
+            rows.append(Row(item, frame, FilmStatus.OK, "", blob, was_seen, notes, told, apart))
         else:
             status = FilmStatus.NO_ANSWER
             rows.append(Row(item, frame, status, _NO_ANSWER, notes=notes, told=told))

@@ -167,12 +167,13 @@ class Job:
         with self._transaction():
             make_way(self._db, rows)
             self._db.executemany(
-                "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
                     (
                         *(r.item, r.frame, r.status.value, r.error, r.values, _as_int(r.seen)),
                         "\n".join(note.replace("\n", " ") for note in r.notes),
                         json.dumps(dict(r.told)) if r.told else "",
+                        r.apart,
                     )
                     for r in rows
                 ],
@@ -185,16 +186,17 @@ class Job:
         But for those that were left out.
         """
         found = self._db.execute(
-            'SELECT i.key, r.item, r.frame, r.status, r.error, r."values", r.seen, r.notes, r.told '
-            "FROM items i JOIN rows r ON r.item = i.item WHERE r.status != ? "
+            'SELECT i.key, r.item, r.frame, r.status, r.error, r."values", r.seen, r.notes, '
+            "r.told, r.apart FROM items i JOIN rows r ON r.item = i.item WHERE r.status != ? "
             "ORDER BY i.key, r.frame",
             (FilmStatus.LEFT_OUT,),
         )
-        for key, item, frame, status, error, values, seen, notes, told in found:
+        for key, item, frame, status, error, values, seen, notes, told, apart in found:
             known = None if seen is None else bool(seen)
             said = tuple(filter(None, notes.split("\n")))
             facts = json.loads(told) if told else {}
-            yield key, Row(item, frame, FilmStatus(status), error, values, known, said, facts)
+            row = (item, frame, FilmStatus(status), error, values, known, said, facts, apart)
+            yield key, Row(*row)
 
     def counts_by_status(self) -> dict[str, int]:
         """Rows by status, but for those that were left out."""

@@ -22,6 +22,7 @@ CREATE TABLE items (
 CREATE TABLE rows (
     item INTEGER NOT NULL, frame INTEGER NOT NULL, status TEXT NOT NULL, error TEXT NOT NULL,
     "values" BLOB NOT NULL, seen INTEGER, notes TEXT NOT NULL, told TEXT NOT NULL,
+    apart REAL,
     PRIMARY KEY (item, frame)
 ) WITHOUT ROWID;
 CREATE TABLE begun (item INTEGER PRIMARY KEY, frames INTEGER NOT NULL);

@@ -15,6 +15,7 @@ from xraybatch.models.session import Session
 from xraybatch.prediction.answering import Ready, answered
 from xraybatch.prediction.engine import Chunk, Outcome, Seconds
 from xraybatch.prediction.rows import NO_FRAME, Begun, Row
+from xraybatch.prediction.unlike import Likeness
 
 MOST_FRAMES = 10_000  # of an item; a header of a few bytes can announce a thousand million
 
@@ -37,6 +38,8 @@ class LocalEngine:
         Closed by whoever opened it.
     seen : frozenset of bytes or None
         Digests of the training films; None: the rows do not say.
+    likeness : Likeness, optional
+        Says how far each film is from the training films; else the rows do not say.
     all_frames : bool
         A row for each frame of an item, not for its first alone.
     """
@@ -46,12 +49,14 @@ class LocalEngine:
         session: Session,
         pool: DecodingPool,
         seen: frozenset[bytes] | None = None,
+        likeness: Likeness | None = None,
         *,
         all_frames: bool = False,
     ) -> None:
         self._session = session
         self._pool = pool
         self._seen = seen
+        self._likeness = likeness
         self._all_frames = all_frames
         self._waiting: deque[_Task] = deque()
         self._under_way: deque[_Task] = deque()  # in the order decoded
@@ -147,7 +152,8 @@ class LocalEngine:
 
     def _classify(self, outcome: Outcome) -> None:
         begin = time.perf_counter()
-        rows = answered(self._session, [ready for _, ready in self._batch], self._seen)
+        films = [ready for _, ready in self._batch]
+        rows = answered(self._session, films, self._seen, self._likeness)
         for (chunk, _), row in zip(self._batch, rows, strict=True):
             self._finish(chunk, row, outcome)
         self._batch.clear()

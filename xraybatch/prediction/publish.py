@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
@@ -57,8 +57,21 @@ def check_suffix(out: Path) -> None:
         raise UsageError(f"{out} is a folder.", "Give the name of a file for the results.")
 
 
-def publish(job: Job, columns: Columns, out: Path) -> Published:
+def publish(
+    job: Job,
+    columns: Columns,
+    out: Path,
+    look: Callable[[Sequence[Row]], None] = lambda _: None,
+) -> Published:
     """Write every row of the job to `out`.
+
+    Parameters
+    ----------
+    job : Job
+    columns : Columns
+    out : Path
+    look : callable, optional
+        Is shown the rows, some at a time.
 
     Raises
     ------
@@ -81,6 +94,7 @@ def publish(job: Job, columns: Columns, out: Path) -> Published:
         last = Row(-1, NO_FRAME, FilmStatus.OK)
         found = job.results()
         while some := list(islice(found, _ROWS)):
+            look([row for _, row in some])
             for (_, row), cells in zip(some, columns.cells_of(some), strict=True):
                 if row.frame != (last.frame + 1 if row.item == last.item else min(row.frame, 0)):
                     raise RuntimeError(f"item {row.item} has not each frame once")

@@ -60,6 +60,10 @@ class PredictionRecord:
     bottleneck : str
         A sentence about what took most of the time, and the setting that would relieve it; empty
         for runs that were too short to tell.
+    unlike : dict
+        How far the films are from the training films: ``films`` whose greys were compared, those
+        ``beyond`` the card's bar, and ``score_shifts`` (population stability index by task and
+        class).
     started, finished : str
         UTC, ISO 8601.
     versions : dict
@@ -88,6 +92,7 @@ class PredictionRecord:
     seconds: dict[str, float]
     films_per_second: float
     bottleneck: str
+    unlike: dict[str, Any]
     started: str
     finished: str
     versions: Mapping[str, str]

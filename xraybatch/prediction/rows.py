@@ -47,6 +47,9 @@ class Row:
         What a person should know of how it was read, for the run record.
     told : mapping of str to str
         What was asked of its header: keywords of tags, ``patient``, ``study``.
+    apart : float or None
+        How far its greys are from those of the training films (`xraybatch.prediction.unlike`);
+        None where the card does not say.
     """
 
     item: int
@@ -57,6 +60,7 @@ class Row:
     seen: bool | None = None
     notes: tuple[str, ...] = ()
     told: Mapping[str, str] = field(default_factory=dict)
+    apart: float | None = None
 
 
 @dataclass(frozen=True)

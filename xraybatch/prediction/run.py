@@ -36,6 +36,7 @@ from xraybatch.prediction.record import (
     write_record,
 )
 from xraybatch.prediction.resuming import begin_or_go_on, identity_of
+from xraybatch.prediction.unlike import Comparison, Likeness
 from xraybatch.sources.item import Item
 
 
@@ -147,7 +148,12 @@ def _predict(
         predicting = time.perf_counter() - begin
         stages = _stages(time.perf_counter() - first, seconds, pool, session, model, options)
         check_may_write(out, job, options)
-        published = publish(job, columns, out)
+        compared = Comparison(model.card)
+        published = publish(job, columns, out, compared.add)
+        unlike = compared.finish()
+        for sentence in unlike.sentences:
+            progress.warn("Unlike the training films", sentence)
+        notes += unlike.sentences
         record = PredictionRecord(
             **_what_ran(model, session, options, out),
             **_what_came_out(job, published, skipped),
@@ -160,6 +166,7 @@ def _predict(
             },
             films_per_second=round((job.count_rows() - before) / max(predicting, 1e-9), 2),
             bottleneck=bottleneck(stages),
+            unlike=unlike.to_dict(),
             started=started.isoformat(timespec="seconds"),
             finished=datetime.now(UTC).isoformat(timespec="seconds"),
             notes=notes,
@@ -193,7 +200,8 @@ def _classify(
     watch = Watch(job, options.max_failures, several_frames=options.frames == ALL)
     with progress.stage("predicting", job.count()) as stage:
         stage.advance(job.count_done())
-        engine = LocalEngine(session, pool, seen, all_frames=options.frames == ALL)
+        likeness = Likeness(model.card)
+        engine = LocalEngine(session, pool, seen, likeness, all_frames=options.frames == ALL)
         try:
             dispatch(job, engine, stage, watch)
         finally:

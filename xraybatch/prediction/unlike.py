@@ -7,15 +7,17 @@ can differ for a good reason (other patients), so this is said, and nothing is r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from xraybatch.core.counting import films as films_of
+from xraybatch.core.status import FilmStatus
 from xraybatch.images.greys import RARE, STEPS, grey_counts, grey_distance
 from xraybatch.models.card import Card
+from xraybatch.prediction.rows import Row
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -117,6 +119,36 @@ class Unlike:
             for task, found in self.shifts.items()
         }
         return {"films": self.films, "beyond": self.beyond, "score_shifts": shifts}
+
+
+class Comparison:
+    """Collects what a run's rows say, and holds it against the card.
+
+    Parameters
+    ----------
+    card : Card
+    """
+
+    def __init__(self, card: Card) -> None:
+        self._bar = Likeness(card).bar
+        self._scores = Scores(card)
+        self._films = self._beyond = 0
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Take in rows; those without an answer count for nothing."""
+        ok = [row for row in rows if row.status is FilmStatus.OK]
+        if not ok:
+            return
+        known = [row.apart for row in ok if row.apart is not None]
+        self._films += len(known)
+        self._beyond += sum(apart > self._bar for apart in known)
+        self._scores.add(
+            np.frombuffer(b"".join(row.values for row in ok), "<f4").reshape(len(ok), -1)
+        )
+
+    def finish(self) -> Unlike:
+        """What was found."""
+        return compare(self._films, self._beyond, self._scores)
 
 
 def compare(films: int, beyond: int, scores: Scores) -> Unlike:
