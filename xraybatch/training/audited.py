@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -187,12 +188,13 @@ def _of_table(
         notes += _other_labels(rows, taken | {asked.patient_column or _PATIENT})
     named = rows[asked.path_column].tolist()
     _, files = find_files(named, table, folder, progress)
-    at = {_place(item.path): i for i, item in enumerate(items) if not item.member}
+    places = _Places()
+    at = {places.of(item.path): i for i, item in enumerate(items) if not item.member}
     inside = {same_key(item.key): i for i, item in enumerate(items) if item.member}
     said = _Said([""] * len(items), [""] * len(items), [""] * len(items))
     not_there = 0
     for row, file in enumerate(files):
-        i = at.get(_place(file), -1) if file else inside.get(same_key(key_of(named[row])), -1)
+        i = at.get(places.of(file), -1) if file else inside.get(same_key(key_of(named[row])), -1)
         if i < 0:
             not_there += 1
             continue
@@ -243,7 +245,14 @@ def _say(said: _Said, i: int, label: str, patient: str, part: str) -> None:
     said.parts[i] = said.parts[i] or part
 
 
-def _place(file: str) -> str:
-    """Where a file lies; a link is a film of its own."""
-    path = Path(file)
-    return str(path.parent.resolve() / path.name)
+class _Places:
+    """Where files lie; a link is a film of its own. Each folder is looked up once."""
+
+    def __init__(self) -> None:
+        self._folders: dict[str, str] = {}
+
+    def of(self, file: str) -> str:
+        folder, name = os.path.split(file)  # not pathlib: once for every film
+        if folder not in self._folders:
+            self._folders[folder] = os.path.realpath(folder)
+        return f"{self._folders[folder]}{os.sep}{name}"
