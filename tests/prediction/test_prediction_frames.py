@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -249,7 +250,7 @@ def test_progress_moves_with_the_frames_of_one_file(tiny_model, tmp_path, monkey
         options=PredictOptions(device="cpu", frames="all"),
         progress=Told(),
     )
-    counts = [int(detail.split()[0]) for detail in said if detail]
+    counts = [int(frames) for detail in said for frames in re.findall(r"(\d+) frames", detail)]
     assert counts == sorted(counts)
     assert len(counts) > 3
     assert counts[-1] == 300

@@ -11,6 +11,7 @@ from xraybatch.core.status import FilmStatus
 from xraybatch.prediction.bar import Watch
 from xraybatch.prediction.engine import CHUNK, Chunk, Engine
 from xraybatch.prediction.job import Job
+from xraybatch.prediction.pace import Pace
 from xraybatch.prediction.rows import NO_FRAME, Row
 
 _COMMIT_SECONDS = 1.0  # what a power cut may cost
@@ -18,7 +19,9 @@ _AHEAD = 4  # chunks in an engine's hands, so that it never runs dry
 _TRIES = 3
 
 
-def dispatch(job: Job, engine: Engine, stage: Stage, watch: Watch | None = None) -> None:
+def dispatch(
+    job: Job, engine: Engine, stage: Stage, watch: Watch | None = None, pace: Pace | None = None
+) -> None:
     """Run `engine` over everything in `job` that has no row yet, committing about once a second.
 
     Parameters
@@ -28,6 +31,8 @@ def dispatch(job: Job, engine: Engine, stage: Stage, watch: Watch | None = None)
     stage : Stage
     watch : Watch, optional
         Is told of every row that was committed, and may stop the run.
+    pace : Pace, optional
+        Finds the words beside the bar.
 
     Raises
     ------
@@ -41,7 +46,7 @@ def dispatch(job: Job, engine: Engine, stage: Stage, watch: Watch | None = None)
     numbers = iter(range(-(-job.end() // CHUNK)))
     tries: Counter[int] = Counter()
     handed_out: set[int] = set()
-    frames = 0  # of items with several, which can take long
+    pace = pace or Pace("")
 
     def hand_out(number: int) -> None:
         items = job.pending(number * CHUNK, (number + 1) * CHUNK)
@@ -62,8 +67,7 @@ def dispatch(job: Job, engine: Engine, stage: Stage, watch: Watch | None = None)
                 job.note_frames(outcome.opened)
             if outcome.rows:
                 job.write(outcome.rows)
-                frames += sum(row.frame != NO_FRAME for row in outcome.rows)
-                stage.advance(outcome.done, f"{frames:,} frames" if frames else "")
+                stage.advance(outcome.done, pace.words(outcome.rows))
                 watch.check(outcome.rows)
             handed_out.difference_update(outcome.finished)
             for number in outcome.lost:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from xraybatch.core.cores import available_cores
+from xraybatch.core.counting import counted
 from xraybatch.core.errors import InputError, Interrupted
 from xraybatch.core.log import logged
 from xraybatch.core.progress import SILENT, Progress
@@ -28,6 +29,7 @@ from xraybatch.prediction.job import Job
 from xraybatch.prediction.job_file import MEND, unusable
 from xraybatch.prediction.local import LocalEngine
 from xraybatch.prediction.options import ALL, PredictOptions, columns_of
+from xraybatch.prediction.pace import Pace
 from xraybatch.prediction.places import check_may_write, check_places
 from xraybatch.prediction.publish import Published, check_suffix, publish
 from xraybatch.prediction.record import (
@@ -203,7 +205,8 @@ def _classify(
         likeness = Likeness(model.card)
         engine = LocalEngine(session, pool, seen, likeness, all_frames=options.frames == ALL)
         try:
-            dispatch(job, engine, stage, watch)
+            working = counted(pool.workers, "process") if pool.workers else "threads"
+            dispatch(job, engine, stage, watch, Pace(f"{session.device}, {working}"))
         finally:
             engine.close()
         return engine.seconds
