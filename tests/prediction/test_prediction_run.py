@@ -6,9 +6,6 @@ import csv
 import json
 import os
 import shutil
-import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -68,23 +65,6 @@ def test_probabilities_are_those_of_the_graph_on_the_decoded_film(
         expected = session.run(["label"], {"films": film[None, :, :, None]})[0][0]
         got = [float(row[f"prob.{c}"]) for c in ("normal", "osteopenia", "osteoporosis")]
         np.testing.assert_allclose(got, expected, atol=1e-6)
-
-
-@pytest.mark.parametrize("batch_size", [2, 7, 32])
-@pytest.mark.parametrize("workers", [0, 1, 2])
-def test_bytes_do_not_depend_on_batch_size_or_workers(
-    tiny_model: Path, grey_films: Path, tmp_path: Path, batch_size: int, workers: int
-) -> None:
-    reference = predict(tiny_model, grey_films, tmp_path / "a.csv", batch_size=16, threads=1)
-    other = predict(
-        tiny_model,
-        grey_films,
-        tmp_path / "b.csv",
-        batch_size=batch_size,
-        workers=workers,
-        threads=2,
-    )
-    assert other == reference
 
 
 def test_broken_films_have_their_row_and_harm_no_other(
@@ -258,43 +238,6 @@ def test_the_self_test_stops_a_run_before_the_first_film(
     with pytest.raises(ModelError, match="self-test"):
         predict(model, grey_films, tmp_path / "r.csv")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["m.onnx"]
-
-
-@pytest.mark.parametrize("moment", [1, 2, 3])
-def test_a_killed_run_repeated_gives_the_same_bytes(
-    tiny_model: Path, grey_films: Path, tmp_path: Path, moment: int
-) -> None:
-    """A real process, killed by SIGKILL when its job holds rows; then the same command."""
-    films = tmp_path / "films"
-    for copy in range(12):
-        shutil.copytree(grey_films, films / str(copy))
-    reference = predict(tiny_model, films, tmp_path / "a.csv")
-    out = tmp_path / "b.csv"
-    code = (
-        "from xraybatch.prediction import dispatch; dispatch._COMMIT_SECONDS = 0.01\n"
-        "from xraybatch.prediction.job import Job\n"
-        "write = Job.write\n"
-        "def told(job, rows):\n"
-        "    write(job, rows)\n"
-        "    print(job.count_done(), flush=True)\n"
-        "Job.write = told\n"
-        "from xraybatch.cli.app import main\n"
-        f"main(['predict', {str(films)!r}, '--out', {str(out)!r}, '--model', {str(tiny_model)!r},"
-        " '--device', 'cpu', '--batch-size', '2', '-q'])"
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, start_new_session=True
-    )
-    assert process.stdout is not None
-    for line in process.stdout:
-        if int(line) >= 100 * moment:
-            break
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    assert not out.exists(), "killed too late for this test to say anything"
-    assert predict(tiny_model, films, out) == reference
-    record = json.loads((tmp_path / "b.csv.run.json").read_text())
-    assert 0 < record["resumed"]["done"] < 480
 
 
 def test_what_was_noted_of_films_is_counted_in_the_record(
