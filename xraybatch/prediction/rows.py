@@ -144,7 +144,7 @@ class Columns:
             tail = [_cell(row.told.get(name, "")) for name in self.asked.columns]
             if self.seen:
                 tail.append(None if row.seen is None else str(int(row.seen)))
-            found.append([*head, row.status.value, *middle, *tail, row.error or None])
+            found.append([*head, row.status.value, *middle, *tail, no_formula(row.error) or None])
         return found
 
     def _names(self) -> Iterator[str]:
