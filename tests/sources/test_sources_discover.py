@@ -159,7 +159,7 @@ def test_a_missing_argument_names_the_nearest(folder):
 
 def test_nothing_found_is_for_the_caller_to_judge(folder):
     folder("f/notes.txt")
-    assert found("f").items == ()
+    assert not found("f").items
     assert found().items == ()
 
 

@@ -33,6 +33,7 @@ from xraybatch.sources.item import (
     Item,
     why_no_file,
 )
+from xraybatch.sources.items import Items
 from xraybatch.sources.keys import joined, key_of
 from xraybatch.sources.zip_films import Listing, films_of_zip, is_zip, recognised
 
@@ -46,13 +47,13 @@ class Discovery:
 
     Attributes
     ----------
-    items : tuple of Item
+    items : Items
         In the order of their keys' UTF-8 bytes.
     skipped : mapping of str to int
         How many files and folders were left out, by reason.
     """
 
-    items: tuple[Item, ...]
+    items: Items
     skipped: Mapping[str, int]
 
 
@@ -99,10 +100,9 @@ def discover(
         else:
             for path in _expanded(typed):
                 walk.named(path)
-    # the order of code points is that of UTF-8 bytes (`order_key`), which would be copies of all
-    items = sorted(walk.items, key=lambda item: item.key)
-    _check_keys(items)
-    return Discovery(tuple(items), dict(sorted(walk.skipped.items())))
+    walk.items.sort()
+    _check_keys(walk.items)
+    return Discovery(walk.items, dict(sorted(walk.skipped.items())))
 
 
 class _Walk:
@@ -114,7 +114,7 @@ class _Walk:
         sniffers: Sequence[Callable[[bytes], bool]],
         listing: Listing | None,
     ) -> None:
-        self.items: list[Item] = []
+        self.items = Items()
         self.skipped: Counter[str] = Counter()
         self._suffixes = suffixes
         self._sniffers = sniffers
@@ -130,7 +130,8 @@ class _Walk:
         if stat.S_ISDIR(status.st_mode):
             self.folder(path, path)
         elif self._listing and stat.S_ISREG(status.st_mode) and is_zip(path):
-            self.items += films_of_zip(path, status, self._no_member, self.skipped, self._listing)
+            listing = (path, status, self._no_member, self.skipped, self._listing)
+            self.items.extend(films_of_zip(*listing))
         else:
             self.items.append(Item(key_of(path), path, status.st_size, status.st_mtime_ns))
 
@@ -287,7 +288,7 @@ def _nearest(path: str) -> str:
     return hint if hint.startswith("Did you mean") else f"Look into '{parent or '.'}'."
 
 
-def _check_keys(items: list[Item]) -> None:
+def _check_keys(items: Items) -> None:
     for one, other in pairwise(items):
         if one.key == other.key:
             raise InputError(
