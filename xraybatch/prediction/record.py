@@ -60,6 +60,9 @@ class PredictionRecord:
     bottleneck : str
         A sentence about what took most of the time, and the setting that would relieve it; empty
         for runs that were too short to tell.
+    embeddings : dict
+        ``file``, ``sha256``, ``width`` (numbers of one) and ``films`` of the embeddings; empty
+        where they were not asked for.
     unlike : dict
         How far the films are from the training films: ``films`` whose greys were compared, those
         ``beyond`` the card's bar, and ``score_shifts`` (population stability index by task and
@@ -92,6 +95,7 @@ class PredictionRecord:
     seconds: dict[str, float]
     films_per_second: float
     bottleneck: str
+    embeddings: dict[str, Any]
     unlike: dict[str, Any]
     started: str
     finished: str
@@ -136,7 +140,7 @@ def read_record(out: Path) -> PredictionRecord:
     """
     path = record_path(out)
     try:
-        found = {"bottleneck": "", **json.loads(path.read_text(encoding="utf-8"))}
+        found = {"bottleneck": "", "embeddings": {}, **json.loads(path.read_text(encoding="utf-8"))}
         return PredictionRecord(**{one.name: found[one.name] for one in fields(PredictionRecord)})
     except FileNotFoundError:
         raise InputError(

@@ -57,7 +57,9 @@ def begin_or_go_on(
             raise no_job(job.path, options)
         job.begin(items, identity)
         return Begun()
-    was = job.identity
+    was = {"embeddings": False, **job.identity}  # of a job before there were any
+    if was["embeddings"] != identity["embeddings"]:
+        raise _other_embeddings(job)
     for word in _WORDS:
         # a job that was begun before there was such a word says nothing of it
         if was.get(word, identity[word]) == identity[word]:
@@ -82,6 +84,20 @@ def begin_or_go_on(
     if options.retry_failed:
         said += _limits(was, identity)
     return Begun(state, said, warned)
+
+
+def _other_embeddings(job: Job) -> InputError:
+    anew = f"Or delete {job.path} to start anew."
+    if job.identity.get("embeddings"):
+        return InputError(
+            f"{job.path.name} holds a run with --embeddings: that file would no longer be of the "
+            "same films as the table.",
+            f"Go on with --embeddings FILE.parquet. {anew}",
+        )
+    return InputError(
+        f"{job.path.name} holds a run without --embeddings: films that are done have none.",
+        f"Go on without --embeddings. {anew}",
+    )
 
 
 def _finish(word: str, job: Job) -> str:
@@ -170,6 +186,7 @@ def identity_of(model: Model, session: Session, options: PredictOptions) -> dict
         "max_pixels": options.max_pixels,
         "timeout": options.timeout,
         "frames": options.frames,
+        "embeddings": options.embeddings is not None,
         "where": [[keyword, list(values)] for keyword, values in asked.where],
         "tags": list(asked.tags),
         "salt": asked.salt_check,

@@ -24,6 +24,7 @@ from xraybatch.models.session import Session
 from xraybatch.prediction.bar import Watch
 from xraybatch.prediction.bottleneck import Stages, bottleneck
 from xraybatch.prediction.dispatch import dispatch
+from xraybatch.prediction.embeddings import write_embeddings
 from xraybatch.prediction.engine import Seconds
 from xraybatch.prediction.job import Job
 from xraybatch.prediction.job_file import MEND, unusable
@@ -73,12 +74,13 @@ def predict_items(
     Raises
     ------
     UsageError
-        If `out` has another suffix or is a folder.
+        If `out` has another suffix or is a folder, or ``embeddings`` is the same file.
     InputError
-        If `out` is there and may not be overwritten, another run writes it, or its job is of
-        another model or rule.
+        If `out` (or ``embeddings``) is there and may not be overwritten, another run writes it, or
+        its job is of another model or rule.
     ModelError
-        If the self-test fails or the device cannot be had: before the first film is read.
+        If the self-test fails, the device cannot be had, or embeddings are asked of a model that
+        gives none: before the first film is read.
     BarMissed
         If ``max_failures`` cannot be met any more; the job is kept.
     Interrupted
@@ -131,6 +133,7 @@ def _predict(
         session = Session(
             model, device=options.device, batch_size=options.batch_size, threads=options.threads
         )
+        width = session.embedding_width() if options.embeddings else 0
         identity = identity_of(model, session, options)
         job = opened.enter_context(Job(job_path))
         check_may_write(out, job, options)
@@ -150,6 +153,12 @@ def _predict(
         predicting = time.perf_counter() - begin
         stages = _stages(time.perf_counter() - first, seconds, pool, session, model, options)
         check_may_write(out, job, options)
+        # before the table: where that is, all is
+        embedded = (
+            write_embeddings(job, options.embeddings, width, frames=options.frames == ALL)
+            if options.embeddings
+            else None
+        )
         compared = Comparison(model.card)
         published = publish(job, columns, out, compared.add)
         unlike = compared.finish()
@@ -168,13 +177,14 @@ def _predict(
             },
             films_per_second=round((job.count_rows() - before) / max(predicting, 1e-9), 2),
             bottleneck=bottleneck(stages),
+            embeddings={} if embedded is None else asdict(embedded),
             unlike=unlike.to_dict(),
             started=started.isoformat(timespec="seconds"),
             finished=datetime.now(UTC).isoformat(timespec="seconds"),
             notes=notes,
         )
         write_record(record, out)
-        job.mark_published(published.sha256)
+        job.mark_published(published.sha256, "" if embedded is None else embedded.sha256)
     if not record.films:
         progress.warn("No film", "--where left out every film; the table has no rows.")
     if options.discard_job:
@@ -203,7 +213,11 @@ def _classify(
     with progress.stage("predicting", job.count()) as stage:
         stage.advance(job.count_done())
         likeness = Likeness(model.card)
-        engine = LocalEngine(session, pool, seen, likeness, all_frames=options.frames == ALL)
+        engine = LocalEngine(
+            *(session, pool, seen, likeness),
+            all_frames=options.frames == ALL,
+            embeddings=options.embeddings is not None,
+        )
         try:
             working = counted(pool.workers, "process") if pool.workers else "threads"
             dispatch(job, engine, stage, watch, Pace(f"{session.device}, {working}"))
