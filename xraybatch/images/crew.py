@@ -10,10 +10,9 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
 from ctypes import c_double, c_uint8
 
 import numpy as np
@@ -28,7 +27,7 @@ from xraybatch.images.chunk import Chunk
 from xraybatch.images.memory import shares
 from xraybatch.images.processes import WorkerContext, is_alive, kill, last_words
 from xraybatch.images.rule import DecodingRule
-from xraybatch.images.worker import NOBODY, NOTE, Desk, nothing, run, start, took_too_long
+from xraybatch.images.worker import NOBODY, NOTE, Desk, run, start, took_too_long
 
 _LOOK = 0.05  # seconds between two looks at the processes
 _GONE = 1.0  # seconds that a process may be gone before its chunk is taken from it
@@ -99,10 +98,14 @@ class Crew:
         self._quiet_since = 0.0
         self._has_worked = False
 
-    def start(self) -> None:
-        """Start the processes, which the first chunk would do otherwise."""
-        with suppress(RuntimeError):  # it broke at once; told when there is work
-            self._active().schedule(nothing)
+    def start(self, task: Callable[[], object]) -> Future[object]:
+        """Start the processes, which the first chunk would do otherwise, and have one do this."""
+        future: Future[object] = Future()
+        try:
+            future = self._active().schedule(task)
+        except RuntimeError:  # it broke at once; told when there is work
+            future.set_exception(BrokenProcessPool())
+        return future
 
     def submit(self, chunk: Chunk) -> None:
         """Have the chunk's first part decoded, into its slot."""
