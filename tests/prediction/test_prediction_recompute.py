@@ -105,6 +105,44 @@ def test_a_cell_that_was_changed_is_found(tiny_model: Path, films: Path, tmp_pat
     assert "not byte for byte" in found.notes[0]
 
 
+def test_a_record_of_an_earlier_version_is_read(
+    tiny_model: Path, films: Path, tmp_path: Path
+) -> None:
+    table = predict(tiny_model, films, tmp_path / "r.csv")
+    path = tmp_path / "r.csv.run.json"
+    told = json.loads(path.read_text())
+    for later in ("bottleneck", "unlike"):
+        del told[later]
+    path.write_text(json.dumps(told))
+    assert again(table, tiny_model, 3).holds
+
+
+def test_a_cell_that_is_no_number_any_more_is_found(
+    tiny_model: Path, films: Path, tmp_path: Path
+) -> None:
+    table = predict(tiny_model, films, tmp_path / "r.csv")
+    rows = [*csv.reader(table.open(newline="", encoding="utf-8"))]
+    changed = next(row for row in rows if row[1] == "ok")
+    changed[rows[0].index("prob.normal")] = "0,5"
+    with table.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(rows)
+    found = again(table, tiny_model)
+    assert (found.different, found.examples) == (1, [changed[0]])
+
+
+def test_a_table_without_its_columns_is_one_sentence(
+    tiny_model: Path, films: Path, tmp_path: Path
+) -> None:
+    table = predict(tiny_model, films, tmp_path / "r.jsonl")
+    lines = table.read_text().splitlines()
+    table.write_text("\n".join([*lines, '{"status": "ok"}']))
+    with pytest.raises(InputError, match="no results table"):
+        again(table, tiny_model)
+    table.write_text("\n".join(line.replace('"path"', '"frame": "x", "path"') for line in lines))
+    with pytest.raises(InputError, match="'x' is no number of a frame"):
+        again(table, tiny_model)
+
+
 def test_on_another_machine_the_last_bits_may_differ_and_no_more(
     tiny_model: Path, films: Path, tmp_path: Path
 ) -> None:

@@ -136,7 +136,9 @@ def read_record(out: Path) -> PredictionRecord:
     """
     path = record_path(out)
     try:
-        found = {"bottleneck": "", **json.loads(path.read_text(encoding="utf-8"))}
+        # what records of earlier versions do not say
+        later = {"bottleneck": "", "unlike": {}}
+        found = {**later, **json.loads(path.read_text(encoding="utf-8"))}
         return PredictionRecord(**{one.name: found[one.name] for one in fields(PredictionRecord)})
     except FileNotFoundError:
         raise InputError(
