@@ -324,6 +324,8 @@ def _as_it_is(item: Item) -> Item:
 def _elsewhere(record: PredictionRecord, now: PredictionRecord) -> list[str]:
     """How this machine differs from the one of the run."""
     said = []
+    if record.mixed:
+        said.append("Rows may be of another processor or other versions than the run record says.")
     if record.processor != now.processor:
         said.append(f"The processor is {now.processor}; it was {record.processor}.")
     if record.batch_size != now.batch_size:
