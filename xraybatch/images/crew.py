@@ -109,15 +109,16 @@ class Crew:
 
     def submit(self, chunk: Chunk) -> None:
         """Have the chunk's first part decoded, into its slot."""
+        # also of one that waits: its note would name the process that died on it before
+        note = chunk.slot * NOTE
+        self._desk.notes[note : note + NOTE] = [0.0, NOBODY, 0.0]
+        chunk.overdue, chunk.gone_since = None, 0.0
         if chunk.is_alone:
             if self._alone is not None:
                 chunk.future = Future()
                 self._wait_for_it.append(chunk)
                 return
             self._alone = chunk
-        note = chunk.slot * NOTE
-        self._desk.notes[note : note + NOTE] = [0.0, NOBODY, 0.0]
-        chunk.overdue, chunk.gone_since = None, 0.0
         part = [(position, chunk.films[position][1]) for position in chunk.parts[0]]
         try:
             chunk.future = self._active().schedule(

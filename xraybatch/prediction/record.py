@@ -67,6 +67,8 @@ class PredictionRecord:
     started, finished : str
         UTC, ISO 8601.
     versions : dict
+    mixed : bool
+        Whether rows may be of another processor or other versions: the run went on from a state.
     notes : list of str
         Every fallback, in a sentence.
     """
@@ -96,6 +98,7 @@ class PredictionRecord:
     started: str
     finished: str
     versions: Mapping[str, str]
+    mixed: bool
     notes: list[str]
 
     @property
@@ -136,7 +139,9 @@ def read_record(out: Path) -> PredictionRecord:
     """
     path = record_path(out)
     try:
-        found = {"bottleneck": "", **json.loads(path.read_text(encoding="utf-8"))}
+        # what records of earlier versions do not say
+        later = {"bottleneck": "", "unlike": {}, "mixed": False}
+        found = {**later, **json.loads(path.read_text(encoding="utf-8"))}
         return PredictionRecord(**{one.name: found[one.name] for one in fields(PredictionRecord)})
     except FileNotFoundError:
         raise InputError(

@@ -175,6 +175,7 @@ def _predict(
             unlike=unlike.to_dict(),
             started=started.isoformat(timespec="seconds"),
             finished=datetime.now(UTC).isoformat(timespec="seconds"),
+            mixed=begun.mixed,
             notes=notes,
         )
         write_record(record, out)
