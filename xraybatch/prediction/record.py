@@ -52,7 +52,7 @@ class PredictionRecord:
     film_notes : dict
         What was noted of films (a suffix that lies), and of how many.
     resumed : dict
-        ``done``, ``new``, ``vanished``, ``changed`` when the run went on; else empty.
+        ``done``, ``new``, ``vanished``, ``changed``, ``again`` when the run went on; else empty.
     seconds : dict
         ``total`` by the wall clock; ``decoding`` (summed over workers), ``classifying``.
     films_per_second : float
