@@ -132,6 +132,16 @@ class Job:
                 self._set("identity", json.dumps(dict(identity), sort_keys=True))
         return state
 
+    def note_mixed(self) -> None:
+        """Note that rows come in from another processor, or of other versions."""
+        with self._transaction():
+            self._set("mixed", "1")
+
+    @property
+    def mixed(self) -> bool:
+        """Whether rows of more than one processor or set of versions may stand in it."""
+        return self._get("mixed") == "1"
+
     def count(self) -> int:
         """How many items the job has."""
         return int(self._db.execute("SELECT count(*) FROM items").fetchone()[0])

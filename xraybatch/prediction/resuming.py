@@ -32,11 +32,14 @@ class Begun:
         None: with all its films.
     said, warned : list of str
         What a person should know of it, and what nobody may overlook.
+    mixed : bool
+        Whether rows are there that another processor or other versions may have computed.
     """
 
     state: Reconciled | None = None
     said: list[str] = field(default_factory=list)
     warned: list[str] = field(default_factory=list)
+    mixed: bool = False
 
 
 def begin_or_go_on(
@@ -80,10 +83,16 @@ def begin_or_go_on(
         redoing=redoing,
     )
     said, warned = _resumed(state, job.count(), options)
-    warned += _differs(was, identity)
+    differs = any(was.get(word) != identity[word] for word in ("processor", "versions"))
+    if differs and state.done < job.count():
+        job.note_mixed()
+    if differs:
+        warned.append(f"The run began {_ELSEWHERE}")
+    elif job.mixed:
+        warned.append(f"Some rows were computed {_ELSEWHERE}")
     if options.retry_failed:
         said += _limits(was, identity)
-    return Begun(state, said, warned)
+    return Begun(state, said, warned, mixed=differs or job.mixed)
 
 
 def _other_embeddings(job: Job) -> InputError:
@@ -120,6 +129,10 @@ _WORDS = {
     "tags": "list of --tags",
     "salt": "salt, or one without --dicom-ids",
 }
+_ELSEWHERE = (
+    "on another processor or with other library versions: probabilities are equal within "
+    "tolerance, not to the last bit."
+)
 _LIMITS = ("max_pixels", "timeout")  # that may be larger for films that are done again
 
 
@@ -158,15 +171,6 @@ def _resumed(state: Reconciled, total: int, options: PredictOptions) -> tuple[li
         )
         said.append(f"{films(state.again)} {why}: tried again.")
     return said, warned
-
-
-def _differs(was: dict[str, Any], identity: dict[str, Any]) -> list[str]:
-    if all(was.get(word) == identity[word] for word in ("processor", "versions")):
-        return []
-    return [
-        "The run began on another processor or with other library versions: probabilities are "
-        "equal within tolerance, not to the last bit."
-    ]
 
 
 def _limits(was: dict[str, Any], identity: dict[str, Any]) -> list[str]:

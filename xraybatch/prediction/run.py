@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, wait
 from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -13,13 +14,13 @@ from typing import Any
 
 from xraybatch.core.cores import available_cores
 from xraybatch.core.counting import counted
-from xraybatch.core.errors import InputError, Interrupted
+from xraybatch.core.errors import InputError, Interrupted, XraybatchError
 from xraybatch.core.log import logged
 from xraybatch.core.progress import SILENT, Progress
 from xraybatch.extension.registry import registry
 from xraybatch.images.pool import DecodingPool
 from xraybatch.models.model import Model, doubts
-from xraybatch.models.selftest import check_decoder
+from xraybatch.models.selftest import check_decoder, decoder_check
 from xraybatch.models.session import Session
 from xraybatch.prediction.bar import Watch
 from xraybatch.prediction.bottleneck import Stages, bottleneck
@@ -41,6 +42,8 @@ from xraybatch.prediction.record import (
 from xraybatch.prediction.resuming import begin_or_go_on, identity_of
 from xraybatch.prediction.unlike import Comparison, Likeness
 from xraybatch.sources.item import Item
+
+_CHECK_SECONDS = 60.0  # that the check of the decoder may take in its process
 
 
 def predict_items(
@@ -118,7 +121,6 @@ def _predict(
     begin = time.perf_counter()
     check_places(out, job_path, options)
     notes = _warned(model, progress)
-    check_decoder(model.card)
     with ExitStack() as opened:
         pool = opened.enter_context(
             DecodingPool(
@@ -129,11 +131,13 @@ def _predict(
                 asked=options.asked,
             )
         )
-        pool.start(len(items))  # while the session is made
+        # a process checks how it decodes, while the session is made here
+        checked = pool.start(len(items), decoder_check(model.card))
         session = Session(
             model, device=options.device, batch_size=options.batch_size, threads=options.threads
         )
         width = session.embedding_width() if options.embeddings else 0
+        _wait_for_check(checked, model)
         identity = identity_of(model, session, options)
         job = opened.enter_context(Job(job_path))
         check_may_write(out, job, options)
@@ -181,6 +185,7 @@ def _predict(
             unlike=unlike.to_dict(),
             started=started.isoformat(timespec="seconds"),
             finished=datetime.now(UTC).isoformat(timespec="seconds"),
+            mixed=begun.mixed,
             notes=notes,
         )
         write_record(record, out)
@@ -190,6 +195,21 @@ def _predict(
     if options.discard_job:
         job_path.unlink(missing_ok=True)  # with its folder
     return record
+
+
+def _wait_for_check(checked: Future[object] | None, model: Model) -> None:
+    """Wait until a decoding process has decoded the reference films as the model wants.
+
+    Where none is there, or none lived to say so, this process does.
+    """
+    if checked is not None:
+        wait([checked], _CHECK_SECONDS)
+        error = checked.exception() if checked.done() else TimeoutError()
+        if error is None:
+            return
+        if isinstance(error, XraybatchError):
+            raise error
+    check_decoder(model.card)
 
 
 def _warned(model: Model, progress: Progress) -> list[str]:
