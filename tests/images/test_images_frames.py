@@ -177,6 +177,20 @@ def test_a_frame_behind_a_bad_one_is_what_it_is_alone(tmp_path):
             assert np.array_equal(decoder.film(frame).pixels, alone.pixels)
 
 
+def test_a_frame_that_ends_before_it_begins_is_no_other_frame(tmp_path):
+    """From a file and from bytes, as an archive gives them."""
+    content = bytearray(dicom(tmp_path / "x.dcm", grey_pixels(3, COUNT), "rle with offsets"))
+    table = content.index(b"\xfe\xff\x00\xe0" + (4 * COUNT).to_bytes(4, "little")) + 8
+    content[table + 16 : table + 20] = content[table + 24 : table + 28]
+    (tmp_path / "x.dcm").write_bytes(content)
+    with (tmp_path / "x.dcm").open("rb") as file:
+        for given in (file, bytes(content)):
+            with pytest.raises(FilmError, match="ends before it begins") as error:
+                decode(given, RULE, frame=4)
+            assert error.value.status == "corrupt"
+            assert np.array_equal(decode(given, RULE, frame=5).pixels, grey_pixels(3, COUNT)[5])
+
+
 @pytest.fixture
 def opened(monkeypatch) -> list[str]:
     """What is opened and unpacked, in order."""

@@ -18,6 +18,7 @@ from xraybatch.core.errors import XraybatchError
 from xraybatch.core.memory import Memory
 from xraybatch.extension.records import DisplayHints, ImageReader, Limits, StoredImage
 from xraybatch.images import crew, kept, memory, worker
+from xraybatch.images import pool as pool_module
 from xraybatch.images.asked import Asked
 from xraybatch.images.decode import decode_path
 from xraybatch.images.kept import KeptFile
@@ -93,6 +94,14 @@ def test_trouble_takes_only_the_film_it_is_in(films, tmp_path, capfd):
         assert (tmp_path / "flag").exists()
         check(list(pool.decode(films(40))), 40, {})  # and the pool goes on
     assert capfd.readouterr() == ("", "")
+
+
+def test_films_of_which_a_process_died_wait_for_each_other(films, tmp_path, monkeypatch):
+    """The second tries are made one by one; the one that waits is not taken to have died again."""
+    monkeypatch.setattr(pool_module, "_CHUNK", 1)
+    slow = [(i, f"killed_once {tmp_path / str(i)} {2.5 if i == 0 else 0}") for i in range(3)]
+    with DecodingPool(RULE, workers=2, readers_from=TROUBLE) as pool:
+        check(list(pool.decode(films(40, slow))), 40, dict.fromkeys(range(3), "ok"))
 
 
 def test_a_worker_killed_from_outside_costs_no_film(films):

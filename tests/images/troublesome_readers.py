@@ -36,6 +36,7 @@ def read(file, limits, frame):
         if not flag.exists():
             flag.touch()
             os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(float(rest[1]) if len(rest) > 1 else 0)
     elif word == "hang":
         time.sleep(600)
     elif word == "eat":

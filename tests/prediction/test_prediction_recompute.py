@@ -18,6 +18,7 @@ from tests.prediction.conftest import grey_pixels, write_dicom
 from xraybatch.cli.inspect import command
 from xraybatch.core.errors import BarMissed, InputError, ModelError, UsageError
 from xraybatch.models.model import load_model
+from xraybatch.prediction import run
 from xraybatch.prediction.options import PredictOptions
 from xraybatch.prediction.reading import is_results, read_rows
 from xraybatch.prediction.recomputing import Recomputed, evenly_at_random, recompute
@@ -105,6 +106,44 @@ def test_a_cell_that_was_changed_is_found(tiny_model: Path, films: Path, tmp_pat
     assert "not byte for byte" in found.notes[0]
 
 
+def test_a_record_of_an_earlier_version_is_read(
+    tiny_model: Path, films: Path, tmp_path: Path
+) -> None:
+    table = predict(tiny_model, films, tmp_path / "r.csv")
+    path = tmp_path / "r.csv.run.json"
+    told = json.loads(path.read_text())
+    for later in ("bottleneck", "unlike", "mixed"):
+        del told[later]
+    path.write_text(json.dumps(told))
+    assert again(table, tiny_model, 3).holds
+
+
+def test_a_cell_that_is_no_number_any_more_is_found(
+    tiny_model: Path, films: Path, tmp_path: Path
+) -> None:
+    table = predict(tiny_model, films, tmp_path / "r.csv")
+    rows = [*csv.reader(table.open(newline="", encoding="utf-8"))]
+    changed = next(row for row in rows if row[1] == "ok")
+    changed[rows[0].index("prob.normal")] = "0,5"
+    with table.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(rows)
+    found = again(table, tiny_model)
+    assert (found.different, found.examples) == (1, [changed[0]])
+
+
+def test_a_table_without_its_columns_is_one_sentence(
+    tiny_model: Path, films: Path, tmp_path: Path
+) -> None:
+    table = predict(tiny_model, films, tmp_path / "r.jsonl")
+    lines = table.read_text().splitlines()
+    table.write_text("\n".join([*lines, '{"status": "ok"}']))
+    with pytest.raises(InputError, match="no results table"):
+        again(table, tiny_model)
+    table.write_text("\n".join(line.replace('"path"', '"frame": "x", "path"') for line in lines))
+    with pytest.raises(InputError, match="'x' is no number of a frame"):
+        again(table, tiny_model)
+
+
 def test_on_another_machine_the_last_bits_may_differ_and_no_more(
     tiny_model: Path, films: Path, tmp_path: Path
 ) -> None:
@@ -123,6 +162,32 @@ def test_on_another_machine_the_last_bits_may_differ_and_no_more(
     assert (found.close, found.different) == (1, 1)
     assert any("it was z80" in sentence for sentence in found.elsewhere)
     assert any("it was 1.0" in sentence for sentence in found.elsewhere)
+
+
+def test_rows_of_several_machines_are_not_held_to_the_last_bit(
+    tiny_model: Path, films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Begun here, brought up to date elsewhere and here again: each record says that they mix."""
+    table = predict(tiny_model, films, tmp_path / "r.csv")
+    assert not read_record(table).mixed
+    real = run.identity_of
+    for number, processor in enumerate(("z80", "")):
+        shutil.copy(films / "empty.png", films / f"{number}.png")
+        other = {"processor": processor} if processor else {}
+        monkeypatch.setattr(run, "identity_of", lambda *given, o=other: {**real(*given), **o})
+        predict(tiny_model, films, table, update=True)
+        record = read_record(table)
+        assert record.mixed
+        assert any("to the last bit" in note for note in record.notes)
+    rows = [*csv.reader(table.open(newline="", encoding="utf-8"))]
+    changed = next(row for row in rows if row[1] == "ok")
+    number = rows[0].index("prob.normal")
+    changed[number] = str(np.nextafter(np.float32(changed[number]), np.float32(2)))
+    with table.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(rows)
+    found = again(table, tiny_model)
+    assert (found.close, found.different) == (1, 0)
+    assert any("another processor" in sentence for sentence in found.elsewhere)
 
 
 def test_what_depended_on_the_day_decides_nothing(

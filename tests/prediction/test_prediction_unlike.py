@@ -77,6 +77,24 @@ def test_a_card_that_says_nothing_of_greys_compares_nothing() -> None:
     assert Likeness(_card(grey_histogram=[1 / 32] * 32)).distance(film) is None
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"grey_histogram": ["a"] * STEPS, "grey_bar": 0.1},
+        {"grey_histogram": [1] * STEPS, "grey_bar": "x"},
+        {"grey_histogram": [-1] + [1] * (STEPS - 1), "grey_bar": 0.1},
+        {"score_histograms": [1]},
+        {"score_histograms": {"label": {"yes": "many"}}},
+        {"score_histograms": {"label": {"yes": [1e300, 5]}}},
+    ],
+)
+def test_a_card_that_says_what_is_no_count_compares_nothing(data: dict[str, object]) -> None:
+    """A card needs only schema, tasks and rule to be read; a run does not stop at the rest."""
+    card = _card(**data)
+    assert Likeness(card).distance(np.zeros((32, 32), np.uint8)) is None
+    assert Scores(card).known == {}
+
+
 def test_index_is_the_sum_of_both_divergences() -> None:
     expected, found = np.array([400, 300, 200, 100]), np.array([100, 200, 300, 400])
     p, q = (expected + 0.5) / 1002, (found + 0.5) / 1002

@@ -320,6 +320,23 @@ def test_a_damaged_member_has_its_status(empty_folder, change, expected):
     assert status(broken(change)) == expected
 
 
+@pytest.mark.parametrize("offset", [2**64 - 1, 2**63 - 10])
+def test_a_place_beyond_any_file_is_no_fault_of_ours(empty_folder, offset):
+    """Numbers of 8 bytes, which the extra field of an entry may hold."""
+    whole = pack(Path("x.zip"), {"a.png": film()}, zipfile.ZIP_STORED).read_bytes()
+    head = whole[: whole.rindex(b"PK\1\2")]
+    directory = b""
+    for name in (b"a.png", b"no_suffix"):
+        extra = struct.pack("<HHQQQ", 1, 24, 5, 5, offset)
+        numbers = (0, 0, 0, 0, 0, *[2**32 - 1] * 2, len(name), len(extra), 0, 0, 0, 0, 2**32 - 1)
+        directory += struct.pack("<4s4x4H3I5H2I", b"PK\1\2", *numbers) + name + extra
+    end = struct.pack("<4s4x2H2I2x", b"PK\5\6", 2, 2, len(directory), len(head))
+    Path("x.zip").write_bytes(head + directory + end)
+    (item,) = found("x.zip").items
+    assert item.key == "x.zip!/a.png"
+    assert status(item) == "corrupt"
+
+
 def test_a_bomb_costs_no_more_than_it_says(empty_folder):
     """The directory says a hundred bytes, the data unpack to a hundred megabytes."""
     data = bytearray(pack(Path("x.zip"), {"x.png": bytes(100 << 20)}).read_bytes())

@@ -150,6 +150,9 @@ def test_a_small_gate_and_films_that_were_trained_on_are_said() -> None:
     found = judge(before, before, gate(), TASKS, 2, "val")
     assert "too few" in replace(found, films=ENOUGH - 1).doubt()
     assert replace(found, films=ENOUGH).doubt() == ""
+    both = replace(found, films=ENOUGH - 1, part="train").doubt()
+    assert "too few" in both
+    assert "trained on" in both
 
 
 class Coarse:

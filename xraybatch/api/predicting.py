@@ -48,6 +48,7 @@ def predict(
     update: bool = False,
     retry_failed: bool = False,
     max_failures: int | str | None = None,
+    embeddings: str | Path | None = None,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Classify films: one row for every film, whatever happened to it.
@@ -91,6 +92,9 @@ def predict(
         those again that have no answer; as the command's options.
     max_failures : int or str, optional
         Stop as soon as more films than this, or a larger share (``"2.5%"``), must have no result.
+    embeddings : str or Path, optional
+        Where the model's embeddings of the classified films are written too (``.parquet``, whatever
+        `out`): ``path``, with several frames ``frame``, and ``embedding``, a list of float32.
     progress : Progress, optional
 
     Returns
@@ -118,6 +122,7 @@ def predict(
         update=update,
         retry_failed=retry_failed,
         max_failures=None if max_failures is None else parse_bar(str(max_failures)),
+        embeddings=None if embeddings is None else Path(embeddings),
     )
     named = [films] if isinstance(films, str | os.PathLike) else list(films)
     found = find_films(named, archives=True, progress=told)

@@ -51,6 +51,11 @@ if TYPE_CHECKING:
     help="Seconds that one film may take to decode.",
 )
 @reading_options
+@click.option(
+    "--embeddings",
+    type=OutputPath(),
+    help="Write the model's embedding of each classified film too: .parquet.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace results that are there already.")
 @click.option(
     "--update",
@@ -107,6 +112,7 @@ def command(
     tags: str | None,
     dicom_ids: bool,
     salt_file: Path | None,
+    embeddings: Path | None,
     overwrite: bool,
     update: bool,
     retry_failed: bool,
@@ -133,6 +139,7 @@ def command(
       xraybatch predict a.png b.dcm --out results.csv --device cpu
       xraybatch predict archive/ --out results.csv --where Modality=CR,DX
       xraybatch predict archive.zip --out results.csv --frames all --tags ViewPosition
+      xraybatch predict ./folder --out results.csv --embeddings embeddings.parquet
       xraybatch predict ./folder --out results.csv --update
       xraybatch predict ./folder --out results.csv --retry-failed --timeout 600
     """
@@ -160,6 +167,7 @@ def command(
         update=update,
         retry_failed=retry_failed,
         max_failures=None if max_failures is None else parse_bar(max_failures),
+        embeddings=embeddings,
     )
     found = find_films(films, archives=True, progress=progress)
     chosen = choose_model(model, allow_broken_seal=allow_broken_seal)
@@ -194,9 +202,9 @@ def command(
     with suppress(OSError):  # the table is written; nobody reads the summary
         if as_json:
             kept = None if discard_job else job or out.with_name(out.name + ".job")
-            click.echo(json.dumps(summary(record, out, kept), indent=2))
+            click.echo(json.dumps(summary(record, out, kept, embeddings), indent=2))
         elif not quiet:
-            show_summary(record, out, stdout())
+            show_summary(record, out, stdout(), embeddings)
     check_bar(options.max_failures, record.failed, record.films, str(out))
     if said := record.nothing_classified:
         raise InputError(said, f"The rows in {out} say why.")

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from xraybatch.prediction.record import PredictionRecord
 
 
-def show_summary(record: PredictionRecord, out: Path, console: Console) -> None:
+def show_summary(
+    record: PredictionRecord, out: Path, console: Console, embeddings: Path | None = None
+) -> None:
     """Print what a run did: films, classes, failures and skipped files by reason, time by stage."""
     from rich.markup import escape
 
@@ -45,6 +47,9 @@ def show_summary(record: PredictionRecord, out: Path, console: Console) -> None:
     if record.bottleneck:
         table.add_row("bottleneck", escape(record.bottleneck))
     table.add_row("results", escape(str(out)))
+    if embeddings is not None:
+        width = record.embeddings["width"]
+        table.add_row("embeddings", escape(f"{embeddings} ({width:,} numbers a film)"))
     table.add_row("record", escape(f"{out}.run.json"))
     console.print(table)
     if ok:

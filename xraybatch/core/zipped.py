@@ -128,8 +128,12 @@ def unpacked(file: BinaryIO, place: ZipPlace) -> Iterator[bytes]:
             FilmStatus.UNSUPPORTED,
             f"The film is packed in its archive by method {place.method}, which is not read.",
         )
-    file.seek(place.offset)
-    header = file.read(_LOCAL_HEADER)
+    try:
+        file.seek(place.offset)
+    except (OSError, OverflowError, ValueError):  # further than any file reaches
+        header = b""
+    else:
+        header = file.read(_LOCAL_HEADER)
     if len(header) < _LOCAL_HEADER or not header.startswith(b"PK\3\4"):
         raise FilmError(FilmStatus.CORRUPT, "The archive's directory points at no file.")
     file.seek(int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little"), 1)

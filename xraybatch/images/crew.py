@@ -10,10 +10,9 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
 from ctypes import c_double, c_uint8
 
 import numpy as np
@@ -28,7 +27,7 @@ from xraybatch.images.chunk import Chunk
 from xraybatch.images.memory import shares
 from xraybatch.images.processes import WorkerContext, is_alive, kill, last_words
 from xraybatch.images.rule import DecodingRule
-from xraybatch.images.worker import NOBODY, NOTE, Desk, nothing, run, start, took_too_long
+from xraybatch.images.worker import NOBODY, NOTE, Desk, run, start, took_too_long
 
 _LOOK = 0.05  # seconds between two looks at the processes
 _GONE = 1.0  # seconds that a process may be gone before its chunk is taken from it
@@ -99,22 +98,27 @@ class Crew:
         self._quiet_since = 0.0
         self._has_worked = False
 
-    def start(self) -> None:
-        """Start the processes, which the first chunk would do otherwise."""
-        with suppress(RuntimeError):  # it broke at once; told when there is work
-            self._active().schedule(nothing)
+    def start(self, task: Callable[[], object]) -> Future[object]:
+        """Start the processes, which the first chunk would do otherwise, and have one do this."""
+        future: Future[object] = Future()
+        try:
+            future = self._active().schedule(task)
+        except RuntimeError:  # it broke at once; told when there is work
+            future.set_exception(BrokenProcessPool())
+        return future
 
     def submit(self, chunk: Chunk) -> None:
         """Have the chunk's first part decoded, into its slot."""
+        # also of one that waits: its note would name the process that died on it before
+        note = chunk.slot * NOTE
+        self._desk.notes[note : note + NOTE] = [0.0, NOBODY, 0.0]
+        chunk.overdue, chunk.gone_since = None, 0.0
         if chunk.is_alone:
             if self._alone is not None:
                 chunk.future = Future()
                 self._wait_for_it.append(chunk)
                 return
             self._alone = chunk
-        note = chunk.slot * NOTE
-        self._desk.notes[note : note + NOTE] = [0.0, NOBODY, 0.0]
-        chunk.overdue, chunk.gone_since = None, 0.0
         part = [(position, chunk.films[position][1]) for position in chunk.parts[0]]
         try:
             chunk.future = self._active().schedule(

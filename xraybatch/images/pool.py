@@ -9,7 +9,8 @@ decode only for those who ask for no process at all.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from itertools import chain, islice
 
@@ -30,7 +31,7 @@ from xraybatch.images.memory import shares
 from xraybatch.images.outside import Outside
 from xraybatch.images.rule import DecodingRule
 from xraybatch.images.threads import Threads
-from xraybatch.images.worker import Outcome, load_readers
+from xraybatch.images.worker import Outcome, load_readers, nothing
 
 __all__ = ["Decoded", "DecodingPool", "FilmSource"]
 
@@ -138,10 +139,21 @@ class DecodingPool:
             self._crew.stop()
             self._crew = None
 
-    def start(self, films: int) -> None:
-        """Start processes for so many films, while something else is prepared."""
-        if self.workers:
-            self._crew_of(self._count(films)).start()
+    def start(self, films: int, task: Callable[[], object] = nothing) -> Future[object] | None:
+        """Start processes for so many films, while something else is prepared.
+
+        Parameters
+        ----------
+        films : int
+        task : callable, optional
+            What one of them does first; to be pickled, with what it raises.
+
+        Returns
+        -------
+        Future or None
+            Of the task. None: no process was asked for, and nothing was done.
+        """
+        return self._crew_of(self._count(films)).start(task) if self.workers else None
 
     def decode(
         self, sources: Iterable[FilmSource], *, ahead: int | None = None

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from xraybatch.core.errors import ModelError
 from xraybatch.core.versions import changed_since
 from xraybatch.images.fingerprint import check_fingerprint
+from xraybatch.images.worker import nothing
 from xraybatch.models.card import Card, SelfTest
 
 if TYPE_CHECKING:
@@ -65,8 +67,14 @@ def record_self_test(
 
 def check_decoder(card: Card) -> None:
     """Raise `ModelError` if the reference films decode to something else than the card holds."""
-    if card.decoder:
-        check_fingerprint(dict(card.decoder), card.versions)
+    decoder_check(card)()
+
+
+def decoder_check(card: Card) -> Callable[[], None]:
+    """`check_decoder` of a card, to be called where films are decoded: it can be pickled."""
+    if not card.decoder:
+        return nothing
+    return partial(check_fingerprint, dict(card.decoder), dict(card.versions))
 
 
 def are_probabilities(values: NDArray[np.float32]) -> NDArray[np.bool_]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 INPUT = "films"
+EMBEDDING = "embedding"  # the output that is no answer to a task
 # where onnxruntime looks for weights that lie in other files, which no seal covers: nowhere
 _ELSEWHERE = "session.model_external_initializers_file_folder_path"
 _NOWHERE = "/nowhere/no weights outside the model file"
@@ -107,6 +108,33 @@ class Session:
     def outputs(self) -> tuple[str, ...]:
         """The names of everything that the graph can answer, ``cam.<task>`` among it."""
         return tuple(output.name for output in self._session.get_outputs())
+
+    def embedding_width(self) -> int:
+        """How many numbers the embedding of a film has.
+
+        Raises
+        ------
+        ModelError
+            If the graph gives no embedding of the shape ``[batch, D]``.
+        """
+        import numpy as np
+
+        if EMBEDDING not in self.outputs:
+            raise ModelError(
+                f"{self._model.path.name} gives no embeddings: its graph has no output "
+                f"'{EMBEDDING}'.",
+                "Leave --embeddings out, or take a model that `xraybatch train` made.",
+            )
+        rule = self._model.card.rule
+        films = np.zeros((self.batch_size, rule.height, rule.width, 1), np.uint8)
+        shape = self.predict(films, [EMBEDDING])[EMBEDDING].shape
+        if len(shape) != 2 or shape[0] != len(films):
+            raise ModelError(
+                f"{self._model.path.name} answers {len(films)} films with embeddings of shape "
+                f"{list(shape)}, not one row each.",
+                "Leave --embeddings out, or export the model again.",
+            )
+        return int(shape[1])
 
     def predict(
         self, films: NDArray[np.uint8], outputs: Sequence[str] | None = None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from xraybatch.core.status import FilmStatus
 from xraybatch.images.film import film_digest
 from xraybatch.models.selftest import are_probabilities
-from xraybatch.models.session import Session
+from xraybatch.models.session import EMBEDDING, Session
 from xraybatch.prediction.rows import NO_FRAME, Row
 from xraybatch.prediction.unlike import Likeness
 
@@ -49,6 +49,8 @@ def answered(
     films: Sequence[Ready],
     seen: frozenset[bytes] | None,
     likeness: Likeness | None = None,
+    *,
+    embeddings: bool = False,
 ) -> list[Row]:
     """The rows of `films`, in their order, one each.
 
@@ -60,6 +62,8 @@ def answered(
         Digests of the training films; None: the rows do not say.
     likeness : Likeness, optional
         Says how far each film is from the training films; else the rows do not say.
+    embeddings : bool
+        Whether the rows hold the film's embedding too; the graph must give it.
 
     Returns
     -------
@@ -70,16 +74,21 @@ def answered(
 
     if not films:
         return []
-    answers = session.predict(np.stack([ready.film for ready in films]))
+    outputs = [*session.tasks, EMBEDDING] if embeddings else None
+    answers = session.predict(np.stack([ready.film for ready in films]), outputs)
+    embedded = [v.astype("<f4").tobytes() for v in answers[EMBEDDING]] if embeddings else None
     values = np.concatenate([answers[task] for task in session.tasks], axis=1)
     rows = []
-    for ready, row, is_sane in zip(films, values, are_probabilities(values), strict=True):
+    sane = are_probabilities(values)
+    for i, (ready, row, is_sane) in enumerate(zip(films, values, sane, strict=True)):
         item, film, notes, frame, told = ready
         if is_sane:
             was_seen = None if seen is None else film_digest(film) in seen
             blob = row.astype("<f4").tobytes()
             apart = None if likeness is None else likeness.distance(film)
-            rows.append(Row(item, frame, FilmStatus.OK, "", blob, was_seen, notes, told, apart))
+            known = b"" if embedded is None else embedded[i]
+            status = FilmStatus.OK
+            rows.append(Row(item, frame, status, "", blob, was_seen, notes, told, apart, known))
         else:
             status = FilmStatus.NO_ANSWER
             rows.append(Row(item, frame, status, _NO_ANSWER, notes=notes, told=told))

@@ -15,6 +15,7 @@ from typing import Any
 
 from xraybatch.core.errors import InputError
 from xraybatch.core.status import FilmStatus
+from xraybatch.prediction.job_embeddings import FOLLOW_ROWS, drop_table, keep, kept, make_table
 from xraybatch.prediction.job_file import FORMAT, SCHEMA, Transaction, is_fresh, unusable
 from xraybatch.prediction.job_frames import COUNT_DONE, begun_items, make_way, settle
 from xraybatch.prediction.reconciling import GO_ON, Reconciled, Wanted, known, reconcile
@@ -39,6 +40,7 @@ class Job:
             self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
             self._db.execute("PRAGMA journal_mode=DELETE")
             self._db.execute("PRAGMA synchronous=FULL")
+            self._db.execute(FOLLOW_ROWS)
             self._db.execute("BEGIN EXCLUSIVE")
             if fresh:
                 for statement in SCHEMA.split(";"):
@@ -80,8 +82,10 @@ class Job:
         return stored
 
     def begin(self, items: Iterable[Item], identity: Mapping[str, Any]) -> None:
-        """Put items and identity in, in one transaction."""
+        """Put items and identity in, and a table where the run is one with embeddings."""
         with self._transaction():
+            if identity.get("embeddings"):
+                make_table(self._db)
             self._db.executemany(
                 "INSERT INTO items VALUES (?, ?, ?, ?, ?, ?)",
                 ((i, item.key, *known(item)) for i, item in enumerate(items)),
@@ -91,6 +95,7 @@ class Job:
     def forget(self) -> None:
         """Drop items, rows and identity, to begin anew."""
         with self._transaction():
+            drop_table(self._db)
             for table in ("items", "rows", "begun"):
                 self._db.execute(f"DELETE FROM {table}")  # noqa: S608 - fixed names
             self._db.execute("DELETE FROM meta WHERE key != 'format'")
@@ -126,6 +131,16 @@ class Job:
             if identity is not None:
                 self._set("identity", json.dumps(dict(identity), sort_keys=True))
         return state
+
+    def note_mixed(self) -> None:
+        """Note that rows come in from another processor, or of other versions."""
+        with self._transaction():
+            self._set("mixed", "1")
+
+    @property
+    def mixed(self) -> bool:
+        """Whether rows of more than one processor or set of versions may stand in it."""
+        return self._get("mixed") == "1"
 
     def count(self) -> int:
         """How many items the job has."""
@@ -178,6 +193,7 @@ class Job:
                     for r in rows
                 ],
             )
+            keep(self._db, rows)
             settle(self._db)
 
     def results(self) -> Iterator[tuple[str, Row]]:
@@ -198,6 +214,10 @@ class Job:
             row = (item, frame, FilmStatus(status), error, values, known, said, facts, apart)
             yield key, Row(*row)
 
+    def embeddings(self) -> Iterator[tuple[str, int, bytes]]:
+        """Path, frame and embedding of each film that has one, in the order of `results`."""
+        return kept(self._db)
+
     def counts_by_status(self) -> dict[str, int]:
         """Rows by status, but for those that were left out."""
         found = self._db.execute(
@@ -214,28 +234,40 @@ class Job:
         )
         return {reason: int(count) for reason, count in found}
 
-    def mark_published(self, sha256: str) -> None:
-        """Note that the results were written out whole, and the SHA-256 of their file."""
+    def mark_published(self, sha256: str, embeddings_sha256: str = "") -> None:
+        """Note that the results were written out whole, and the SHA-256 of their files."""
         with self._transaction():
             self._set("published", "1")
             self._set("publishing", "0")
             self._set("redoing", "")
             self._set("results_sha256", sha256)
+            self._set("embeddings_sha256", embeddings_sha256)
 
-    def mark_publishing(self) -> None:
-        """Note that what lies at the output from now on is this job's."""
+    def mark_publishing(self, embeddings: Path | None = None) -> None:
+        """Note that what lies at the output, and at `embeddings`, is this job's from now on."""
         with self._transaction():
             self._set("publishing", "1")
+            if embeddings is not None:
+                self._set("publishing_embeddings", _place(embeddings))
 
     @property
     def publishing(self) -> bool:
         """Whether it was stopped between writing its results and noting that they are whole."""
         return self._get("publishing") == "1"
 
+    def is_publishing(self, embeddings: Path) -> bool:
+        """Whether `publishing`, and the embeddings were to lie there."""
+        return self.publishing and self._get("publishing_embeddings") == _place(embeddings)
+
     @property
     def results_sha256(self) -> str:
         """Of the results that were written last; empty before that."""
         return self._get("results_sha256")
+
+    @property
+    def embeddings_sha256(self) -> str:
+        """Of the embeddings that were written last; empty without them, and before that."""
+        return self._get("embeddings_sha256")
 
     @property
     def redoing(self) -> str:
@@ -251,6 +283,10 @@ class Job:
 
     def _transaction(self) -> Transaction:
         return Transaction(self._db)
+
+
+def _place(path: Path) -> str:
+    return os.fsencode(path.absolute()).hex()  # a name need not be text
 
 
 def _as_int(value: bool | None) -> int | None:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from xraybatch.core.errors import InputError, XraybatchError
 from xraybatch.sources.item import Item
 
-FORMAT = "3"
+FORMAT = "4"
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE items (

@@ -42,6 +42,8 @@ class LocalEngine:
         Says how far each film is from the training films; else the rows do not say.
     all_frames : bool
         A row for each frame of an item, not for its first alone.
+    embeddings : bool
+        Rows hold the film's embedding too.
     """
 
     def __init__(
@@ -52,12 +54,14 @@ class LocalEngine:
         likeness: Likeness | None = None,
         *,
         all_frames: bool = False,
+        embeddings: bool = False,
     ) -> None:
         self._session = session
         self._pool = pool
         self._seen = seen
         self._likeness = likeness
         self._all_frames = all_frames
+        self._embeddings = embeddings
         self._waiting: deque[_Task] = deque()
         self._under_way: deque[_Task] = deque()  # in the order decoded
         self._frames: dict[int, int] = {}  # item with several → how many have no row yet
@@ -153,7 +157,9 @@ class LocalEngine:
     def _classify(self, outcome: Outcome) -> None:
         begin = time.perf_counter()
         films = [ready for _, ready in self._batch]
-        rows = answered(self._session, films, self._seen, self._likeness)
+        rows = answered(
+            self._session, films, self._seen, self._likeness, embeddings=self._embeddings
+        )
         for (chunk, _), row in zip(self._batch, rows, strict=True):
             self._finish(chunk, row, outcome)
         self._batch.clear()

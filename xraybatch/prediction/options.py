@@ -49,6 +49,8 @@ class PredictOptions:
         Do the films of an earlier run again that have no answer; `max_pixels` may be larger then.
     max_failures : Bar, optional
         Stop as soon as more films than this must have no result.
+    embeddings : Path, optional
+        ``.parquet``: where the embeddings of the films are written too.
     """
 
     device: str = "auto"
@@ -65,6 +67,7 @@ class PredictOptions:
     update: bool = False
     retry_failed: bool = False
     max_failures: Bar | None = None
+    embeddings: Path | None = None
 
     def __post_init__(self) -> None:
         if self.max_pixels < 1:
@@ -77,6 +80,12 @@ class PredictOptions:
         if not (math.isfinite(self.timeout) and self.timeout > 0):
             raise UsageError(
                 f"--timeout {self.timeout:g} is no time limit.", "Give seconds, such as 600."
+            )
+        if self.embeddings is not None and self.embeddings.suffix.lower() != ".parquet":
+            raise UsageError(
+                f"Embeddings are written as Parquet, and '{self.embeddings.name}' is named "
+                "otherwise.",
+                "End --embeddings with .parquet.",
             )
 
     @property
@@ -96,6 +105,7 @@ class PredictOptions:
             one.name: getattr(self, one.name) for one in fields(self) if one.name != "asked"
         }
         told["job"] = None if self.job is None else self.job.name
+        told["embeddings"] = None if self.embeddings is None else self.embeddings.name
         told["max_failures"] = None if self.max_failures is None else str(self.max_failures)
         told["where"] = {keyword: list(values) for keyword, values in self.asked.where}
         return {**told, "tags": list(self.asked.tags), "dicom_ids": bool(self.asked.salt)}

@@ -48,7 +48,7 @@ def read_rows(path: Path) -> Iterator[dict[str, str]]:
             yield from _csv(path)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}.") from None
-    except (ValueError, KeyError, csv.Error):
+    except (ValueError, csv.Error):
         raise InputError(
             f"{path} is no results table as `xraybatch predict` writes it.",
             "Give the table as it was written.",
@@ -69,7 +69,7 @@ def _json_lines(path: Path) -> Iterator[dict[str, str]]:
     with path.open(encoding="utf-8") as file:
         for line in file:
             found = json.loads(line)
-            if not isinstance(found, dict):
+            if not isinstance(found, dict) or not found.keys() >= {"path", "status"}:
                 raise ValueError
             yield {name: _text(value) for name, value in found.items()}
 
@@ -78,6 +78,8 @@ def _parquet(path: Path) -> Iterator[dict[str, str]]:
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file:  # pyarrow's errors are ValueErrors
+        if not set(file.schema_arrow.names) >= {"path", "status"}:
+            raise ValueError
         for batch in file.iter_batches():
             for row in batch.to_pylist():
                 yield {name: _text(value) for name, value in row.items()}

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xraybatch.core.errors import InputError
 from xraybatch.core.files import sha256_of
@@ -26,6 +26,9 @@ from xraybatch.prediction.run import predict_items
 from xraybatch.sources.films import find_films
 from xraybatch.sources.item import Item
 from xraybatch.sources.keys import order_key
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _TOLERANCE = 2e-4  # of probabilities, where the model's card has no self-test that says one
 _EXAMPLES = 10
@@ -214,7 +217,7 @@ class _Comparison:
             return "same"
         import numpy as np
 
-        pairs = [(np.float32(old.get(n) or "nan"), np.float32(new[n])) for n in self._floats]
+        pairs = [(_number(old.get(n, "")), np.float32(new[n])) for n in self._floats]
         largest = max((abs(float(a) - float(b)) for a, b in pairs), default=0.0)
         self._largest = max(self._largest, largest)
         other_answer = any(old.get(name) != new[name] for name in self._answers)
@@ -245,8 +248,24 @@ def _side_by_side(
         yield old, new if new is not None and _place(new) == place else None
 
 
+def _number(text: str) -> np.float32:
+    """A probability; NaN for a cell that somebody changed to what is none."""
+    import numpy as np
+
+    try:
+        return np.float32(text or "nan")
+    except ValueError:
+        return np.float32("nan")
+
+
 def _place(row: dict[str, str]) -> Place:
-    return order_key(row["path"]), int(row.get("frame") or -1)
+    frame = row.get("frame") or "-1"
+    try:
+        return order_key(row["path"]), int(frame)
+    except ValueError:
+        raise InputError(
+            f"'{frame}' is no number of a frame.", "Give the table as `xraybatch predict` wrote it."
+        ) from None
 
 
 def _count(table: Path) -> int:
@@ -305,6 +324,8 @@ def _as_it_is(item: Item) -> Item:
 def _elsewhere(record: PredictionRecord, now: PredictionRecord) -> list[str]:
     """How this machine differs from the one of the run."""
     said = []
+    if record.mixed:
+        said.append("Rows may be of another processor or other versions than the run record says.")
     if record.processor != now.processor:
         said.append(f"The processor is {now.processor}; it was {record.processor}.")
     if record.batch_size != now.batch_size:

@@ -52,7 +52,7 @@ class PredictionRecord:
     film_notes : dict
         What was noted of films (a suffix that lies), and of how many.
     resumed : dict
-        ``done``, ``new``, ``vanished``, ``changed`` when the run went on; else empty.
+        ``done``, ``new``, ``vanished``, ``changed``, ``again`` when the run went on; else empty.
     seconds : dict
         ``total`` by the wall clock; ``decoding`` (summed over workers), ``classifying``.
     films_per_second : float
@@ -60,6 +60,9 @@ class PredictionRecord:
     bottleneck : str
         A sentence about what took most of the time, and the setting that would relieve it; empty
         for runs that were too short to tell.
+    embeddings : dict
+        ``file``, ``sha256``, ``width`` (numbers of one) and ``films`` of the embeddings; empty
+        where they were not asked for.
     unlike : dict
         How far the films are from the training films: ``films`` whose greys were compared, those
         ``beyond`` the card's bar, and ``score_shifts`` (population stability index by task and
@@ -67,6 +70,8 @@ class PredictionRecord:
     started, finished : str
         UTC, ISO 8601.
     versions : dict
+    mixed : bool
+        Whether rows may be of another processor or other versions: the run went on from a state.
     notes : list of str
         Every fallback, in a sentence.
     """
@@ -92,10 +97,12 @@ class PredictionRecord:
     seconds: dict[str, float]
     films_per_second: float
     bottleneck: str
+    embeddings: dict[str, Any]
     unlike: dict[str, Any]
     started: str
     finished: str
     versions: Mapping[str, str]
+    mixed: bool
     notes: list[str]
 
     @property
@@ -136,7 +143,9 @@ def read_record(out: Path) -> PredictionRecord:
     """
     path = record_path(out)
     try:
-        found = {"bottleneck": "", **json.loads(path.read_text(encoding="utf-8"))}
+        # what records of earlier versions do not say
+        later = {"bottleneck": "", "embeddings": {}, "unlike": {}, "mixed": False}
+        found = {**later, **json.loads(path.read_text(encoding="utf-8"))}
         return PredictionRecord(**{one.name: found[one.name] for one in fields(PredictionRecord)})
     except FileNotFoundError:
         raise InputError(

@@ -32,11 +32,14 @@ class Begun:
         None: with all its films.
     said, warned : list of str
         What a person should know of it, and what nobody may overlook.
+    mixed : bool
+        Whether rows are there that another processor or other versions may have computed.
     """
 
     state: Reconciled | None = None
     said: list[str] = field(default_factory=list)
     warned: list[str] = field(default_factory=list)
+    mixed: bool = False
 
 
 def begin_or_go_on(
@@ -57,7 +60,9 @@ def begin_or_go_on(
             raise no_job(job.path, options)
         job.begin(items, identity)
         return Begun()
-    was = job.identity
+    was = {"embeddings": False, **job.identity}  # of a job before there were any
+    if was["embeddings"] != identity["embeddings"]:
+        raise _other_embeddings(job)
     for word in _WORDS:
         # a job that was begun before there was such a word says nothing of it
         if was.get(word, identity[word]) == identity[word]:
@@ -78,10 +83,30 @@ def begin_or_go_on(
         redoing=redoing,
     )
     said, warned = _resumed(state, job.count(), options)
-    warned += _differs(was, identity)
+    differs = any(was.get(word) != identity[word] for word in ("processor", "versions"))
+    if differs and state.done < job.count():
+        job.note_mixed()
+    if differs:
+        warned.append(f"The run began {_ELSEWHERE}")
+    elif job.mixed:
+        warned.append(f"Some rows were computed {_ELSEWHERE}")
     if options.retry_failed:
         said += _limits(was, identity)
-    return Begun(state, said, warned)
+    return Begun(state, said, warned, mixed=differs or job.mixed)
+
+
+def _other_embeddings(job: Job) -> InputError:
+    anew = f"Or delete {job.path} to start anew."
+    if job.identity.get("embeddings"):
+        return InputError(
+            f"{job.path.name} holds a run with --embeddings: that file would no longer be of the "
+            "same films as the table.",
+            f"Go on with --embeddings FILE.parquet. {anew}",
+        )
+    return InputError(
+        f"{job.path.name} holds a run without --embeddings: films that are done have none.",
+        f"Go on without --embeddings. {anew}",
+    )
 
 
 def _finish(word: str, job: Job) -> str:
@@ -104,6 +129,10 @@ _WORDS = {
     "tags": "list of --tags",
     "salt": "salt, or one without --dicom-ids",
 }
+_ELSEWHERE = (
+    "on another processor or with other library versions: probabilities are equal within "
+    "tolerance, not to the last bit."
+)
 _LIMITS = ("max_pixels", "timeout")  # that may be larger for films that are done again
 
 
@@ -144,15 +173,6 @@ def _resumed(state: Reconciled, total: int, options: PredictOptions) -> tuple[li
     return said, warned
 
 
-def _differs(was: dict[str, Any], identity: dict[str, Any]) -> list[str]:
-    if all(was.get(word) == identity[word] for word in ("processor", "versions")):
-        return []
-    return [
-        "The run began on another processor or with other library versions: probabilities are "
-        "equal within tolerance, not to the last bit."
-    ]
-
-
 def _limits(was: dict[str, Any], identity: dict[str, Any]) -> list[str]:
     """Which limits are others for the films that are done again."""
     return [
@@ -170,6 +190,7 @@ def identity_of(model: Model, session: Session, options: PredictOptions) -> dict
         "max_pixels": options.max_pixels,
         "timeout": options.timeout,
         "frames": options.frames,
+        "embeddings": options.embeddings is not None,
         "where": [[keyword, list(values)] for keyword, values in asked.where],
         "tags": list(asked.tags),
         "salt": asked.salt_check,

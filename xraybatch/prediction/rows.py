@@ -50,6 +50,8 @@ class Row:
     apart : float or None
         How far its greys are from those of the training films (`xraybatch.prediction.unlike`);
         None where the card does not say.
+    embedding : bytes
+        float32, little endian; empty unless ok and asked for.
     """
 
     item: int
@@ -61,6 +63,7 @@ class Row:
     notes: tuple[str, ...] = ()
     told: Mapping[str, str] = field(default_factory=dict)
     apart: float | None = None
+    embedding: bytes = b""
 
 
 @dataclass(frozen=True)

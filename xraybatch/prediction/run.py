@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, wait
 from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -13,17 +14,18 @@ from typing import Any
 
 from xraybatch.core.cores import available_cores
 from xraybatch.core.counting import counted
-from xraybatch.core.errors import InputError, Interrupted
+from xraybatch.core.errors import InputError, Interrupted, XraybatchError
 from xraybatch.core.log import logged
 from xraybatch.core.progress import SILENT, Progress
 from xraybatch.extension.registry import registry
 from xraybatch.images.pool import DecodingPool
 from xraybatch.models.model import Model, doubts
-from xraybatch.models.selftest import check_decoder
+from xraybatch.models.selftest import check_decoder, decoder_check
 from xraybatch.models.session import Session
 from xraybatch.prediction.bar import Watch
 from xraybatch.prediction.bottleneck import Stages, bottleneck
 from xraybatch.prediction.dispatch import dispatch
+from xraybatch.prediction.embeddings import write_embeddings
 from xraybatch.prediction.engine import Seconds
 from xraybatch.prediction.job import Job
 from xraybatch.prediction.job_file import MEND, unusable
@@ -40,6 +42,8 @@ from xraybatch.prediction.record import (
 from xraybatch.prediction.resuming import begin_or_go_on, identity_of
 from xraybatch.prediction.unlike import Comparison, Likeness
 from xraybatch.sources.item import Item
+
+_CHECK_SECONDS = 60.0  # that the check of the decoder may take in its process
 
 
 def predict_items(
@@ -73,12 +77,13 @@ def predict_items(
     Raises
     ------
     UsageError
-        If `out` has another suffix or is a folder.
+        If `out` has another suffix or is a folder, or ``embeddings`` is the same file.
     InputError
-        If `out` is there and may not be overwritten, another run writes it, or its job is of
-        another model or rule.
+        If `out` (or ``embeddings``) is there and may not be overwritten, another run writes it, or
+        its job is of another model or rule.
     ModelError
-        If the self-test fails or the device cannot be had: before the first film is read.
+        If the self-test fails, the device cannot be had, or embeddings are asked of a model that
+        gives none: before the first film is read.
     BarMissed
         If ``max_failures`` cannot be met any more; the job is kept.
     Interrupted
@@ -116,7 +121,6 @@ def _predict(
     begin = time.perf_counter()
     check_places(out, job_path, options)
     notes = _warned(model, progress)
-    check_decoder(model.card)
     with ExitStack() as opened:
         pool = opened.enter_context(
             DecodingPool(
@@ -127,10 +131,13 @@ def _predict(
                 asked=options.asked,
             )
         )
-        pool.start(len(items))  # while the session is made
+        # a process checks how it decodes, while the session is made here
+        checked = pool.start(len(items), decoder_check(model.card))
         session = Session(
             model, device=options.device, batch_size=options.batch_size, threads=options.threads
         )
+        width = session.embedding_width() if options.embeddings else 0
+        _wait_for_check(checked, model)
         identity = identity_of(model, session, options)
         job = opened.enter_context(Job(job_path))
         check_may_write(out, job, options)
@@ -150,6 +157,12 @@ def _predict(
         predicting = time.perf_counter() - begin
         stages = _stages(time.perf_counter() - first, seconds, pool, session, model, options)
         check_may_write(out, job, options)
+        # before the table: where that is, all is
+        embedded = (
+            write_embeddings(job, options.embeddings, width, frames=options.frames == ALL)
+            if options.embeddings
+            else None
+        )
         compared = Comparison(model.card)
         published = publish(job, columns, out, compared.add)
         unlike = compared.finish()
@@ -168,18 +181,35 @@ def _predict(
             },
             films_per_second=round((job.count_rows() - before) / max(predicting, 1e-9), 2),
             bottleneck=bottleneck(stages),
+            embeddings={} if embedded is None else asdict(embedded),
             unlike=unlike.to_dict(),
             started=started.isoformat(timespec="seconds"),
             finished=datetime.now(UTC).isoformat(timespec="seconds"),
+            mixed=begun.mixed,
             notes=notes,
         )
         write_record(record, out)
-        job.mark_published(published.sha256)
+        job.mark_published(published.sha256, "" if embedded is None else embedded.sha256)
     if not record.films:
         progress.warn("No film", "--where left out every film; the table has no rows.")
     if options.discard_job:
         job_path.unlink(missing_ok=True)  # with its folder
     return record
+
+
+def _wait_for_check(checked: Future[object] | None, model: Model) -> None:
+    """Wait until a decoding process has decoded the reference films as the model wants.
+
+    Where none is there, or none lived to say so, this process does.
+    """
+    if checked is not None:
+        wait([checked], _CHECK_SECONDS)
+        error = checked.exception() if checked.done() else TimeoutError()
+        if error is None:
+            return
+        if isinstance(error, XraybatchError):
+            raise error
+    check_decoder(model.card)
 
 
 def _warned(model: Model, progress: Progress) -> list[str]:
@@ -203,7 +233,11 @@ def _classify(
     with progress.stage("predicting", job.count()) as stage:
         stage.advance(job.count_done())
         likeness = Likeness(model.card)
-        engine = LocalEngine(session, pool, seen, likeness, all_frames=options.frames == ALL)
+        engine = LocalEngine(
+            *(session, pool, seen, likeness),
+            all_frames=options.frames == ALL,
+            embeddings=options.embeddings is not None,
+        )
         try:
             working = counted(pool.workers, "process") if pool.workers else "threads"
             dispatch(job, engine, stage, watch, Pace(f"{session.device}, {working}"))

@@ -10,7 +10,9 @@ from xraybatch.prediction.record import PredictionRecord, record_path
 SCHEMA = "1.0"
 
 
-def summary(record: PredictionRecord, out: Path, job: Path | None) -> dict[str, Any]:
+def summary(
+    record: PredictionRecord, out: Path, job: Path | None, embeddings: Path | None = None
+) -> dict[str, Any]:
     """A summary of a run; ``docs/results.md`` is its schema.
 
     Parameters
@@ -20,6 +22,8 @@ def summary(record: PredictionRecord, out: Path, job: Path | None) -> dict[str, 
         The results, as they were named.
     job : Path or None
         The state of the run; None where it was discarded.
+    embeddings : Path or None
+        As they were named; None where they were not asked for.
     """
     return {
         "schema": SCHEMA,
@@ -27,6 +31,7 @@ def summary(record: PredictionRecord, out: Path, job: Path | None) -> dict[str, 
         "results_sha256": record.results_sha256,
         "record": str(record_path(out)),
         "job": None if job is None else str(job),
+        "embeddings": None if embeddings is None else str(embeddings),
         "films": record.films,
         "failed": record.failed,
         "by_status": record.by_status,

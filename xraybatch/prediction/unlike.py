@@ -26,6 +26,7 @@ TOO_MANY = 0.05  # share of a run's films beyond it that is told
 LEAST_BEYOND = 3  # films: fewer may be anything
 LEAST_SCORES = 100  # films on either side, below which scores are not compared
 SHIFTED = 0.25  # population stability index that is commonly called a shift
+_MOST = 1e15  # films or pixels: more are no count
 _SMOOTH = 0.5  # films added to every step, so that an empty one has a logarithm
 
 
@@ -45,10 +46,9 @@ class Likeness:
     """
 
     def __init__(self, card: Card) -> None:
-        shares = np.asarray(card.data.get("grey_histogram") or (), np.float64)
-        bar = card.data.get("grey_bar")
-        self.is_known = shares.shape == (STEPS,) and shares.sum() > 0 and bar is not None
-        self.bar = float(bar) if self.is_known and bar is not None else 1.0
+        shares, bar = (_counts(card.data.get(word)) for word in ("grey_histogram", "grey_bar"))
+        self.is_known = shares.shape == (STEPS,) and shares.sum() > 0 and bar.shape == ()
+        self.bar = float(bar) if self.is_known else 1.0
         self._shares = shares / shares.sum() if self.is_known else shares
 
     def distance(self, film: NDArray[np.uint8]) -> float | None:
@@ -65,15 +65,15 @@ class Scores:
     """
 
     def __init__(self, card: Card) -> None:
-        told = card.data.get("score_histograms") or {}
+        told = card.data.get("score_histograms")
         self.known: dict[tuple[str, str], NDArray[np.int64]] = {}
         self._columns: list[tuple[str, str]] = []
         for entry in card.tasks:
             for name in entry.task.classes:
                 self._columns.append((entry.task.name, name))
-                counts = (told.get(entry.task.name) or {}).get(name)
-                if counts:
-                    self.known[entry.task.name, name] = np.asarray(counts, np.int64)
+                counts = _counts(_under(_under(told, entry.task.name), name))
+                if counts.ndim == 1 and len(counts):
+                    self.known[entry.task.name, name] = counts.astype(np.int64)
         self.found = {key: np.zeros_like(counts) for key, counts in self.known.items()}
 
     def add(self, values: NDArray[np.float32]) -> None:
@@ -181,6 +181,19 @@ def compare(films: int, beyond: int, scores: Scores) -> Unlike:
             "or other films; thresholds may not hold."
         )
     return Unlike(films, beyond, shifts, tuple(said))
+
+
+def _under(told: object, word: str) -> object:
+    return told.get(word) if isinstance(told, Mapping) else None
+
+
+def _counts(told: Any) -> NDArray[np.float64]:
+    """Numbers of a card as they are; none for what another program wrote that is no count."""
+    try:
+        found = np.asarray(() if told is None else told, np.float64)
+    except (TypeError, ValueError):
+        found = np.empty(0)
+    return found if (found >= 0).all() and (found < _MOST).all() else np.empty(0)
 
 
 def stability_index(expected: NDArray[np.int64], found: NDArray[np.int64]) -> float:

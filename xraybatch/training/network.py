@@ -12,11 +12,11 @@ from typing import Any
 
 from xraybatch.core.errors import PluginError
 from xraybatch.extension.records import Network
+from xraybatch.models.session import EMBEDDING
 from xraybatch.training.heads import Head
 
 INPUT = "films"
 FEATURES = "features"
-EMBEDDING = "embedding"
 CAM = "cam."
 
 

@@ -120,14 +120,15 @@ class PrecisionGate:
 
     def doubt(self) -> str:
         """What keeps a person from trusting the figures; empty: nothing."""
+        doubts = []
         if self.films < ENOUGH:
-            return (
+            doubts.append(
                 f"{self.films} films are too few to trust the gate: with fewer than {ENOUGH} it "
                 "hardly sees a change of one film in a hundred."
             )
         if self.part != "val":
-            return "The films of the gate were trained on: there were no validation films."
-        return ""
+            doubts.append("The films of the gate were trained on: there were no validation films.")
+        return " ".join(doubts)
 
     def to_dict(self) -> dict[str, Any]:
         """As the card holds it."""

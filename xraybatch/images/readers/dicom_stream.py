@@ -156,6 +156,10 @@ class _Metered(io.RawIOBase):
             raise FilmError(
                 FilmStatus.CORRUPT, f"The DICOM's header has more than {_MOST_READS:,} parts."
             )
+        if size is not None and size < -1:  # of which bytes in memory would give all that is left
+            raise FilmError(
+                FilmStatus.CORRUPT, "The DICOM says that a part of it ends before it begins."
+            )
         return self._stream.read(-1 if size is None else size)
 
     def refill(self) -> None:
