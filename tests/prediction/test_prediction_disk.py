@@ -57,6 +57,7 @@ def started(
         stderr=subprocess.PIPE,
         text=True,
         preexec_fn=limit,
+        env={name: value for name, value in os.environ.items() if not name.startswith("COV")},
     )
 
 

@@ -9,8 +9,8 @@ from PIL import Image
 
 from xraybatch.evaluation.curves import PrecisionRecallCurve, ThresholdCounts
 from xraybatch.evaluation.estimate import Estimate
-from xraybatch.evaluation.ranking import roc_curves
 from xraybatch.evaluation.report import ConfusionMatrix, TaskReport
+from xraybatch.evaluation.roc import roc_curves
 from xraybatch.reports import plots, probability_plots
 from xraybatch.reports.forest_plot import forest
 

@@ -106,7 +106,7 @@ def test_films_that_fail_are_named_by_reason_and_the_rest_goes_on(
     again = decode_films(asked, RULE, progress=said, folder=tmp_path / "c")
     assert np.array_equal(again[np.array([0, 4])], films[np.array([0, 4])])
     assert again.failed == films.failed
-    with pytest.raises(InputError, match="None of 1 films"):
+    with pytest.raises(InputError, match="None of 1 film"):
         decode_films([str(empty)], RULE, progress=said, folder=tmp_path / "c")
 
 

@@ -369,8 +369,8 @@ def test_the_tree_of_mura(tmp_path: Path, mura: Path, said: Any, packed: bool) -
         assert row["patient"] in row["path"]
         assert f"_{row['abnormality']}/" in row["path"]
     assert Counter(row["split"] for row in rows)["val"] > 10
-    assert "'train_image_paths.csv' lists 1 films that are not there, and not 0" in said.text
-    assert "something else of 1 studies" in said.text
+    assert "'train_image_paths.csv' lists 1 film that is not there, and not 0" in said.text
+    assert "something else of 1 study" in said.text
     assert "'valid_labeled_studies.csv' agrees with the folders' names (14 studies)" in said.text
     assert found.skipped["hidden"] == 70
     assert not list(out.rglob("*.csv"))[1:]
@@ -555,7 +555,7 @@ def test_copies_stay_together_and_contradictions_are_told(tmp_path: Path, said: 
     found, out = prepare(put(tmp_path / "src", paths, same), said)
     assert (found.copies, found.copied_films, found.contradictions) == (2, 5, 1)
     assert len({splits(out)[f"a{i}.png"] for i in (5, 6, 7)}) == 1
-    assert "1 files stand more than once with different labels, 2 films" in said.warnings[0][1]
+    assert "1 file stands more than once with different labels, 2 films" in said.warnings[0][1]
     assert json.loads((out / "dataset.json").read_text())["copies"] == {
         "contents": 2,
         "films": 5,
@@ -688,7 +688,9 @@ def test_small_classes_are_said_and_one_class_is_refused(tmp_path: Path, said: A
     assert "'rare' of 'label' has one film" in said.warnings[0][1]
     lone = put(tmp_path / "lone", FLAT[:20])
     (lone / "normal" / "empty.png").touch()
-    with pytest.raises(InputError, match=r"All 20 films have the label 'normal' \(left out: empty"):
+    with pytest.raises(
+        InputError, match=r"All films \(20\) have the label 'normal' \(left out: empty"
+    ):
         prepare_data(lone, tmp_path / "x", PrepareOptions())
 
 

@@ -153,7 +153,7 @@ def test_paths_are_relative_to_the_table_too_and_missing_films_are_told(
         ("file,label\na.png,x\n", "no column 'path'"),
         ("path,label\na.png,x\na.png,y\n", "twice"),
         ("path,label,split\na.png,x,fold3\n", "fold3"),
-        ("path,label\nz.png,x\n", "None of the 1 films"),
+        ("path,label\nz.png,x\n", "None of the 1 film"),
     ],
 )
 def test_tables_that_cannot_be_used(tmp_path: Path, said: Any, text: str, error: str) -> None:
@@ -184,7 +184,7 @@ def test_stems_of_a_hospitals_table_find_their_films(tmp_path: Path, said: Any) 
 @pytest.mark.parametrize(
     ("values", "label_map", "error"),
     [
-        ("012", "0=normal,1=abnormal", "says '2' of 1 films"),
+        ("012", "0=normal,1=abnormal", "says '2' of 1 film"),
         ("012", "0=normal,1=abnormal,2=", ""),
         ("012", "2=", ""),
         ("01n", "0=n,1=abnormal", ""),

@@ -48,7 +48,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "audit": "Look for what spoils a folder of films before anyone trains on it.",
         "sample": "Write the synthetic sample films into a folder.",
         "show": "Show one film with the model's answer, and where it is sensitive.",
-        "export": "Write a run's model in another format.",
+        "export": "Write a run's model in another format or precision.",
         "inspect": "Show a model's card and check its seal, or check a results table.",
         "adopt": "Make a sealed model of an ONNX classifier from elsewhere.",
         "calibrate": "Fit probabilities, thresholds and sets of classes to labelled films.",
