@@ -54,10 +54,10 @@ def with_mounts(script: str, *arguments: object) -> subprocess.CompletedProcess[
 def may_mount(tmp_path_factory: pytest.TempPathFactory) -> None:
     place = tmp_path_factory.mktemp("mount")
     if shutil.which("unshare") is None:
-        pytest.skip("there is no unshare to mount a small disk with")
+        pytest.skip("this machine cannot mount a small disk: it has no unshare")
     tried = with_mounts('set -e; mount -t tmpfs none "$1"; mount --bind "$1" "$1"', place)
     if tried.returncode:
-        pytest.skip(f"nothing can be mounted here: {tried.stderr.strip()}")
+        pytest.skip(f"this machine cannot mount a small disk: {tried.stderr.strip()}")
 
 
 @pytest.fixture(scope="module")
