@@ -29,7 +29,7 @@ from xraybatch.prediction.run import predict_items
 from xraybatch.reports.console import print_report
 from xraybatch.reports.markdown import to_markdown
 from xraybatch.reports.page import to_page
-from xraybatch.reports.pictures import save_plots
+from xraybatch.reports.picture_files import save_plots
 from xraybatch.sources.films import find_films
 from xraybatch_samples import write
 
