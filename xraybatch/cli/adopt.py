@@ -9,6 +9,7 @@ import click
 
 from xraybatch.cli import completion
 from xraybatch.cli.options import positive_option, quiet_option
+from xraybatch.cli.outputs import OutputPath
 
 _A_PATH = click.Path(path_type=Path)
 _RANGES = {"0-255": "0-255", "0-1": "0-1", "-1-1": "-1-1", "0..255": "0-255", "0..1": "0-1"} | {
@@ -46,7 +47,7 @@ def _range(_: click.Context, __: click.Parameter, text: str | None) -> str | Non
 
 @click.command()
 @click.argument("file", type=_A_PATH, shell_complete=completion.paths)
-@click.option("-o", "--out", type=_A_PATH, required=True, help="The new model file, .onnx.")
+@click.option("-o", "--out", type=OutputPath(), required=True, help="The new model file, .onnx.")
 @click.option(
     "--classes",
     metavar="CLASS,…",
