@@ -32,7 +32,8 @@ from xraybatch.models.choice import choose_model
 from xraybatch.models.devices import count_gpus, resolve_device
 from xraybatch.models.doctor.nvidia import read_driver
 from xraybatch.models.model import Model
-from xraybatch.models.session import INPUT, Session, cpu_name
+from xraybatch.models.processor import cpu_name
+from xraybatch.models.session import INPUT, Session
 
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
 SUFFIXES = {".png", ".jpg", ".jpeg", ".dcm", ".tif", ".tiff"}

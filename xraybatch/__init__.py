@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from xraybatch.api.predicting import predict as predict
     from xraybatch.api.scoring import Report as Report
     from xraybatch.api.scoring import score as score
+    from xraybatch.api.sharing import list_films as list_films
+    from xraybatch.api.sharing import merge as merge
     from xraybatch.api.showing import View as View
     from xraybatch.api.showing import show as show
     from xraybatch.api.training import Run as Run
@@ -74,6 +76,8 @@ _HOMES = {
     "train": "xraybatch.api.training",
     "predict": "xraybatch.api.predicting",
     "score": "xraybatch.api.scoring",
+    "list_films": "xraybatch.api.sharing",
+    "merge": "xraybatch.api.sharing",
     "compare": "xraybatch.api.comparing",
     "calibrate": "xraybatch.api.calibrating",
     "adopt": "xraybatch.api.adopting",

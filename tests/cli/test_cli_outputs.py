@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from xraybatch.cli.app import OURS
-from xraybatch.cli.outputs import OutputPath
+from xraybatch.cli.outputs import OutputPath, ResultsPath
 
 WRITTEN = {
     *("out", "reports", "plots", "aggregated", "capsule", "hash_names", "job"),
@@ -38,7 +38,7 @@ def test_every_option_that_writes_says_which_folder_it_made() -> None:
         for option in import_module(f"xraybatch.cli.{name}").command.params:
             if option.name in WRITTEN:
                 found.add(option.name)
-                assert isinstance(option.type, OutputPath), f"{name} {option.opts[0]}"
+                assert isinstance(option.type, OutputPath | ResultsPath), f"{name} {option.opts[0]}"
     assert found == WRITTEN
 
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -15,9 +16,17 @@ import pytest
 
 from xraybatch.core.errors import ModelError, UsageError
 from xraybatch.models import devices
-from xraybatch.models.devices import CPU, CUDA, DeviceFellBack, check_provider, resolve_device
+from xraybatch.models.devices import (
+    CPU,
+    CUDA,
+    DeviceFellBack,
+    check_provider,
+    each_device,
+    resolve_device,
+)
 from xraybatch.models.model import load_model
 from xraybatch.models.session import Session
+from xraybatch.models.sessions import open_sessions
 
 TENSORRT = "TensorrtExecutionProvider"
 
@@ -52,8 +61,14 @@ def fake_runtime(
             def get_providers(self) -> list[str]:
                 return [got] if got == CPU else [got, CPU]
 
+            def io_binding(self) -> Any:
+                return _OnCpu(self._inner.io_binding())
+
             def __getattr__(self, name: str) -> Any:
                 return getattr(self._inner, name)
+
+        def on_cpu(shape: Any, kind: Any, *_: Any) -> Any:
+            return real.OrtValue.ortvalue_from_shape_and_type(shape, kind)
 
         fake = ModuleType("onnxruntime")
         fake.__dict__.update(
@@ -61,11 +76,25 @@ def fake_runtime(
             SessionOptions=real.SessionOptions,
             GraphOptimizationLevel=real.GraphOptimizationLevel,
             get_available_providers=lambda: listed,
+            OrtValue=SimpleNamespace(ortvalue_from_shape_and_type=on_cpu),
         )
         monkeypatch.setitem(sys.modules, "onnxruntime", fake)
         return asked
 
     return make
+
+
+class _OnCpu:
+    """A binding whose outputs are not where they were asked for, but here."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def bind_output(self, name: str, *_: Any) -> None:
+        self._inner.bind_output(name)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
 
 
 @pytest.mark.parametrize("text", ["", "gpu", "cuda:", "cuda:-1", "cuda:1.5", "CUDA", "cpu\n"])
@@ -114,6 +143,67 @@ def test_a_gpu_that_is_got_is_named_in_the_results(fake_runtime: Any, tiny_model
     assert (session.device, session.note) == ("cuda:1", "")
     answers = session.predict(np.zeros((3, 32, 24, 1), np.uint8))
     assert answers["label"].shape == (3, 3)
+
+
+def test_buffers_that_stay_on_the_device_change_no_answer(tiny_model: Path) -> None:
+    films = np.random.default_rng(0).integers(0, 256, (37, 32, 24, 1), np.uint8)
+    model = load_model(tiny_model)
+    plain = Session(model, device="cpu")
+    bound = Session(model, device="cpu", bound=True)
+    names = [*plain.outputs]
+    with ThreadPoolExecutor(2) as threads:  # as two batches in flight
+        found = list(threads.map(bound.predict, [films, films[::-1]] * 5, [names] * 10))
+    for number, answers in enumerate(found):
+        expected = plain.predict(films[:: -1 if number % 2 else 1], names)
+        assert list(answers) == names
+        for name in names:
+            np.testing.assert_array_equal(answers[name], expected[name])
+
+
+def test_a_gpu_that_runs_out_of_memory_later_says_how_to_go_on(
+    fake_runtime: Any, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_runtime(gpus=1, listed=[CUDA, CPU], got=CUDA)
+    session = Session(load_model(tiny_model), device="cuda")
+
+    def full(*_: Any) -> None:
+        raise RuntimeError("Failed to allocate memory\nand a trace")
+
+    monkeypatch.setattr("xraybatch.models.binding.Binding.run", full)
+    with pytest.raises(ModelError, match="cuda:0 stopped computing: Failed to allocate") as error:
+        session.predict(np.zeros((3, 32, 24, 1), np.uint8))
+    assert "smaller --batch-size than 32" in error.value.hint
+
+
+def test_several_gpus_are_named_once_each() -> None:
+    assert each_device("cuda:0,2,11") == ["cuda:0", "cuda:2", "cuda:11"]
+    assert [each_device(text) for text in ("auto", "cpu", "cuda:1")] == [
+        ["auto"],
+        ["cpu"],
+        ["cuda:1"],
+    ]
+    with pytest.raises(UsageError, match="cuda:1 twice"):
+        each_device("cuda:1,0,1")
+    for text in ("cuda:0,", "cuda:,1", "cuda:0,cuda:1", "cpu,cuda:0"):
+        with pytest.raises(UsageError, match="no device"):
+            resolve_device(each_device(text)[0])
+
+
+def test_the_gpu_with_the_least_memory_decides_how_large_batches_are(
+    fake_runtime: Any, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_runtime(gpus=3, listed=[CUDA, CPU], got=CUDA)
+    run = Session._run
+
+    def runs(self: Session, names: list[str], batch: Any) -> Any:
+        if len(batch) > {"cuda:0": 64, "cuda:1": 9, "cuda:2": 24}[self.device]:
+            raise RuntimeError("Failed to allocate memory")
+        return run(self, names, batch)
+
+    monkeypatch.setattr(Session, "_run", runs)
+    sessions = open_sessions(load_model(tiny_model), device="cuda:0,1,2")
+    assert [session.device for session in sessions] == ["cuda:0", "cuda:1", "cuda:2"]
+    assert [session.batch_size for session in sessions] == [8, 8, 8]
 
 
 @pytest.mark.parametrize(

@@ -162,14 +162,16 @@ def test_a_provider_that_answers_otherwise_is_named(
     for by in (1e-2, float("nan")):
         monkeypatch.setattr(session_module, "_open", gpu_that_is_off(by))
         with pytest.raises(ModelError, match=r"cuda:1 answers .* the CPU answers it rightly"):
-            Session(model, device="cuda:1")
+            Session(model, device="cuda:1", bound=False)
         monkeypatch.undo()
         monkeypatch.setattr(session_module, "resolve_device", resolve)
     monkeypatch.setattr(session_module, "_open", gpu_that_is_off(1e-4))
-    assert Session(model, device="cuda:1").self_test_difference == pytest.approx(1e-4, rel=0.1)
+    assert Session(model, device="cuda:1", bound=False).self_test_difference == pytest.approx(
+        1e-4, rel=0.1
+    )
     broken = load_model(changed_graph(tiny_model, tmp_path / "m.onnx"))
     with pytest.raises(ModelError, match="its graph is not the one"):
-        Session(broken, device="cuda:1")
+        Session(broken, device="cuda:1", bound=False)
 
 
 def test_a_cut_and_a_swapped_file_are_named(tiny_model: Path, tmp_path: Path) -> None:

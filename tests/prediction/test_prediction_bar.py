@@ -11,7 +11,7 @@ from xraybatch.core.progress import SILENT
 from xraybatch.core.status import FilmStatus
 from xraybatch.prediction.bar import Bar, Watch, parse_bar
 from xraybatch.prediction.dispatch import dispatch
-from xraybatch.prediction.engine import Chunk, Outcome, Seconds
+from xraybatch.prediction.engine import Chunk, Facts, Outcome, Seconds
 from xraybatch.prediction.job import Job
 from xraybatch.prediction.rows import NO_FRAME, Row
 from xraybatch.sources.item import Item
@@ -61,7 +61,17 @@ class OneByOne:
     def cancel(self) -> None:
         self.cancelled = True
 
+    @property
+    def facts(self) -> Facts:
+        raise AssertionError("handing out needs no facts")
+
+    def ahead(self) -> int:
+        return 4
+
     def workers(self) -> int:
+        return 1
+
+    def nodes(self) -> int:
         return 1
 
     def close(self) -> None:

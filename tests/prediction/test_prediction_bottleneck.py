@@ -42,3 +42,20 @@ def test_the_settings_that_are_named_exist() -> None:
     options = {name for option in predict.params for name in option.opts}
     assert {"--workers", "--threads", "--batch-size"} <= options
     assert "--to" in {name for option in export.params for name in option.opts}
+
+
+NETWORK = replace(DECODING, decoding=40, fetching=200, io_threads=8)
+
+
+def test_the_network_is_told_where_decoding_waits_for_it() -> None:
+    for device in ("cpu", "cuda:0"):
+        sentence = bottleneck(replace(NETWORK, device=device))
+        assert sentence.startswith("Decoding waited for the network 83% of the time")
+        assert "--io-threads 16" in sentence
+    assert "--io-threads" not in bottleneck(replace(NETWORK, io_threads=64))
+
+
+def test_a_network_that_nobody_waits_for_is_not_told() -> None:
+    busy = replace(NETWORK, classifying=95, waiting=5)
+    assert bottleneck(busy).startswith("The model")
+    assert bottleneck(replace(NETWORK, fetching=30, decoding=300)).startswith("Decoding took")

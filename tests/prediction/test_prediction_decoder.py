@@ -13,7 +13,7 @@ from tests.prediction.conftest import grey_pixels, write_dicom
 from xraybatch.core.errors import ModelError
 from xraybatch.images.fingerprint import check_fingerprint, decoder_fingerprint
 from xraybatch.models.model import load_model, with_card
-from xraybatch.prediction import run
+from xraybatch.prediction import engines, run
 from xraybatch.prediction.options import PredictOptions
 from xraybatch.sources.films import find_films
 
@@ -51,7 +51,7 @@ def test_where_the_process_dies_at_its_check_the_check_is_made_here(
     decoder, tiny_model, film, tmp_path, monkeypatch
 ):
     model = _changed(tiny_model, tmp_path) if decoder == "other" else load_model(tiny_model)
-    monkeypatch.setattr(run, "decoder_check", lambda card: _die)
+    monkeypatch.setattr(engines, "decoder_check", lambda card: _die)
     options = PredictOptions(device="cpu", workers=1)
     if decoder == "other":
         with pytest.raises(ModelError, match="decodes differently"):
@@ -63,9 +63,11 @@ def test_where_the_process_dies_at_its_check_the_check_is_made_here(
 
 def test_the_check_runs_in_a_decoding_process_not_here(tiny_model, film, tmp_path, monkeypatch):
     seen = []
-    monkeypatch.setattr(run, "check_decoder", seen.append)
+    monkeypatch.setattr(engines, "check_decoder", seen.append)
     fingerprint = decoder_fingerprint()
-    monkeypatch.setattr(run, "decoder_check", lambda card: partial(check_fingerprint, fingerprint))
+    monkeypatch.setattr(
+        engines, "decoder_check", lambda card: partial(check_fingerprint, fingerprint)
+    )
     run.predict_items(
         film, load_model(tiny_model), tmp_path / "r.csv", options=PredictOptions(device="cpu")
     )

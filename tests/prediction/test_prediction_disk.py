@@ -19,9 +19,9 @@ from PIL import Image
 from xraybatch.core.errors import InputError, Interrupted
 from xraybatch.models.model import load_model
 from xraybatch.prediction import publish as publishing
+from xraybatch.prediction import writing
 from xraybatch.prediction.options import PredictOptions
 from xraybatch.prediction.record import PredictionRecord
-from xraybatch.prediction.rows import Columns
 from xraybatch.prediction.run import predict_items
 from xraybatch.sources.films import find_films
 
@@ -97,19 +97,19 @@ def test_a_disk_that_is_full_for_the_new_table_keeps_the_old_one(
     predict(tiny_model, films, out)
     before = out.read_bytes()
     (films / "a" / "film1.png").unlink()
-    write = publishing._WRITERS[".csv"]
+    write = writing.WRITERS[".csv"]
 
     @contextmanager
-    def full(path: Path, columns: Columns) -> Iterator[publishing.WriteRow]:
+    def full(path: Path, header: writing.Header, group: int) -> Iterator[writing.WriteRow]:
         soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
         try:
-            with write(path, columns) as one:
+            with write(path, header, group) as one:
                 yield one
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
-    monkeypatch.setitem(publishing._WRITERS, ".csv", full)
+    monkeypatch.setitem(writing.WRITERS, ".csv", full)
     with pytest.raises(InputError, match="cannot be written"):
         predict(tiny_model, films, out, update=True)
     assert out.read_bytes() == before

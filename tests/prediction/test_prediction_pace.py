@@ -55,3 +55,14 @@ def test_failures_are_told_by_reason_the_most_frequent_first() -> None:
 def test_frames_are_told_where_there_are_any() -> None:
     pace = Pace("cpu", Clock())
     assert pace.words(_rows(1) + _rows(5, frame=2)) == "5 frames, cpu"
+
+
+def test_the_pace_of_a_node_is_told_where_there_are_several() -> None:
+    clock, nodes = Clock(), 4
+    pace = Pace("cpu, 4 actors", clock, nodes=lambda: nodes)
+    clock.now += 2
+    said = pace.words(_rows(80))
+    assert said == "40.0 films/s, 10.0 on each of 4 nodes, cpu, 4 actors"
+    nodes = 1
+    clock.now += 2
+    assert pace.words(_rows(80)) == "40.0 films/s, cpu, 4 actors"

@@ -122,7 +122,7 @@ def test_an_answer_that_is_no_probability_is_no_answer(
 
     session = Session(load_model(tiny_model), device="cpu")
     monkeypatch.setattr(Session, "predict", sometimes_wrong)
-    monkeypatch.setattr(use_case, "Session", lambda *_, **__: session)
+    monkeypatch.setattr("xraybatch.prediction.engines.open_sessions", lambda *_, **__: [session])
     rows = predict(tiny_model, grey_films, tmp_path / "r.csv")
     wrong = [row for row in rows if row["status"] == FilmStatus.NO_ANSWER]
     assert len(wrong) >= 2

@@ -289,3 +289,26 @@ def show(browser, tmp_path):
     for context in contexts:
         context.close()
     assert heard == []
+
+
+@pytest.fixture(scope="session")
+def three_tasks(tiny_graph: bytes) -> bytes:
+    """The tiny graph with two further outputs: ``findings`` of three, ``side`` of two classes."""
+    onnx = pytest.importorskip("onnx", reason="onnx is not installed: pip install onnx")
+    from onnx import TensorProto, helper, numpy_helper
+
+    proto = onnx.load_from_string(tiny_graph)
+    two = np.array([[1, 0], [0, 1], [-1, -1]], np.float32)
+    proto.graph.initializer.append(numpy_helper.from_array(two, "two"))
+    proto.graph.node.extend(
+        [
+            helper.make_node("Sigmoid", ["logits"], ["findings"]),
+            helper.make_node("MatMul", ["logits", "two"], ["sides"]),
+            helper.make_node("Softmax", ["sides"], ["side"], axis=-1),
+        ]
+    )
+    for name, width in (("findings", 3), ("side", 2)):
+        shape = ["batch", width]
+        proto.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
+    onnx.checker.check_model(proto)
+    return bytes(proto.SerializeToString())

@@ -11,9 +11,7 @@ import click
 from xraybatch.cli import completion
 
 if TYPE_CHECKING:
-    from xraybatch.models.model import Model
     from xraybatch.prediction.recomputing import Recomputed
-    from xraybatch.prediction.record import PredictionRecord
 
 
 @click.command()
@@ -133,6 +131,7 @@ def _table(
     from xraybatch.core.files import sha256_of
     from xraybatch.prediction.recomputing import recompute
     from xraybatch.prediction.record import read_record
+    from xraybatch.prediction.recorded_model import model_of_record
 
     record = read_record(path)
     if count is None:
@@ -146,7 +145,7 @@ def _table(
                 "Somebody changed it, or the run record is of another table.",
             )
         return
-    model = _model_of(record, path, named)
+    model = model_of_record(record, path, named)
     found: Recomputed = recompute(
         path,
         record,
@@ -166,33 +165,3 @@ def _table(
             f"{found.different:,} of {found.recomputed:,} rows of {path} came out otherwise.",
             "What is above says how.",
         )
-
-
-def _model_of(record: PredictionRecord, table: Path, named: Path | None) -> Model:
-    from xraybatch.core.errors import ModelError
-    from xraybatch.models.choice import model_of_seal, named_model
-    from xraybatch.models.model import as_sealed, load_model
-
-    if record.model.get("folds"):
-        raise ModelError(
-            f"{table} was pooled over the folds of a cross-validation, each with its own model.",
-            "Give the table of one fold: folds/0/predictions-test.csv.",
-        )
-    seal, file = record.model["seal"], record.model["file"]
-    if named is None:
-        found = model_of_seal(seal, record.card, table.parent, file)
-        if found is None:
-            raise ModelError(
-                f"The model of {table}, {file}, is not where it is looked for.",
-                "Name it with --model.",
-            )
-        return found
-    broken = bool(record.model["broken_seal"])
-    given = load_model(named_model(named), allow_broken_seal=broken)
-    found = as_sealed(given, seal, record.card)
-    if found is None:
-        raise ModelError(
-            f"{named} is not the model of {table}: its seal is another.",
-            f"Its name was '{record.model['name']}', its file {file}.",
-        )
-    return found

@@ -71,7 +71,8 @@ device_option = click.option(
     show_default=True,
     metavar="auto|cpu|cuda|cuda:N",
     shell_complete=completion.words("auto", "cpu", "cuda"),
-    help="Where to compute; a device asked for by name and not there is an error.",
+    help="Where to compute; a device asked for by name and not there is an error. `predict` takes "
+    "several GPUs: cuda:0,1.",
 )
 
 positive_option = click.option(

@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from xraybatch.sources.item import is_remote
+
 
 class OutputPath(click.Path):
     """The path of a file or folder to write.
@@ -27,6 +29,8 @@ class OutputPath(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """The path; remembers which folder above it is missing."""
+        if is_remote(str(value)):
+            self.fail("an address is taken by `xraybatch predict --out` alone.", param, ctx)
         path = super().convert(value, param, ctx)
         assert isinstance(path, Path)
         try:
@@ -44,6 +48,20 @@ class OutputPath(click.Path):
                 said.add(missing)
                 ctx.call_on_close(lambda: _say_made(missing, ctx))
         return path
+
+
+class ResultsPath(click.ParamType):  # type: ignore[type-arg]  # generic of late
+    """The path of a table to write, or its address in an object store, which stays text."""
+
+    name = "path"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Path | str:
+        """The path as `OutputPath` has it; an address as it is."""
+        if is_remote(str(value)):
+            return str(value)
+        return OutputPath().convert(value, param, ctx)
 
 
 def _say_made(folder: Path, ctx: click.Context) -> None:

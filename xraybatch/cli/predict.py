@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from xraybatch.cli import completion
+from xraybatch.cli.engine_options import engine_options
+from xraybatch.cli.io_options import io_options
+from xraybatch.cli.manifest_options import films_to_predict, manifest_options
 from xraybatch.cli.options import (
     device_option,
     log_file,
@@ -16,21 +20,22 @@ from xraybatch.cli.options import (
     quiet_option,
     reading_options,
 )
-from xraybatch.cli.outputs import OutputPath
+from xraybatch.cli.outputs import OutputPath, ResultsPath
 from xraybatch.core.counting import counted
 
 if TYPE_CHECKING:
     from xraybatch.images.asked import Asked
+    from xraybatch.sources.fetch import IoOptions
 
 
 @click.command()
-@click.argument("films", nargs=-1, required=True, shell_complete=completion.paths)
+@click.argument("films", nargs=-1, shell_complete=completion.paths)
 @click.option(
     "-o",
     "--out",
-    type=OutputPath(),
+    type=ResultsPath(),
     required=True,
-    help="Results: .csv, .parquet or .jsonl.",
+    help="Results: .csv, .parquet or .jsonl; s3://, gs:// and az:// need --job.",
 )
 @model_option
 @device_option
@@ -50,7 +55,10 @@ if TYPE_CHECKING:
     show_default=True,
     help="Seconds that one film may take to decode.",
 )
+@manifest_options
 @reading_options
+@io_options
+@engine_options
 @click.option(
     "--embeddings",
     type=OutputPath(),
@@ -99,19 +107,26 @@ if TYPE_CHECKING:
 @log_file
 def command(
     films: tuple[str, ...],
-    out: Path,
+    out: Path | str,
     model: Path | None,
     device: str,
     batch_size: int | None,
     workers: int | None,
     threads: int | None,
     timeout: float,
+    manifest: Path | None,
+    shard: str | None,
     max_pixels: int,
     frames: str,
     where: tuple[str, ...],
     tags: str | None,
     dicom_ids: bool,
     salt_file: Path | None,
+    io: IoOptions,
+    engine: str,
+    address: str | None,
+    actors: int | None,
+    gpus_per_actor: float,
     embeddings: Path | None,
     overwrite: bool,
     update: bool,
@@ -127,7 +142,8 @@ def command(
     """Classify films: one row for every film.
 
     FILMS are folders (searched with everything below them), files, ZIP archives (read in place),
-    patterns like 'a/*.dcm', or @list.txt with a path a line. A film that cannot be read has its row
+    patterns like 'a/*.dcm', prefixes of object stores (s3://, gs://, az://), https:// addresses of
+    single films, or @list.txt with one of these a line. A film that cannot be read has its row
     with the reason; where not one has an answer, the exit code is 3. A run that was stopped or
     killed goes on when the same command is given again, and ends in the same bytes. The results of
     a run that was finished follow their folder with --update.
@@ -140,8 +156,11 @@ def command(
       xraybatch predict archive/ --out results.csv --where Modality=CR,DX
       xraybatch predict archive.zip --out results.csv --frames all --tags ViewPosition
       xraybatch predict ./folder --out results.csv --embeddings embeddings.parquet
+      xraybatch predict s3://bucket/films/ --out results.csv
       xraybatch predict ./folder --out results.csv --update
       xraybatch predict ./folder --out results.csv --retry-failed --timeout 600
+      xraybatch predict --manifest films.parquet --out results.csv --shard 0/4
+      xraybatch predict /archive --out results.csv --engine ray --address head:6379
     """
     import json
 
@@ -152,10 +171,13 @@ def command(
     from xraybatch.models.choice import DEMONSTRATION, DEMONSTRATION_TITLE, choose_model
     from xraybatch.prediction.bar import check_bar, parse_bar
     from xraybatch.prediction.dry_run import dry_run as foretell
+    from xraybatch.prediction.into_store import predict_into_store, staged_path
     from xraybatch.prediction.options import PredictOptions
+    from xraybatch.prediction.portion import placed
     from xraybatch.prediction.run import predict_items
+    from xraybatch.prediction.shards import parse_shard
     from xraybatch.prediction.summary import summary
-    from xraybatch.sources.films import find_films
+    from xraybatch.sources.fetch import AnyFetch
 
     progress = logged(ConsoleProgress(quiet=quiet))
     asked = _asked(where, tags, salt_file, dicom_ids=dicom_ids)
@@ -168,8 +190,14 @@ def command(
         retry_failed=retry_failed,
         max_failures=None if max_failures is None else parse_bar(max_failures),
         embeddings=embeddings,
+        shard=None if shard is None else parse_shard(shard),
+        engine=engine,
+        address=address,
+        actors=actors,
+        gpus_per_actor=gpus_per_actor,
     )
-    found = find_films(films, archives=True, progress=progress)
+    items, skipped, signed = films_to_predict(films, manifest, progress, io)
+    fetch = AnyFetch(io, signed)
     chosen = choose_model(model, allow_broken_seal=allow_broken_seal)
     if chosen.why:
         progress.note(chosen.why)
@@ -177,12 +205,13 @@ def command(
         progress.warn(DEMONSTRATION_TITLE, DEMONSTRATION)
     if dry_run:
         forecast = foretell(
-            found.items,
+            items,
             chosen.model,
-            out,
+            staged_path(out, options) if isinstance(out, str) else out,
             options=options,
-            skipped=found.skipped,
+            skipped=skipped,
             progress=progress,
+            fetch=fetch,
         )
         log_result(f"{counted(forecast.films, 'film')} found", by_status=forecast.by_status)
         if as_json:
@@ -190,23 +219,30 @@ def command(
         else:
             show_forecast(forecast, stdout())
         return
-    record = predict_items(
-        found.items,
+    predict = (
+        partial(predict_into_store, address=out, io=io)
+        if isinstance(out, str)
+        else partial(predict_items, out=out)
+    )
+    record = predict(
+        items,
         chosen.model,
-        out,
         options=options,
-        skipped=found.skipped,
+        skipped=skipped,
         progress=progress,
+        fetch=fetch,
     )
     log_result(counted(record.films, "row"), by_status=record.by_status, skipped=record.skipped)
+    if not isinstance(out, str):
+        out, options = placed(out, options)
     with suppress(OSError):  # the table is written; nobody reads the summary
         if as_json:
-            kept = None if discard_job else job or out.with_name(out.name + ".job")
-            click.echo(json.dumps(summary(record, out, kept, embeddings), indent=2))
+            kept = None if discard_job else options.job or Path(f"{out}.job")
+            click.echo(json.dumps(summary(record, out, kept, options.embeddings), indent=2))
         elif not quiet:
-            show_summary(record, out, stdout(), embeddings)
+            show_summary(record, out, stdout(), options.embeddings)
     check_bar(options.max_failures, record.failed, record.films, str(out))
-    if said := record.nothing_classified:
+    if (said := record.nothing_classified) and options.shard is None:
         raise InputError(said, f"The rows in {out} say why.")
 
 

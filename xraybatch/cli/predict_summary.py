@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def show_summary(
-    record: PredictionRecord, out: Path, console: Console, embeddings: Path | None = None
+    record: PredictionRecord, out: Path | str, console: Console, embeddings: Path | None = None
 ) -> None:
     """Print what a run did: films, classes, failures and skipped files by reason, time by stage."""
     from rich.markup import escape
@@ -42,7 +42,7 @@ def show_summary(
         "speed",
         f"{record.films_per_second:,.1f} films/s on {record.device}; {seconds['total']:.1f} s "
         f"(decoding {seconds['decoding']:.1f} s in {where}, "
-        f"classifying {seconds['classifying']:.1f} s)",
+        f"classifying {seconds['classifying']:.1f} s{_fetching(seconds)})",
     )
     if record.bottleneck:
         table.add_row("bottleneck", escape(record.bottleneck))
@@ -56,12 +56,16 @@ def show_summary(
         console.print(f"[dim]Next:[/] xraybatch score {escape(str(out))} YOUR-LABELS.csv")
 
 
+def _fetching(seconds: dict[str, float]) -> str:
+    return f", waiting for films {seconds['fetching']:.1f} s" if "fetching" in seconds else ""
+
+
 def show_forecast(forecast: Forecast, console: Console) -> None:
     """Print what a run would find and take."""
     from rich.markup import escape
 
     table = two_columns()
-    table.add_row("films", f"{counted(forecast.films, 'file')}, {_size(forecast.bytes)}")
+    table.add_row("films", f"{counted(forecast.films, 'file')}, {bytes_in_words(forecast.bytes)}")
     if forecast.skipped:
         table.add_row("skipped", counts_in_words(forecast.skipped))
     of = f"of {films(forecast.looked_at)} looked at"
@@ -107,7 +111,8 @@ def counts_in_words(found: dict[str, int]) -> str:
     return escape("   ".join(f"{name} {count:,}" for name, count in found.items()))
 
 
-def _size(count: float) -> str:
+def bytes_in_words(count: float) -> str:
+    """``12 MB``."""
     for unit in ("bytes", "kB", "MB", "GB"):
         if count < 1000:
             return f"{count:,.0f} {unit}"

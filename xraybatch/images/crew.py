@@ -24,6 +24,7 @@ from xraybatch.extension.records import Limits
 from xraybatch.extension.registry import registry
 from xraybatch.images.asked import NOTHING, Asked
 from xraybatch.images.chunk import Chunk
+from xraybatch.images.fetching import Fetch
 from xraybatch.images.memory import shares
 from xraybatch.images.processes import WorkerContext, is_alive, kill, last_words
 from xraybatch.images.rule import DecodingRule
@@ -52,6 +53,7 @@ class Crew:
         Seconds that one film may take.
     readers_from : str or None
     asked : Asked
+    fetch : Fetch or None
 
     Attributes
     ----------
@@ -72,6 +74,7 @@ class Crew:
         timeout: float,
         readers_from: str | None,
         asked: Asked = NOTHING,
+        fetch: Fetch | None = None,
     ) -> None:
         self._context = WorkerContext()
         memory = shares(workers, limits)
@@ -85,6 +88,7 @@ class Crew:
             memory=memory,
             blocked=" ".join(registry().blocked),
             asked=asked,
+            fetch=fetch,
         )
         ring = np.frombuffer(memoryview(self._desk.films), np.uint8)
         self.films: NDArray[np.uint8] = ring.reshape((slots, chunk, rule.height, rule.width))
@@ -134,7 +138,8 @@ class Crew:
         Raises
         ------
         XraybatchError
-            If processes break again and again without finishing anything.
+            If processes break again and again without finishing anything, or films cannot be
+            fetched for a reason that none can.
         """
         self._quiet_since = time.monotonic()
         while not window[0].is_done:

@@ -24,6 +24,7 @@ from xraybatch.images.asked import NOTHING, Asked
 from xraybatch.images.chunk import Chunk
 from xraybatch.images.crew import Crew
 from xraybatch.images.decode import DEFAULT_LIMITS
+from xraybatch.images.fetching import Fetch
 from xraybatch.images.film import FilmFacts
 from xraybatch.images.kept import FilmSource
 from xraybatch.images.look import Look
@@ -67,6 +68,8 @@ class Decoded:
         Of a survey, where a process lived to say it.
     look : Look or None
         Of a survey, where the film was decoded.
+    fetching : float
+        Seconds that were waited for the bytes of a film that is elsewhere.
     """
 
     index: int
@@ -80,6 +83,7 @@ class Decoded:
     facts: FilmFacts | None = None
     outside: Outside | None = None
     look: Look | None = None
+    fetching: float = 0.0
 
 
 class DecodingPool:
@@ -99,6 +103,8 @@ class DecodingPool:
         installation if None.
     asked : Asked
         What is asked of every header: which films to leave out, and what to tell.
+    fetch : Fetch, optional
+        Reads films that are elsewhere; None: all lie in the file system.
 
     Attributes
     ----------
@@ -115,6 +121,7 @@ class DecodingPool:
         limits: Limits = DEFAULT_LIMITS,
         readers_from: str | None = None,
         asked: Asked = NOTHING,
+        fetch: Fetch | None = None,
     ) -> None:
         self.rule = rule
         self.limits = limits
@@ -123,6 +130,7 @@ class DecodingPool:
         self.processes = 0
         self._readers_from = readers_from
         self._asked = asked
+        self._fetch = fetch
         self._chunk = max(1, min(_CHUNK, _CHUNK_BYTES // (rule.height * rule.width)))
         self._slots = 2 * self.workers + 2
         self._crew: Crew | None = None
@@ -171,7 +179,7 @@ class DecodingPool:
         Raises
         ------
         XraybatchError
-            If processes cannot be started at all.
+            If processes cannot be started at all, or `fetch` says that no film can be fetched.
         """
         if self.workers == 0:
             return self._in_threads(sources, ahead)
@@ -195,8 +203,10 @@ class DecodingPool:
             count=count,
             timeout=self.timeout,
             asked=self._asked,
+            fetch=self._fetch,
         )
-        decoded = threads.decode(sources, max(1, ahead or 2 * count))
+        reads = 0 if self._fetch is None else self._fetch.threads
+        decoded = threads.decode(sources, max(1, ahead or max(2 * count, reads)))
         for index, (film, outcome) in enumerate(decoded):
             yield _decoded(index, film, outcome)
 
@@ -221,6 +231,7 @@ class DecodingPool:
             timeout=self.timeout,
             readers_from=self._readers_from,
             asked=self._asked,
+            fetch=self._fetch,
         )
         self._crew, self.processes = crew, crew.workers
         return crew
@@ -262,4 +273,5 @@ def _decoded(index: int, film: NDArray[np.uint8] | None, outcome: Outcome) -> De
         facts=outcome.facts,
         outside=outcome.outside,
         look=outcome.look,
+        fetching=outcome.fetching,
     )

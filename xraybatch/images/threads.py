@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from xraybatch.extension.records import ImageReader, Limits
 from xraybatch.images.asked import NOTHING, Asked
+from xraybatch.images.fetching import Fetch, Reading, Reads
 from xraybatch.images.kept import FilmSource, KeptFile
 from xraybatch.images.rule import DecodingRule
 from xraybatch.images.worker import Outcome, attempt, took_too_long
@@ -32,6 +33,7 @@ class _Work:
 
     def __init__(self, source: FilmSource) -> None:
         self.source = source
+        self.reading: Reading | None = None
         self.begun: float | None = None
         self.result: Result | BaseException | None = None
         self.done = threading.Event()
@@ -50,6 +52,8 @@ class Threads:
     timeout : float
         Seconds that one film may take.
     asked : Asked
+    fetch : Fetch or None
+        Reads films that are elsewhere; None: there are none.
     """
 
     def __init__(
@@ -61,8 +65,10 @@ class Threads:
         count: int,
         timeout: float,
         asked: Asked = NOTHING,
+        fetch: Fetch | None = None,
     ) -> None:
         self._asked = asked
+        self._reads = None if fetch is None else Reads(fetch, limits.max_bytes)
         self._rule, self._limits, self._readers = rule, limits, readers
         self._timeout = timeout
         self._count = count
@@ -79,19 +85,32 @@ class Threads:
         """
         waiting = iter(sources)
         window: deque[_Work] = deque()
+        last: _Work | None = None
         for _ in range(self._count):
             self._start()
         try:
             while True:
                 for source in islice(waiting, ahead - len(window)):
-                    window.append(_Work(source))
-                    self._queue.put(window[-1])
+                    last = self._work(source, last)
+                    window.append(last)
+                    self._queue.put(last)
                 if not window:
                     return
                 yield self._wait(window.popleft())
         finally:
             for _ in range(self._started):
                 self._queue.put(None)
+            if self._reads is not None:
+                self._reads.stop()
+
+    def _work(self, source: FilmSource, last: _Work | None) -> _Work:
+        work = _Work(source)
+        if source.is_remote:
+            assert self._reads is not None, "films that are elsewhere need a Fetch"
+            # frames of one film are one read
+            same = last is not None and last.source.file == source.file
+            work.reading = last.reading if last is not None and same else self._reads.begin(source)
+        return work
 
     def _wait(self, work: _Work) -> Result:
         while not work.done.wait(self._left(work)):
@@ -117,9 +136,10 @@ class Threads:
     def _run(self) -> None:
         kept = KeptFile(self._rule, self._limits, self._readers)
         while (work := self._queue.get()) is not None:
-            work.begun = time.monotonic()
             try:
-                work.result = attempt(work.source, kept, self._asked)
+                fetched = None if work.reading is None else work.reading.wait()
+                work.begun = time.monotonic()
+                work.result = attempt(work.source, kept, self._asked, fetched=fetched)
             except BaseException as error:
                 work.result = error
             work.done.set()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import io
+import math
 import os
 import sys
 import threading
@@ -25,6 +26,7 @@ from xraybatch.core.zipped import read_member
 from xraybatch.extension.records import ImageReader, Limits
 from xraybatch.extension.registry import BLOCK_VARIABLE
 from xraybatch.images.asked import NOTHING, Asked, asking
+from xraybatch.images.fetching import Fetch, Fetched, ReadAhead, Reads
 from xraybatch.images.kept import FilmSource, KeptFile
 from xraybatch.images.memory import Shares, announcing, perhaps_short
 from xraybatch.images.rule import DecodingRule
@@ -43,6 +45,7 @@ NOBODY = -1.0
 _MOVING = frozenset(("GIF", "WEBP"))  # what moves is one film, its first frame
 
 _LOCK_TIMEOUT = 5.0
+_AHEAD = 4  # films read ahead take at most this part of the process's memory
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
@@ -53,7 +56,8 @@ class Outcome:
 
     Of what its header says only that is here which was asked for; `facts`, `outside` and `look`
     come with a survey only: predictions of a million films do without. `short` says that it failed
-    perhaps only because its process had no more memory.
+    perhaps only because its process had no more memory;
+    `fetching` is what was waited for its bytes, in seconds, beside those of decoding.
     """
 
     status: FilmStatus
@@ -66,6 +70,7 @@ class Outcome:
     outside: Outside | None = None
     look: Look | None = None
     short: bool = False
+    fetching: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,8 @@ class Desk:
         What `XRAYBATCH_BLOCK` said when the parent loaded its plugins: a worker loads the same.
     asked : Asked
         What is asked of every header.
+    fetch : Fetch or None
+        Reads films that are elsewhere; None: there are none.
     """
 
     films: ctypes.Array[ctypes.c_uint8]
@@ -100,6 +107,7 @@ class Desk:
     memory: Shares
     blocked: str
     asked: Asked = NOTHING
+    fetch: Fetch | None = None
 
 
 def start(desk: Desk) -> None:
@@ -108,7 +116,7 @@ def start(desk: Desk) -> None:
 
     # one that is killed with the lock in its hand must not hold up the others for a minute
     CONSTS.channel_lock_timeout = _LOCK_TIMEOUT
-    global _desk, _kept
+    global _desk, _kept, _reads
     for variable in _THREADS:
         os.environ[variable] = "1"
     _fall_silent()
@@ -116,6 +124,8 @@ def start(desk: Desk) -> None:
     os.environ[BLOCK_VARIABLE] = desk.blocked
     _desk = desk
     _kept = KeptFile(desk.rule, desk.limits, load_readers(desk.readers_from))
+    if desk.fetch is not None:
+        _reads = Reads(desk.fetch, desk.limits.max_bytes)
     _limit_memory(desk.memory.each)
 
 
@@ -129,6 +139,11 @@ def run(
     """Decode films into their positions of a slot; called in a worker.
 
     `alone` says that no other worker has as much memory as one film may take: this one has it.
+
+    Raises
+    ------
+    XraybatchError
+        Where a film cannot be fetched for a reason that no other can be fetched either.
     """
     import numpy as np
 
@@ -144,10 +159,15 @@ def run(
     if alone:
         kept.close()
         _limit_memory(memory)
-    for position, source in films:
-        desk.notes[note + 2] = time.monotonic()
+    sources = [source for _, source in films]
+    ahead = ReadAhead(_reads, sources, memory // _AHEAD, kept.holds)
+    for number, (position, source) in enumerate(films):
+        # waiting for its bytes is not decoding: that has limits of its own
+        desk.notes[note + 2] = math.inf
         desk.notes[note + 1] = position
-        pixels, outcome = attempt(source, kept, desk.asked, memory)
+        fetched = ahead.wait(number)
+        desk.notes[note + 2] = time.monotonic()
+        pixels, outcome = attempt(source, kept, desk.asked, memory, fetched)
         if pixels is not None:
             space[slot, position] = pixels
         if outcome.short:
@@ -162,24 +182,30 @@ def run(
 
 
 def attempt(
-    source: FilmSource, kept: KeptFile, asked: Asked = NOTHING, memory: int | None = None
+    source: FilmSource,
+    kept: KeptFile,
+    asked: Asked = NOTHING,
+    memory: int | None = None,
+    fetched: Fetched | None = None,
 ) -> tuple[NDArray[np.uint8] | None, Outcome]:
     """Decode one film; never raises for a film's sake.
 
-    `memory` is what this process may take; None: it has no limit.
+    `memory` is what this process may take; None: it has no limit. `fetched` is what came of a film
+    that is elsewhere; of one whose earlier frame is kept, None.
     """
     begin = time.perf_counter()
+    waited = 0.0 if fetched is None else fetched.seconds
     outside = _outside(source, kept.limits, kept.readers) if asked.survey else None
     with asking(asked) as told, announcing() as announced:
         try:
-            film = kept.film(source)
+            film = kept.film(source, fetched)
             facts = film.facts
             asked.check(facts.tags, dicom=facts.format == "DICOM")
         except FilmError as error:
             seconds = time.perf_counter() - begin
             said = (error.status, error.sentence, (), seconds)
             short = memory is not None and perhaps_short(error, announced, memory)
-            return None, Outcome(*said, told=told, outside=outside, short=short)
+            return None, Outcome(*said, told=told, outside=outside, short=short, fetching=waited)
     seconds = time.perf_counter() - begin
     frames = 1 if facts.format in _MOVING else facts.frames
     # of a reader that did not ask itself; identifiers only our own reader hashes
@@ -191,6 +217,7 @@ def attempt(
         facts=replace(facts, tags={}) if asked.survey else None,
         outside=outside,
         look=_look(film) if asked.survey else None,
+        fetching=waited,
     )
 
 
@@ -230,6 +257,7 @@ def load_readers(readers_from: str | None) -> list[ImageReader]:
 
 _desk: Desk | None = None
 _kept: KeptFile | None = None
+_reads: Reads | None = None
 
 
 def _fall_silent() -> None:

@@ -20,6 +20,7 @@ CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
 
 _REQUEST = re.compile(r"(auto|cpu|cuda(?::(\d+))?)\Z")
+_SEVERAL = re.compile(r"cuda:(\d+(?:,\d+)+)\Z")
 
 INSTALL_GPU = "pip install 'xraybatch[gpu]'"
 
@@ -49,6 +50,24 @@ class DeviceRequest:
     note: str = ""
 
 
+def each_device(text: str) -> list[str]:
+    """Every device that a person asked for: ``cuda:0,1`` are ``cuda:0`` and ``cuda:1``.
+
+    Raises
+    ------
+    UsageError
+        If one is named twice.
+    """
+    match = _SEVERAL.match(text)
+    if not match:
+        return [text]
+    numbers = [int(number) for number in match[1].split(",")]
+    twice = [number for number in numbers if numbers.count(number) > 1]
+    if twice:
+        raise UsageError(f"--device {text} names cuda:{twice[0]} twice.", "Leave one out.")
+    return [f"cuda:{number}" for number in numbers]
+
+
 def resolve_device(text: str) -> DeviceRequest:
     """Turn what a person asked for into providers.
 
@@ -61,7 +80,9 @@ def resolve_device(text: str) -> DeviceRequest:
     """
     match = _REQUEST.match(text)
     if not match:
-        raise UsageError(f"'{text}' is no device.", "Use auto, cpu, cuda or cuda:N.")
+        raise UsageError(
+            f"'{text}' is no device.", "Use auto, cpu, cuda, cuda:N or, for predict, cuda:N,M."
+        )
     if text == "cpu":
         return DeviceRequest(text, ((CPU, {}),), CPU)
     driver, built = has_nvidia_driver(), CUDA in _available()

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import io
-import platform
+from collections import defaultdict
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stdout
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xraybatch.core.cores import available_cores
 from xraybatch.core.counting import counted
 from xraybatch.core.errors import ModelError, UsageError
+from xraybatch.models.binding import Binding
 from xraybatch.models.devices import CPU, CUDA, check_provider, resolve_device
 from xraybatch.models.model import Model
+from xraybatch.models.processor import cpu_name, has_vnni
 from xraybatch.models.selftest import passes, session_difference, wrong_device, wrong_graph
 
 if TYPE_CHECKING:
@@ -26,9 +28,9 @@ EMBEDDING = "embedding"  # the output that is no answer to a task
 _ELSEWHERE = "session.model_external_initializers_file_folder_path"
 _NOWHERE = "/nowhere/no weights outside the model file"
 # without VNNI products of 8 bits are added in 16, which may overflow: take the exact, slower way
-_VNNI = frozenset({"avx512_vnni", "avx_vnni"})
 _EXACT = ("session.x64quantprecision", "1")
 _BATCH = {CPU: 16, CUDA: 32}
+IN_FLIGHT = 2  # batches that a GPU has at once
 
 
 class Session:
@@ -44,6 +46,8 @@ class Session:
         onnxruntime takes another way for batches of one film, so one shape gives one result.
     threads : int, optional
         Threads inside one batch; all cores that this process may use by default. Not used on a GPU.
+    bound : bool, optional
+        Whether buffers stay on the device from batch to batch; on a GPU by default.
 
     Attributes
     ----------
@@ -69,6 +73,7 @@ class Session:
         device: str = "auto",
         batch_size: int | None = None,
         threads: int | None = None,
+        bound: bool | None = None,
     ) -> None:
         if batch_size is not None and batch_size < 2:
             raise UsageError(
@@ -83,6 +88,9 @@ class Session:
         number = request.providers[0][1].get("device_id", 0)
         self.device = "cpu" if real == CPU else f"cuda:{number}"
         self._check_graph()
+        self._bound = real == CUDA if bound is None else bound
+        # those that no thread uses now, by outputs and batch size
+        self._bindings: defaultdict[tuple[object, ...], list[Binding]] = defaultdict(list)
         self.batch_size = batch_size or _BATCH[real]
         if real == CUDA:
             self._halve_until_it_fits()
@@ -165,11 +173,36 @@ class Session:
                 padded = np.zeros((self.batch_size, *batch.shape[1:]), np.uint8)
                 padded[:count] = batch
                 batch = padded
-            answers = self._session.run(names, {INPUT: np.ascontiguousarray(batch)})
+            answers = self._answers(names, np.ascontiguousarray(batch))
             parts.append([answer[:count] for answer in answers])
         if not parts:
             return {name: np.empty((0, 0), np.float32) for name in names}
         return {name: np.concatenate([part[i] for part in parts]) for i, name in enumerate(names)}
+
+    def _answers(self, names: list[str], batch: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+        try:
+            return self._run(names, batch)
+        except Exception as error:
+            if self.device == "cpu":
+                raise
+            raise ModelError(
+                f"{self.device} stopped computing: {str(error).splitlines()[0][:200]}",
+                "The same command goes on from there; where its memory was short, with a smaller "
+                f"--batch-size than {self.batch_size}.",
+            ) from error
+
+    def _run(self, names: list[str], batch: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+        if not self._bound:
+            return list(self._session.run(names, {INPUT: batch}))
+        unused = self._bindings[(*names, len(batch))]
+        try:
+            binding = unused.pop()  # of another thread there may be one more
+        except IndexError:
+            binding = Binding(self._session, INPUT, names, batch.shape, self.device)
+        try:
+            return binding.run(batch)
+        finally:
+            unused.append(binding)
 
     def _check_graph(self) -> None:
         rule = self._model.card.rule
@@ -191,12 +224,19 @@ class Session:
                 )
 
     def _halve_until_it_fits(self) -> None:
+        """Try as many batches at once as there will be, and smaller ones until they fit."""
         import numpy as np
 
         rule = self._model.card.rule
         while True:
+            films = np.zeros((self.batch_size, rule.height, rule.width, 1), np.uint8)
             try:
-                self.predict(np.zeros((self.batch_size, rule.height, rule.width, 1), np.uint8))
+                with ThreadPoolExecutor(IN_FLIGHT) as threads:
+                    list(
+                        threads.map(
+                            lambda one: self._run(list(self.tasks), one), [films] * IN_FLIGHT
+                        )
+                    )
                 return
             except Exception as error:
                 if self.batch_size <= 2 or "alloc" not in str(error).lower():
@@ -204,30 +244,9 @@ class Session:
                         f"The model does not run on {self.device}: {str(error).splitlines()[0]}",
                         "Use --device cpu.",
                     ) from None
+                self._bindings.clear()
                 self.batch_size //= 2
                 self.note = f"The GPU's memory holds batches of {self.batch_size} films only."
-
-
-def cpu_name() -> str:
-    """Architecture and model name of this machine's CPU."""
-    try:
-        with Path("/proc/cpuinfo").open(encoding="utf-8", errors="replace") as file:
-            for line in file:
-                if line.startswith("model name"):
-                    return f"{platform.machine()} {line.split(':', 1)[1].strip()}"
-    except OSError:
-        pass
-    return f"{platform.machine()} {platform.processor()}".strip()
-
-
-def has_vnni() -> bool:
-    """Whether this processor is known to add products of 8 bits in 32."""
-    try:
-        with Path("/proc/cpuinfo").open(encoding="utf-8", errors="replace") as file:
-            flags = next((line for line in file if line.startswith("flags")), "")
-    except OSError:
-        return False
-    return not _VNNI.isdisjoint(flags.split())
 
 
 def _open(

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 LEAST_SECONDS = 10.0  # of a run; below that it is its start
 _MOST_OF_IT = 0.6  # share of the cores' time from which one stage is told alone
-_IDLE = 0.3  # share of the wall clock that a GPU may wait for films
+_IDLE = 0.3  # share of the wall clock that the model may wait for films
+_MOST_THREADS = 64  # more reads in flight hardly help
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,10 @@ class Stages:
         ``cpu`` or ``cuda:N``.
     precision : str
         Of the model: ``fp32``, ``fp16``, ``int8``.
+    fetching : float
+        Seconds that decoding waited for the bytes of films, summed over the processes.
+    io_threads : int
+        Reads in flight of a process; 0: no film was fetched.
     """
 
     wall: float
@@ -40,6 +45,8 @@ class Stages:
     cores: int
     device: str
     precision: str
+    fetching: float = 0.0
+    io_threads: int = 0
 
 
 def bottleneck(stages: Stages) -> str:
@@ -52,6 +59,11 @@ def bottleneck(stages: Stages) -> str:
     """
     if stages.wall < LEAST_SECONDS:
         return ""
+    if stages.fetching > stages.decoding and stages.waiting > _IDLE * stages.wall:
+        both = stages.fetching + stages.decoding
+        return f"Decoding waited for the network {_percent(stages.fetching, both)}. " + _fetch(
+            stages
+        )
     if stages.device != "cpu":
         if stages.waiting > _IDLE * stages.wall:
             return f"The GPU waited for films {_percent(stages.waiting, stages.wall)}. " + _decode(
@@ -81,6 +93,13 @@ def _decode(stages: Stages) -> str:
     if stages.workers < stages.cores:
         return f"--workers {stages.cores} would relieve it."
     return f"All {stages.cores} cores decode: only more or faster cores would relieve it."
+
+
+def _fetch(stages: Stages) -> str:
+    if stages.io_threads < _MOST_THREADS:
+        more = min(2 * stages.io_threads, _MOST_THREADS)
+        return f"--io-threads {more} may relieve it; of a PACS, more --max-connections."
+    return "Only a faster way to the films would relieve it."
 
 
 def _or_export(stages: Stages, form: str) -> str:

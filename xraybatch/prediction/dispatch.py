@@ -15,7 +15,6 @@ from xraybatch.prediction.pace import Pace
 from xraybatch.prediction.rows import NO_FRAME, Row
 
 _COMMIT_SECONDS = 1.0  # what a power cut may cost
-_AHEAD = 4  # chunks in an engine's hands, so that it never runs dry
 _TRIES = 3
 
 
@@ -58,7 +57,7 @@ def dispatch(
 
     try:
         while True:
-            while len(handed_out) < _AHEAD and (number := next(numbers, None)) is not None:
+            while len(handed_out) < engine.ahead() and (number := next(numbers, None)) is not None:
                 hand_out(number)
             if not handed_out:
                 return

@@ -14,15 +14,20 @@ from typing import TYPE_CHECKING, Any
 
 from xraybatch.core.cores import available_cores
 from xraybatch.core.counting import films
+from xraybatch.core.errors import UsageError
 from xraybatch.core.progress import SILENT, Progress
 from xraybatch.core.status import FilmStatus
-from xraybatch.images.pool import DecodingPool, FilmSource
+from xraybatch.images.fetching import Fetch
+from xraybatch.images.pool import DecodingPool
+from xraybatch.models.devices import each_device
 from xraybatch.models.model import Model
 from xraybatch.models.session import Session
 from xraybatch.prediction.glance import glances
-from xraybatch.prediction.options import PredictOptions
+from xraybatch.prediction.local import film_source
+from xraybatch.prediction.options import LOCAL, PredictOptions
 from xraybatch.prediction.places import no_job
-from xraybatch.prediction.publish import check_suffix
+from xraybatch.prediction.portion import portion
+from xraybatch.prediction.writing import check_suffix
 from xraybatch.sources.item import Item
 
 if TYPE_CHECKING:
@@ -30,6 +35,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MOST_HEADERS = 2_000
+_MOST_FETCHED = 48  # the same of films that are elsewhere, each of which is fetched whole
 _PROBE = 24  # films that are decoded
 _PROBE_SECONDS = 10.0  # after which no further one is waited for
 _UNKNOWN = "unknown"
@@ -90,6 +96,7 @@ def dry_run(
     options: PredictOptions,
     skipped: Mapping[str, int],
     progress: Progress = SILENT,
+    fetch: Fetch | None = None,
 ) -> Forecast:
     """Foretell a run over `items`; nothing is written.
 
@@ -101,25 +108,39 @@ def dry_run(
     options : PredictOptions
     skipped : mapping of str to int
     progress : Progress
+    fetch : Fetch, optional
+        Reads films that are elsewhere.
 
     Raises
     ------
     UsageError
-        If results cannot be written to a file called `out`.
+        If results cannot be written to a file called `out`; if a shard is asked for of films that
+        are no manifest.
     InputError
         If something is to be done again and there is no job.
     ModelError
         If the model does not run here.
+    XraybatchError
+        If films are elsewhere and none can be fetched.
     """
+    part = portion(items, out, options, skipped)
+    items, out, options = part.items, part.out, part.options
     check_suffix(out)
+    if options.engine != LOCAL:
+        raise UsageError(
+            "--dry-run looks from this machine and foretells what it would take here.",
+            f"Leave --engine {options.engine} out; a cluster divides the time by its machines.",
+        )
     notes = _places(out, options)
     formats: Counter[str] = Counter()
     statuses: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
     sample = evenly(items, MOST_HEADERS)
+    if any(item.is_remote for item in sample):
+        sample = evenly(sample, _MOST_FETCHED)
     sound: list[Item] = []
     with progress.stage("looking at headers", len(sample)) as stage:
-        looks = glances(sample, options.max_pixels, options.asked)
+        looks = glances(sample, options.max_pixels, options.asked, fetch)
         for item, seen in zip(sample, looks, strict=True):
             formats[seen.format or _UNKNOWN] += 1
             statuses[seen.status.value] += 1
@@ -128,14 +149,14 @@ def dry_run(
             if seen.status is FilmStatus.OK:
                 sound.append(item)
             stage.advance()
-    session = Session(
-        model, device=options.device, batch_size=options.batch_size, threads=options.threads
-    )
+    # of several GPUs the first: what it says is an estimate
+    device = each_device(options.device)[0]
+    session = Session(model, device=device, batch_size=options.batch_size, threads=options.threads)
     if session.note:
         notes.append(session.note)
     chosen = evenly(sound, _PROBE)
     with progress.stage("trying a few films", len(chosen)) as stage:
-        probed, a_film = _probe(chosen, model, session, options)
+        probed, a_film = _probe(chosen, model, session, options, fetch)
         stage.advance(probed)
     if len(sample) < len(items):
         notes.append(
@@ -145,7 +166,7 @@ def dry_run(
     return Forecast(
         films=len(items),
         bytes=sum(item.size for item in items),
-        skipped=dict(skipped),
+        skipped=dict(part.skipped),
         looked_at=len(sample),
         formats=dict(formats.most_common()),
         by_status=dict(sorted(statuses.items())),
@@ -180,7 +201,11 @@ def _places(out: Path, options: PredictOptions) -> list[str]:
 
 
 def _probe(
-    items: Sequence[Item], model: Model, session: Session, options: PredictOptions
+    items: Sequence[Item],
+    model: Model,
+    session: Session,
+    options: PredictOptions,
+    fetch: Fetch | None,
 ) -> tuple[int, float | None]:
     """How many films were decoded, and the seconds that a run would take for one."""
     begin = time.monotonic()
@@ -191,10 +216,10 @@ def _probe(
         workers=options.workers,
         timeout=options.timeout,
         limits=options.limits,
+        fetch=fetch,
     ) as pool:
-        sources = (FilmSource(item.path, item.key, member=item.member) for item in items)
-        for film in pool.decode(sources, ahead=max(2, pool.workers)):
-            seconds.append(film.seconds)
+        for film in pool.decode(map(film_source, items), ahead=max(2, pool.workers)):
+            seconds.append(film.seconds + film.fetching)
             if film.film is not None:
                 decoded.append(film.film)
             if time.monotonic() - begin > _PROBE_SECONDS:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -16,6 +16,8 @@ from xraybatch.prediction.rows import NO_FRAME
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+Vector = tuple[str, int, bytes]  # path, frame, and an embedding as float32, little endian
 
 
 @dataclass(frozen=True)
@@ -61,15 +63,27 @@ def write_embeddings(job: Job, target: Path, width: int, *, frames: bool) -> Emb
     RuntimeError
         If a row with an answer has no embedding: a fault of ours, and nothing is written.
     """
+    job.mark_publishing(target)
+    answered = job.counts_by_status().get(FilmStatus.OK, 0)
+    return write_vectors(job.embeddings(), target, width, answered, frames=frames)
+
+
+def write_vectors(
+    found: Iterator[Vector], target: Path, width: int, answered: int, *, frames: bool
+) -> Embeddings:
+    """Write embeddings in the order in which they come; see `write_embeddings`.
+
+    Raises
+    ------
+    RuntimeError
+        If they are not as many as the rows with an answer, `answered`; nothing is written.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     fields = [("path", pa.string()), ("frame", pa.int32())][: 1 + frames]
     schema = pa.schema([*fields, ("embedding", pa.list_(pa.float32(), width))])
-    job.mark_publishing(target)
-    answered = job.counts_by_status().get(FilmStatus.OK, 0)
     films = 0
-    found = job.embeddings()
     with atomic_path(target) as temporary:
         # no two paths are the same, and few numbers are: a dictionary of either is only larger
         with pq.ParquetWriter(temporary, schema, use_dictionary=False) as writer:
@@ -81,7 +95,7 @@ def write_embeddings(job: Job, target: Path, width: int, *, frames: bool) -> Emb
     return Embeddings(target.name, sha256_of(target), width, films)
 
 
-def _table(some: Sequence[tuple[str, int, bytes]], schema: pa.Schema) -> pa.Table:
+def _table(some: Sequence[Vector], schema: pa.Schema) -> pa.Table:
     import numpy as np
     import pyarrow as pa
 

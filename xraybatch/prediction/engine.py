@@ -62,10 +62,58 @@ class Outcome:
 
 @dataclass
 class Seconds:
-    """Where the time went, summed over workers: decoding can exceed the wall clock."""
+    """Where the time went, summed over workers: decoding can exceed the wall clock.
+
+    Fetching is what decoding waited for the bytes of films that are elsewhere.
+    """
 
     decoding: float = 0.0
     classifying: float = 0.0
+    fetching: float = 0.0
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Where an engine computes: what a run is told and recorded with.
+
+    Attributes
+    ----------
+    device, processor : str
+        Where it really runs; of several, each once.
+    versions : mapping of str to str
+        Of the libraries that can change a pixel or a probability.
+    batch_size : int
+    self_test_difference : float or None
+        None: the model carries no self-test.
+    works : str
+        What works on it, in the words beside the bar.
+    cores, threads : int
+        Cores that it may use, and threads of the session.
+    embedding_width : int
+        Numbers of an embedding; 0 where none is asked for.
+    note : str
+        A fallback that a person should hear of; empty where there was none.
+    sessions : int
+        How many compute side by side.
+    mixed : bool
+        Whether they are of several processors, devices or versions.
+    happened : tuple of str
+        What was said of its workers while they worked, in sentences.
+    """
+
+    device: str
+    processor: str
+    versions: Mapping[str, str]
+    batch_size: int
+    self_test_difference: float | None
+    works: str
+    cores: int
+    threads: int
+    embedding_width: int = 0
+    note: str = ""
+    sessions: int = 1
+    mixed: bool = False
+    happened: tuple[str, ...] = ()
 
 
 class Engine(Protocol):
@@ -73,17 +121,33 @@ class Engine(Protocol):
 
     seconds: Seconds
 
+    @property
+    def facts(self) -> Facts:
+        """Where it computes; of one whose workers come and go, so far."""
+
+    def ahead(self) -> int:
+        """How many chunks it wants in its hands, so that it never runs dry."""
+
     def submit(self, chunk: Chunk) -> None:
         """Take a chunk; returns at once."""
 
     def wait(self, timeout: float) -> Outcome:
-        """Work or wait for about `timeout` seconds, and say what became known."""
+        """Work or wait for about `timeout` seconds, and say what became known.
+
+        Raises
+        ------
+        XraybatchError
+            Where the run must stop; the job keeps what was said before.
+        """
 
     def cancel(self) -> None:
         """Drop all chunks that are not finished."""
 
     def workers(self) -> int:
-        """How many films it decodes at the same time."""
+        """Processes that decode; 0: threads of this process do."""
+
+    def nodes(self) -> int:
+        """Machines that work on it now."""
 
     def close(self) -> None:
         """Stop every worker."""

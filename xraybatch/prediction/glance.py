@@ -25,12 +25,14 @@ from xraybatch.extension.registry import OURS, Owned, registry
 from xraybatch.images.asked import Asked, asking
 from xraybatch.images.decode import decode, decode_path
 from xraybatch.images.faults import one_status
+from xraybatch.images.fetching import Fetch
 from xraybatch.images.processes import WorkerContext, last_words
 from xraybatch.images.readers.raster import check_cost
 from xraybatch.images.rule import DecodingRule
 from xraybatch.sources.item import HEAD, Item
 
 _SECONDS = 20.0  # that one header may take
+_FETCH_SECONDS = 600.0  # and fetching a film, which has limits of its own
 _RULE = DecodingRule(8, 8)  # nothing is ever decoded
 
 
@@ -53,7 +55,9 @@ class Glance:
     sentence: str = ""
 
 
-def glances(items: Sequence[Item], max_pixels: int, asked: Asked) -> Iterator[Glance]:
+def glances(
+    items: Sequence[Item], max_pixels: int, asked: Asked, fetch: Fetch | None = None
+) -> Iterator[Glance]:
     """Look at the headers of films, several at a time; one answer for each, in their order.
 
     Parameters
@@ -63,12 +67,20 @@ def glances(items: Sequence[Item], max_pixels: int, asked: Asked) -> Iterator[Gl
         As the run would have it.
     asked : Asked
         What ``--where`` leaves out is ``left_out``.
+    fetch : Fetch, optional
+        Reads films that are elsewhere, whole.
+
+    Raises
+    ------
+    XraybatchError
+        Where no film can be fetched.
     """
     # the salt stays here: nobody's hash is wanted
-    look = partial(glance, max_pixels=max_pixels, asked=Asked(asked.where))
+    look = partial(glance, max_pixels=max_pixels, asked=Asked(asked.where), fetch=fetch)
     workers = min(available_cores(), 1 + len(items) // 16)
     with ProcessPool(workers, context=WorkerContext()) as pool:
-        found = pool.map(look, items, timeout=_SECONDS).result()
+        fetching = _FETCH_SECONDS if any(item.is_remote for item in items) else 0.0
+        found = pool.map(look, items, timeout=_SECONDS + fetching).result()
         for _ in items:
             try:
                 yield next(found)
@@ -79,13 +91,13 @@ def glances(items: Sequence[Item], max_pixels: int, asked: Asked) -> Iterator[Gl
                 yield Glance("", FilmStatus.CRASHED, f"Its header ended the process ({words}).")
 
 
-def glance(item: Item, max_pixels: int, asked: Asked) -> Glance:
+def glance(item: Item, max_pixels: int, asked: Asked, fetch: Fetch | None = None) -> Glance:
     """Look at one film; never raises for a film's sake."""
     limits = Limits(max_pixels=0)
     name = ""
     try:
         with asking(asked):
-            content = _member(item, limits)
+            content = _content(item, limits, fetch)
             owned = _reader_of(_head(item.path) if content is None else content[:HEAD])
             name = owned.record.name if owned else ""
             if owned and owned.owner.partition(":")[0] != OURS:
@@ -112,8 +124,11 @@ def glance(item: Item, max_pixels: int, asked: Asked) -> Glance:
 _DICOM = "dicom"
 
 
-def _member(item: Item, limits: Limits) -> bytes | None:
-    """The bytes of what lies in an archive; None of what does not."""
+def _content(item: Item, limits: Limits, fetch: Fetch | None) -> bytes | None:
+    """The bytes of what lies in an archive or elsewhere; None of what is a file."""
+    if item.is_remote:
+        assert fetch is not None, "films that are elsewhere need a Fetch"
+        return fetch.read(item.path, item.size, item.etag, limits.max_bytes)
     if not item.member:
         return None
     with one_status("The film in its archive"):

@@ -87,7 +87,7 @@ class Job:
             if identity.get("embeddings"):
                 make_table(self._db)
             self._db.executemany(
-                "INSERT INTO items VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO items VALUES (?, ?, ?, ?, ?, ?, ?)",
                 ((i, item.key, *known(item)) for i, item in enumerate(items)),
             )
             self._set("identity", json.dumps(dict(identity), sort_keys=True))
@@ -161,7 +161,7 @@ class Job:
     def pending(self, begin: int, end: int) -> list[tuple[int, Item]]:
         """The items of index `begin` to `end` (exclusive) that lack rows, in order."""
         found = self._db.execute(
-            "SELECT item, key, path, size, mtime_ns, member FROM items "
+            "SELECT item, key, path, size, mtime_ns, member, etag FROM items "
             "WHERE item >= ? AND item < ? AND (item IN (SELECT item FROM begun) OR item NOT IN "
             "(SELECT item FROM rows WHERE item >= ? AND item < ?)) ORDER BY item",
             (begin, end, begin, end),

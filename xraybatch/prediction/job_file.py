@@ -12,12 +12,12 @@ from urllib.parse import quote
 from xraybatch.core.errors import InputError, XraybatchError
 from xraybatch.sources.item import Item
 
-FORMAT = "4"
+FORMAT = "5"
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE items (
     item INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, path BLOB NOT NULL,
-    size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, member TEXT NOT NULL
+    size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, member TEXT NOT NULL, etag TEXT NOT NULL
 );
 CREATE TABLE rows (
     item INTEGER NOT NULL, frame INTEGER NOT NULL, status TEXT NOT NULL, error TEXT NOT NULL,
@@ -62,7 +62,7 @@ def items_of_job(path: Path, keys: Iterable[str]) -> dict[str, Item]:
         with closing(db):
             for key in keys:
                 row = db.execute(
-                    "SELECT path, size, mtime_ns, member FROM items WHERE key = ?", (key,)
+                    "SELECT path, size, mtime_ns, member, etag FROM items WHERE key = ?", (key,)
                 ).fetchone()
                 if row is not None:
                     found[key] = Item(key, os.fsdecode(row[0]), *row[1:])

@@ -1,23 +1,42 @@
-"""The engine of one machine: isolated decoding processes, and the session in this process."""
+"""The engine of one machine: isolated decoding processes, and the sessions in this process."""
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import NamedTuple
 
+from xraybatch.core.errors import XraybatchError
 from xraybatch.core.status import FilmStatus
 from xraybatch.images.pool import Decoded, DecodingPool, FilmSource
 from xraybatch.images.readers.raster import frame_note
-from xraybatch.models.session import Session
+from xraybatch.models.session import IN_FLIGHT, Session
 from xraybatch.prediction.answering import Ready, answered
-from xraybatch.prediction.engine import Chunk, Outcome, Seconds
+from xraybatch.prediction.breaker import Breaker
+from xraybatch.prediction.engine import Chunk, Facts, Outcome, Seconds
+from xraybatch.prediction.flight import Flight
 from xraybatch.prediction.rows import NO_FRAME, Begun, Row
 from xraybatch.prediction.unlike import Likeness
+from xraybatch.sources.item import Item
 
+_Answers = list[tuple[int, Row]]  # each with the chunk of its film
+_AHEAD = 4  # chunks
 MOST_FRAMES = 10_000  # of an item; a header of a few bytes can announce a thousand million
+
+
+def film_source(item: Item) -> FilmSource:
+    """What the pool decodes of an item: its only film, or its first frame."""
+    return FilmSource(
+        item.path,
+        item.key,
+        member=item.member,
+        size=item.size,
+        etag=item.etag,
+        is_remote=item.is_remote,
+    )
 
 
 class _Task(NamedTuple):
@@ -29,13 +48,15 @@ class _Task(NamedTuple):
 
 
 class LocalEngine:
-    """Decodes in the pool's processes while the session computes in this one.
+    """Decodes in the pool's processes while sessions compute in this one.
 
     Parameters
     ----------
-    session : Session
+    sessions : sequence of Session
+        One, or one for each of several GPUs; all with batches of one size.
     pool : DecodingPool
         Closed by whoever opened it.
+    facts : Facts
     seen : frozenset of bytes or None
         Digests of the training films; None: the rows do not say.
     likeness : Likeness, optional
@@ -48,16 +69,21 @@ class LocalEngine:
 
     def __init__(
         self,
-        session: Session,
+        sessions: Sequence[Session],
         pool: DecodingPool,
+        facts: Facts,
         seen: frozenset[bytes] | None = None,
         likeness: Likeness | None = None,
         *,
         all_frames: bool = False,
         embeddings: bool = False,
     ) -> None:
-        self._session = session
+        self._batch_size = sessions[0].batch_size
+        self._flight: Flight[Session, _Answers] = Flight(
+            sessions, 0 if sessions[0].device == "cpu" else IN_FLIGHT
+        )
         self._pool = pool
+        self.facts = facts
         self._seen = seen
         self._likeness = likeness
         self._all_frames = all_frames
@@ -68,35 +94,56 @@ class LocalEngine:
         self._open_items: dict[int, int] = {}  # chunk → items without a row
         self._decoded: Iterator[Decoded] | None = None
         self._batch: list[tuple[int, Ready]] = []  # chunk, film
+        self._breaker = Breaker()
+        self._stopped_by: XraybatchError | None = None
         self.seconds = Seconds()
+
+    def ahead(self) -> int:
+        """A few chunks: the pool decodes the next one while the last of this one is classified."""
+        return _AHEAD
 
     def submit(self, chunk: Chunk) -> None:
         """Queue the chunk's films behind those already queued."""
         self._open_items[chunk.number] = len(chunk.items)
-        for item, source in chunk.items:
-            film = FilmSource(source.path, source.key, member=source.member)
-            task = _Task(chunk.number, item, film)
-            if item in chunk.begun:
-                self._waiting.extend(self._frames_of(task, chunk.begun[item]))
+        for number, item in chunk.items:
+            task = _Task(chunk.number, number, film_source(item))
+            if number in chunk.begun:
+                self._waiting.extend(self._frames_of(task, chunk.begun[number]))
             else:
                 self._waiting.append(task)
 
     def wait(self, timeout: float) -> Outcome:
-        """Decode and classify until `timeout` seconds have passed or nothing is left."""
+        """Decode and classify until `timeout` seconds have passed or nothing is left.
+
+        Raises
+        ------
+        XraybatchError
+            Where films cannot be fetched any more; what was known by then was said before.
+        """
+        if self._stopped_by is not None:
+            raise self._stopped_by
         until = time.monotonic() + timeout
         outcome = Outcome()
-        while self._waiting or self._under_way or self._batch:
+        while self._open_items:
             if self._decoded is None:
                 self._decoded = self._pool.decode(self._feed())
-            decoded = next(self._decoded, None)
+            try:
+                decoded = next(self._decoded, None)
+            except XraybatchError as error:
+                self._stopped_by = error
+                break
             if decoded is None:  # the feed ran dry; more chunks may have come meanwhile
                 self._decoded = None
                 if not self._waiting:
                     self._classify(outcome)
+                    self._keep(self._flight.rest(), outcome)
             else:
                 self._take(decoded, outcome)
-            if time.monotonic() >= until:
+            if time.monotonic() >= until or self._stopped_by is not None:
                 break
+        if self._stopped_by is not None:  # first the rows that can be known
+            self._classify(outcome)
+            self._keep(self._flight.rest(), outcome)
         return outcome
 
     def cancel(self) -> None:
@@ -107,14 +154,20 @@ class LocalEngine:
         self._frames.clear()
         self._open_items.clear()
         self._decoded = None
+        self._flight.drop()
 
     def workers(self) -> int:
         """Decoding processes; 0: films are decoded in threads of this process."""
         return self._pool.processes
 
+    def nodes(self) -> int:
+        """This machine alone."""
+        return 1
+
     def close(self) -> None:
-        """Stop feeding the pool."""
+        """Stop feeding the pool, and end the sessions' threads."""
         self.cancel()
+        self._flight.close()
 
     def _feed(self) -> Iterator[FilmSource]:
         while self._waiting:
@@ -125,6 +178,9 @@ class LocalEngine:
         task = self._under_way.popleft()
         chunk, item, source = task
         self.seconds.decoding += decoded.seconds
+        self.seconds.fetching += decoded.fetching
+        if source.is_remote:
+            self._stopped_by = self._breaker.count(decoded.status, decoded.sentence)
         notes = decoded.notes
         is_first = source.frame == 0 and item not in self._frames
         if self._all_frames and decoded.frames > 1 and is_first:
@@ -142,7 +198,7 @@ class LocalEngine:
         if decoded.status is FilmStatus.OK and decoded.film is not None:
             ready = Ready(item, decoded.film, notes, frame, decoded.told)
             self._batch.append((chunk, ready))
-            if len(self._batch) == self._session.batch_size:
+            if len(self._batch) == self._batch_size:
                 self._classify(outcome)
         else:
             row = Row(item, frame, decoded.status, decoded.sentence, told=decoded.told)
@@ -155,15 +211,21 @@ class LocalEngine:
         return [task._replace(source=replace(task.source, frame=frame)) for frame in left]
 
     def _classify(self, outcome: Outcome) -> None:
-        begin = time.perf_counter()
-        films = [ready for _, ready in self._batch]
-        rows = answered(
-            self._session, films, self._seen, self._likeness, embeddings=self._embeddings
-        )
-        for (chunk, _), row in zip(self._batch, rows, strict=True):
+        if not self._batch:
+            return
+        batch, self._batch = self._batch, []
+
+        def answers(session: Session) -> _Answers:
+            films = [ready for _, ready in batch]
+            rows = answered(session, films, self._seen, self._likeness, embeddings=self._embeddings)
+            return list(zip((chunk for chunk, _ in batch), rows, strict=True))
+
+        self._keep(self._flight.give(answers), outcome)
+
+    def _keep(self, batches: Sequence[_Answers], outcome: Outcome) -> None:
+        for chunk, row in chain.from_iterable(batches):
             self._finish(chunk, row, outcome)
-        self._batch.clear()
-        self.seconds.classifying += time.perf_counter() - begin
+        self.seconds.classifying = self._flight.seconds
 
     def _finish(self, chunk: int, row: Row, outcome: Outcome) -> None:
         outcome.rows.append(row)

@@ -14,9 +14,11 @@ from xraybatch.images.decode import DEFAULT_LIMITS
 from xraybatch.models.model import Model
 from xraybatch.prediction.bar import Bar
 from xraybatch.prediction.rows import Columns
+from xraybatch.prediction.shards import Shard, written_form
 
 MAX_PIXELS = DEFAULT_LIMITS.max_pixels
 FIRST, ALL = "first", "all"  # frames of an item
+LOCAL, RAY = "local", "ray"  # engines
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class PredictOptions:
     Attributes
     ----------
     device : str
-        ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        ``auto``, ``cpu``, ``cuda``, ``cuda:N``, or several GPUs: ``cuda:0,1``.
     batch_size, workers, threads : int, optional
         None: chosen by the device, the cores that this process may use.
     timeout : float
@@ -51,6 +53,16 @@ class PredictOptions:
         Stop as soon as more films than this must have no result.
     embeddings : Path, optional
         ``.parquet``: where the embeddings of the films are written too.
+    shard : Shard, optional
+        Of the films of a manifest, those of this part alone, into files named after it.
+    engine : {"local", "ray"}
+        This machine, or the nodes of a Ray cluster.
+    address : str, optional
+        Of the cluster: ``HOST:PORT``; by default the one that this machine is a node of.
+    actors : int, optional
+        Engines in the cluster; by default one a node, or one for each GPU that is there.
+    gpus_per_actor : float
+        A part of one lets several share it.
     """
 
     device: str = "auto"
@@ -68,6 +80,11 @@ class PredictOptions:
     retry_failed: bool = False
     max_failures: Bar | None = None
     embeddings: Path | None = None
+    shard: Shard | None = None
+    engine: str = LOCAL
+    address: str | None = None
+    actors: int | None = None
+    gpus_per_actor: float = 0.0
 
     def __post_init__(self) -> None:
         if self.max_pixels < 1:
@@ -77,16 +94,36 @@ class PredictOptions:
             )
         if self.frames not in (FIRST, ALL):
             raise UsageError(f"--frames '{self.frames}' is not known.", "Known are: first, all.")
+        self._check_engine()
         if not (math.isfinite(self.timeout) and self.timeout > 0):
             raise UsageError(
                 f"--timeout {self.timeout:g} is no time limit.", "Give seconds, such as 600."
             )
-        if self.embeddings is not None and self.embeddings.suffix.lower() != ".parquet":
+        if self.embeddings is not None and written_form(self.embeddings) != ".parquet":
             raise UsageError(
                 f"Embeddings are written as Parquet, and '{self.embeddings.name}' is named "
                 "otherwise.",
                 "End --embeddings with .parquet.",
             )
+
+    def _check_engine(self) -> None:
+        if self.engine not in (LOCAL, RAY):
+            raise UsageError(f"--engine '{self.engine}' is not known.", "Known are: local, ray.")
+        if not (math.isfinite(self.gpus_per_actor) and self.gpus_per_actor >= 0):
+            raise UsageError(
+                f"--gpus-per-actor {self.gpus_per_actor:g} is no number of GPUs.",
+                "Give 1, or a part of one such as 0.5.",
+            )
+        if self.actors is not None and self.actors < 1:
+            raise UsageError(f"--actors {self.actors} leaves nobody to work.", "Give 1 or more.")
+        given = {
+            "--address": self.address,
+            "--actors": self.actors,
+            "--gpus-per-actor": self.gpus_per_actor,
+        }
+        for option, value in given.items():
+            if value and self.engine != RAY:
+                raise UsageError(f"{option} is for --engine ray, which is not given.", "Give both.")
 
     @property
     def is_of_a_job(self) -> bool:
@@ -107,6 +144,7 @@ class PredictOptions:
         told["job"] = None if self.job is None else self.job.name
         told["embeddings"] = None if self.embeddings is None else self.embeddings.name
         told["max_failures"] = None if self.max_failures is None else str(self.max_failures)
+        told["shard"] = None if self.shard is None else str(self.shard)
         told["where"] = {keyword: list(values) for keyword, values in self.asked.where}
         return {**told, "tags": list(self.asked.tags), "dicom_ids": bool(self.asked.salt)}
 

@@ -23,10 +23,18 @@ class Pace:
         What works on it: device and processes.
     clock : callable
         Seconds, never going back.
+    nodes : callable, optional
+        How many machines work on it now; the pace of each is told where there are several.
     """
 
-    def __init__(self, works: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        works: str,
+        clock: Callable[[], float] = time.monotonic,
+        nodes: Callable[[], int] | None = None,
+    ) -> None:
         self._works = works
+        self._nodes = nodes
         self._clock = clock
         self._done: deque[tuple[float, int]] = deque([(clock(), 0)])
         self._failed: Counter[str] = Counter()
@@ -51,7 +59,13 @@ class Pace:
         while len(self._done) > 2 and now - self._done[1][0] >= _WINDOW:
             self._done.popleft()
         (begin, before), (end, after) = self._done[0], self._done[-1]
-        said = [f"{(after - before) / (end - begin):,.1f} films/s"] if end > begin else []
+        said = []
+        nodes = 1 if self._nodes is None else self._nodes()
+        if end > begin:
+            rate = (after - before) / (end - begin)
+            said.append(f"{rate:,.1f} films/s")
+            if nodes > 1:
+                said.append(f"{rate / nodes:,.1f} on each of {nodes} nodes")
         said += [f"{self._frames:,} frames"] if self._frames else []
         said += [f"{number:,} {reason}" for reason, number in self._failed.most_common(_REASONS)]
         more = sum(number for _, number in self._failed.most_common()[_REASONS:])

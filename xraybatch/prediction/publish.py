@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
-from xraybatch.core.errors import UsageError
 from xraybatch.core.files import atomic_path, sha256_of
 from xraybatch.core.status import FilmStatus
 from xraybatch.core.tasks import TaskKind
+from xraybatch.prediction.engine import CHUNK
 from xraybatch.prediction.job import Job
 from xraybatch.prediction.rows import NO_FRAME, Columns, Row
-
-WriteRow = Callable[[list[str | None]], None]
+from xraybatch.prediction.shards import Shard, written_form
+from xraybatch.prediction.writing import Header, table_writer
 
 _ROWS = 1_000
-_PARQUET_ROWS = 10_000
 
 
 @dataclass(frozen=True)
@@ -46,22 +41,13 @@ class Published:
     notes: dict[str, int] = field(default_factory=dict)
 
 
-def check_suffix(out: Path) -> None:
-    """Raise `UsageError` unless results can be written to a file of this name."""
-    if out.suffix.lower() not in _WRITERS:
-        raise UsageError(
-            f"'{out.name}' does not say in which form results are to be written.",
-            f"End it with one of: {', '.join(_WRITERS)}.",
-        )
-    if out.is_dir():
-        raise UsageError(f"{out} is a folder.", "Give the name of a file for the results.")
-
-
 def publish(
     job: Job,
     columns: Columns,
     out: Path,
     look: Callable[[Sequence[Row]], None] = lambda _: None,
+    *,
+    shard: Shard | None = None,
 ) -> Published:
     """Write every row of the job to `out`.
 
@@ -72,6 +58,8 @@ def publish(
     out : Path
     look : callable, optional
         Is shown the rows, some at a time.
+    shard : Shard, optional
+        Which part of a run this is: of a part in Parquet a chunk can be read alone.
 
     Raises
     ------
@@ -86,10 +74,12 @@ def publish(
     answers: dict[str, Counter[str]] = {entry.task.name: Counter() for entry in columns.tasks}
     notes: Counter[str] = Counter()
     at = {name: i for i, name in enumerate(columns.names)}
+    header = Header(columns.names, columns.floats)
+    groups = {} if shard is None else {"group": CHUNK}
     job.mark_publishing()
     with (
         atomic_path(out) as temporary,
-        _WRITERS[out.suffix.lower()](temporary, columns) as write,
+        table_writer(temporary, written_form(out), header, **groups) as write,
     ):
         last = Row(-1, NO_FRAME, FilmStatus.OK)
         found = job.results()
@@ -122,61 +112,3 @@ def _count(
                 answers[entry.task.name][name] += cells[at[f"{prefix}pred.{name}"]] == "1"
         else:
             answers[entry.task.name][cells[at[entry.task.name]] or ""] += 1
-
-
-@contextmanager
-def _csv(path: Path, columns: Columns) -> Iterator[WriteRow]:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)  # RFC 4180: comma, CRLF, quotes where needed
-        writer.writerow(columns.names)
-        yield lambda cells: writer.writerow(cells)
-
-
-@contextmanager
-def _json_lines(path: Path, columns: Columns) -> Iterator[WriteRow]:
-    numbers = [name in columns.floats for name in columns.names]
-
-    with path.open("w", encoding="utf-8", newline="\n") as file:
-
-        def write(cells: list[str | None]) -> None:
-            record: dict[str, Any] = {}
-            for name, number, cell in zip(columns.names, numbers, cells, strict=True):
-                record[name] = float(cell) if number and cell is not None else cell
-            file.write(json.dumps(record, ensure_ascii=False) + "\n")
-
-        yield write
-
-
-@contextmanager
-def _parquet(path: Path, columns: Columns) -> Iterator[WriteRow]:
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    schema = pa.schema(
-        [(n, pa.float32() if n in columns.floats else pa.string()) for n in columns.names]
-    )
-    waiting: list[list[str | None]] = []
-
-    def flush() -> None:
-        table = {
-            name: [
-                np.float32(row[i]) if name in columns.floats and row[i] is not None else row[i]
-                for row in waiting
-            ]
-            for i, name in enumerate(columns.names)
-        }
-        writer.write_table(pa.table(table, schema=schema))
-        waiting.clear()
-
-    def write(cells: list[str | None]) -> None:
-        waiting.append(cells)
-        if len(waiting) >= _PARQUET_ROWS:
-            flush()
-
-    with pq.ParquetWriter(path, schema) as writer:
-        yield write
-        flush()
-
-
-_WRITERS = {".csv": _csv, ".parquet": _parquet, ".jsonl": _json_lines}

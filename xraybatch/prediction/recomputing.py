@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import tempfile
 from collections import Counter
@@ -17,13 +16,13 @@ from xraybatch.core.files import sha256_of
 from xraybatch.core.progress import SILENT, Progress
 from xraybatch.core.status import DEPENDS_ON_THE_DAY, FilmStatus
 from xraybatch.models.model import Model
-from xraybatch.prediction.job_file import items_of_job
 from xraybatch.prediction.options import PredictOptions
 from xraybatch.prediction.reading import read_rows
 from xraybatch.prediction.record import PredictionRecord
 from xraybatch.prediction.rows import Columns
 from xraybatch.prediction.run import predict_items
-from xraybatch.sources.films import find_films
+from xraybatch.prediction.whereabouts import Whereabouts, as_it_is, may_be_there
+from xraybatch.sources.fetch import AnyFetch, IoOptions
 from xraybatch.sources.item import Item
 from xraybatch.sources.keys import order_key
 
@@ -149,7 +148,8 @@ def recompute(
     )
     with tempfile.TemporaryDirectory(prefix="xraybatch-") as nowhere:
         again = Path(nowhere) / "again.csv"
-        now = predict_items(items, model, again, options=options, progress=progress)
+        fetch = AnyFetch(IoOptions())
+        now = predict_items(items, model, again, options=options, progress=progress, fetch=fetch)
         elsewhere = _elsewhere(record, now)
         test = model.card.self_test
         comparison = _Comparison(
@@ -284,24 +284,14 @@ def _films_of(
     keys: Sequence[str], table: Path, record: PredictionRecord, films: Sequence[str | Path]
 ) -> tuple[list[Item], int, int]:
     """The films to read, and how many of them changed or are gone since the run, where known."""
-    job = table.with_name(record.options.get("job") or table.name + ".job")
-    known = items_of_job(job, keys) if job.exists() else {}
-    if films:
-        wanted = set(keys)
-        there = {i.key: i for i in find_films(films, archives=True).items if i.key in wanted}
-        if not there:
-            raise InputError(
-                "None of the rows' films is among those named with --films.",
-                "Name the same folder or files that were given to predict.",
-            )
-    elif known:
-        there = {key: _as_it_is(item) for key, item in known.items()}
-    else:
-        raise InputError(
-            f"Where the films of {table} lie is not known: there is no {job.name} beside it.",
-            "Name the folder that was given to predict: --films FOLDER.",
-        )
-    missing = [key for key in keys if key not in there or not os.path.lexists(there[key].path)]
+    places = Whereabouts(table, record, films, io=IoOptions())
+    known = places.then(keys)
+    there = places.now(keys)
+    if not there:
+        raise places.none_found()
+    if not films:
+        there = {key: as_it_is(item) for key, item in there.items()}
+    missing = [key for key in keys if key not in there or not may_be_there(there[key])]
     changed = sum(
         (now.size, now.mtime_ns) != (known[key].size, known[key].mtime_ns)
         for key, now in there.items()
@@ -310,15 +300,6 @@ def _films_of(
     # what is not there has a row that says so
     nowhere = str(table) + "/nowhere"
     return [there.get(key, Item(key, nowhere, 0, 0)) for key in keys], changed, len(missing)
-
-
-def _as_it_is(item: Item) -> Item:
-    try:
-        status = os.stat(item.path)  # noqa: PTH116 - a path of any kind
-    except OSError:
-        return item
-    size = item.size if item.member else status.st_size
-    return Item(item.key, item.path, size, status.st_mtime_ns, item.member)
 
 
 def _elsewhere(record: PredictionRecord, now: PredictionRecord) -> list[str]:

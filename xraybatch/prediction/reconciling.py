@@ -95,13 +95,13 @@ def reconcile(
     new = changed = found = 0
     for item in items:
         was = db.execute(
-            "SELECT item, path, size, mtime_ns, member FROM items WHERE key = ?", (item.key,)
+            "SELECT item, path, size, mtime_ns, member, etag FROM items WHERE key = ?", (item.key,)
         ).fetchone()
         now = known(item)
         if was is None:
             if wanted.update:
                 values = (next_item + new, item.key, *now)
-                db.execute("INSERT INTO items VALUES (?, ?, ?, ?, ?, ?)", values)
+                db.execute("INSERT INTO items VALUES (?, ?, ?, ?, ?, ?, ?)", values)
                 db.execute("INSERT INTO temp.found VALUES (?)", values[:1])
             new += 1
             continue
@@ -113,7 +113,8 @@ def reconcile(
                 continue
             db.execute("DELETE FROM rows WHERE item = ?", was[:1])
             db.execute(
-                "UPDATE items SET path = ?, size = ?, mtime_ns = ?, member = ? WHERE item = ?",
+                "UPDATE items SET path = ?, size = ?, mtime_ns = ?, member = ?, etag = ? "
+                "WHERE item = ?",
                 (*now, was[0]),
             )
     if not found and total:
@@ -158,11 +159,12 @@ def _is_answered(db: sqlite3.Connection, item: int) -> bool:
     return bool(count) and count == answered
 
 
-def known(item: Item) -> tuple[bytes, int, int, str]:
+def known(item: Item) -> tuple[bytes, int, int, str, str]:
     """What a job keeps of an item beside its key."""
-    place = os.fsencode(os.path.abspath(item.path))  # noqa: PTH100 - a million times
+    place = item.path if item.is_remote else os.path.abspath(item.path)  # noqa: PTH100
     # what SQLite can hold; the year 2400 it cannot
-    return place, min(item.size, _MOST), item.mtime_ns & _MOST, item.member
+    size, mtime_ns = min(item.size, _MOST), item.mtime_ns & _MOST
+    return os.fsencode(place), size, mtime_ns, item.member, item.etag
 
 
 _ANSWERED = frozenset({FilmStatus.OK, FilmStatus.LEFT_OUT})

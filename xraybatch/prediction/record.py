@@ -54,7 +54,8 @@ class PredictionRecord:
     resumed : dict
         ``done``, ``new``, ``vanished``, ``changed``, ``again`` when the run went on; else empty.
     seconds : dict
-        ``total`` by the wall clock; ``decoding`` (summed over workers), ``classifying``.
+        ``total`` by the wall clock; ``decoding`` (summed over workers), ``classifying``,
+        and ``fetching`` where films are elsewhere: what decoding waited for their bytes.
     films_per_second : float
         Of this run, without what was done before it went on; with those that were left out.
     bottleneck : str
@@ -70,8 +71,17 @@ class PredictionRecord:
     started, finished : str
         UTC, ISO 8601.
     versions : dict
+    manifest : dict
+        ``sha256`` of the films of the manifest that the rows are of; empty without one.
+    shard : dict
+        Of one part of a run, what merging it needs (`xraybatch.prediction.shard_facts`); else
+        empty.
+    shards : list of dict
+        Of a table that was merged, each part: ``shard``, ``films``, ``results_sha256``,
+        ``processor``, ``started``, ``finished``; else empty.
     mixed : bool
-        Whether rows may be of another processor or other versions: the run went on from a state.
+        Whether rows may be of another processor or other versions: the run went on from a state,
+        or parts of it ran on several machines.
     notes : list of str
         Every fallback, in a sentence.
     """
@@ -102,6 +112,9 @@ class PredictionRecord:
     started: str
     finished: str
     versions: Mapping[str, str]
+    manifest: dict[str, str]
+    shard: dict[str, Any]
+    shards: list[dict[str, Any]]
     mixed: bool
     notes: list[str]
 
@@ -144,7 +157,8 @@ def read_record(out: Path) -> PredictionRecord:
     path = record_path(out)
     try:
         # what records of earlier versions do not say
-        later = {"bottleneck": "", "embeddings": {}, "unlike": {}, "mixed": False}
+        later: dict[str, Any] = {"bottleneck": "", "embeddings": {}, "unlike": {}, "mixed": False}
+        later |= {"manifest": {}, "shard": {}, "shards": []}
         found = {**later, **json.loads(path.read_text(encoding="utf-8"))}
         return PredictionRecord(**{one.name: found[one.name] for one in fields(PredictionRecord)})
     except FileNotFoundError:

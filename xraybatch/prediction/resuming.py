@@ -13,13 +13,13 @@ from xraybatch.core.errors import InputError
 from xraybatch.images.decode import readers_in_use
 from xraybatch.images.fingerprint import fingerprint_digest
 from xraybatch.models.model import Model
-from xraybatch.models.session import Session
+from xraybatch.prediction.engine import Facts
 from xraybatch.prediction.job import Job
 from xraybatch.prediction.options import PredictOptions
 from xraybatch.prediction.places import no_job
 from xraybatch.prediction.reconciling import Reconciled, Wanted
-from xraybatch.prediction.record import deciding_versions
 from xraybatch.sources.item import Item
+from xraybatch.sources.manifest import Manifest
 
 
 @dataclass(frozen=True)
@@ -63,23 +63,32 @@ def begin_or_go_on(
     was = {"embeddings": False, **job.identity}  # of a job before there were any
     if was["embeddings"] != identity["embeddings"]:
         raise _other_embeddings(job)
-    for word in _WORDS:
+    for word in WORDS:
         # a job that was begun before there was such a word says nothing of it
         if was.get(word, identity[word]) == identity[word]:
             continue
         if word == "max_pixels" and options.retry_failed and was[word] < identity[word]:
             continue
         raise InputError(
-            f"{job.path.name} holds a run with another {_WORDS[word]}: rows of two would mix.",
+            f"{job.path.name} holds a run with another {WORDS[word]}: rows of two would mix.",
             f"{_finish(word, job)} Or delete {job.path} to start anew.",
+        )
+    is_other_list = was.get("manifest", "") != identity["manifest"]
+    if is_other_list and options.shard is not None and not options.update:
+        raise InputError(
+            f"{job.path.name} holds a shard of another manifest, in which other films stand there.",
+            "Give that manifest again, or --update to go over to this one.",
         )
     limits = {name: identity[name] for name in _LIMITS}
     redoing = json.dumps(limits, sort_keys=True) if options.retry_failed else ""
     goes_on = options.retry_failed and job.redoing == redoing
+    now = {**was, **(limits if options.retry_failed else {})}
+    if options.update:
+        now["manifest"] = identity["manifest"]
     state = job.reconcile(
         items,
         Wanted(options.update, options.retry_failed, goes_on),
-        identity={**was, **limits} if options.retry_failed else None,
+        identity=now if now != was else None,
         redoing=redoing,
     )
     said, warned = _resumed(state, job.count(), options)
@@ -118,7 +127,7 @@ def _finish(word: str, job: Job) -> str:
     return "Go on with that one."
 
 
-_WORDS = {
+WORDS = {
     "model": "model",
     "decisions": "set of thresholds",
     "rule": "decoding rule",
@@ -128,6 +137,7 @@ _WORDS = {
     "where": "--where",
     "tags": "list of --tags",
     "salt": "salt, or one without --dicom-ids",
+    "shard": "--shard",
 }
 _ELSEWHERE = (
     "on another processor or with other library versions: probabilities are equal within "
@@ -183,8 +193,10 @@ def _limits(was: dict[str, Any], identity: dict[str, Any]) -> list[str]:
     ]
 
 
-def identity_of(model: Model, session: Session, options: PredictOptions) -> dict[str, Any]:
-    """What a run is: everything that changes its results."""
+def identity_of(
+    model: Model, facts: Facts | None, options: PredictOptions, manifest: Manifest | None = None
+) -> dict[str, Any]:
+    """What a run is: everything that changes its results; without `facts`, but for where."""
     asked = options.asked
     return {
         "max_pixels": options.max_pixels,
@@ -199,6 +211,8 @@ def identity_of(model: Model, session: Session, options: PredictOptions) -> dict
         "decisions": [entry["thresholds"] for entry in model.card.to_dict()["tasks"]],
         "rule": model.card.rule.to_dict(),
         "decoder": [fingerprint_digest(), *readers_in_use()],
-        "processor": session.processor,
-        "versions": deciding_versions(),
+        "manifest": "" if manifest is None else manifest.digest,
+        "shard": "" if options.shard is None else str(options.shard),
+        "processor": "" if facts is None else facts.processor,
+        "versions": {} if facts is None else dict(facts.versions),
     }

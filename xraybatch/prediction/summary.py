@@ -5,21 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from xraybatch.prediction.record import PredictionRecord, record_path
+from xraybatch.prediction.record import PredictionRecord
 
 SCHEMA = "1.0"
 
 
 def summary(
-    record: PredictionRecord, out: Path, job: Path | None, embeddings: Path | None = None
+    record: PredictionRecord, out: Path | str, job: Path | None, embeddings: Path | None = None
 ) -> dict[str, Any]:
     """A summary of a run; ``docs/results.md`` is its schema.
 
     Parameters
     ----------
     record : PredictionRecord
-    out : Path
-        The results, as they were named.
+    out : Path or str
+        The results, as they were named; an address is text.
     job : Path or None
         The state of the run; None where it was discarded.
     embeddings : Path or None
@@ -29,7 +29,7 @@ def summary(
         "schema": SCHEMA,
         "results": str(out),
         "results_sha256": record.results_sha256,
-        "record": str(record_path(out)),
+        "record": f"{out}.run.json",
         "job": None if job is None else str(job),
         "embeddings": None if embeddings is None else str(embeddings),
         "films": record.films,

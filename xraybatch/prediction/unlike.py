@@ -146,6 +146,20 @@ class Comparison:
             np.frombuffer(b"".join(row.values for row in ok), "<f4").reshape(len(ok), -1)
         )
 
+    def counts(self) -> dict[str, Any]:
+        """What was counted, as plain JSON values, for `add_counts`."""
+        scores: dict[str, dict[str, list[int]]] = {}
+        for (task, name), found in self._scores.found.items():
+            scores.setdefault(task, {})[name] = found.tolist()
+        return {"films": self._films, "beyond": self._beyond, "scores": scores}
+
+    def add_counts(self, told: Mapping[str, Any]) -> None:
+        """Take in what another run, over other films, counted against the same card."""
+        self._films += told["films"]
+        self._beyond += told["beyond"]
+        for (task, name), found in self._scores.found.items():
+            found += np.asarray(told["scores"][task][name], np.int64)
+
     def finish(self) -> Unlike:
         """What was found."""
         return compare(self._films, self._beyond, self._scores)

@@ -6,18 +6,19 @@ bytes a reader recognises, or which a person named. The rest is skipped and coun
 
 from __future__ import annotations
 
-import glob
 import os
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import islice, pairwise
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 from xraybatch.core.errors import InputError
-from xraybatch.core.names import did_you_mean
 from xraybatch.core.progress import SILENT, Progress
+from xraybatch.sources.arguments import expanded
+from xraybatch.sources.elsewhere import Elsewhere
+from xraybatch.sources.fetch import IoOptions
 from xraybatch.sources.item import (
     DANGLING,
     FOLDER,
@@ -31,14 +32,12 @@ from xraybatch.sources.item import (
     NO_LOOK,
     ZIP_ARCHIVE,
     Item,
+    is_remote,
     why_no_file,
 )
 from xraybatch.sources.items import Items
 from xraybatch.sources.keys import joined, key_of
 from xraybatch.sources.zip_films import Listing, films_of_zip, is_zip, recognised
-
-LIST = "@"
-_NEAREST_AMONG = 2000
 
 
 @dataclass(frozen=True)
@@ -51,10 +50,13 @@ class Discovery:
         In the order of their keys' UTF-8 bytes.
     skipped : mapping of str to int
         How many files and folders were left out, by reason.
+    signed : mapping of str to str
+        What is to be asked for a path that was shortened by its signature.
     """
 
     items: Items
     skipped: Mapping[str, int]
+    signed: Mapping[str, str] = field(default_factory=dict)
 
 
 def discover(
@@ -64,6 +66,7 @@ def discover(
     sniffers: Sequence[Callable[[bytes], bool]],
     archives: bool = False,
     progress: Progress = SILENT,
+    io: IoOptions | None = None,
 ) -> Discovery:
     """Find the films that the arguments of a command mean.
 
@@ -71,7 +74,7 @@ def discover(
     ----------
     arguments : sequence of str or Path
         Folders (read with all below them), files, globs that no shell expanded, and ``@list``: a
-        UTF-8 file with one path a line, relative to the current folder.
+        UTF-8 file with one path a line, relative to the current folder. With `io` addresses too.
     suffixes : frozenset of str
         Those of the readers, lower case with the dot.
     sniffers : sequence of callable
@@ -79,7 +82,9 @@ def discover(
     archives : bool
         Take the films of ZIP archives that a person named; else those are files as any.
     progress : Progress
-        Told while a large archive is listed.
+        Told while a large archive or a store is listed.
+    io : IoOptions, optional
+        How addresses are asked; None: they are refused.
 
     Returns
     -------
@@ -91,18 +96,27 @@ def discover(
     InputError
         If an argument does not exist, a glob or list finds nothing, a folder that was named cannot
         be read, or two items would have one key.
+    XraybatchError
+        If what is at an address cannot be listed.
     """
     typed = [os.fspath(argument) for argument in arguments]
     with Listing(progress) as listing:
         walk = _Walk(suffixes | IMAGE_LIKE, sniffers, listing if archives else None)
-        if len(typed) == 1 and os.path.isdir(typed[0]):  # noqa: PTH112 - never raises
-            walk.folder(typed[0], "")
-        else:
-            for path in _expanded(typed):
-                walk.named(path)
+        with Elsewhere(
+            *(io, progress, walk.is_called_film, walk.sniffed, walk.skipped)
+        ) as elsewhere:
+            if len(typed) == 1 and os.path.isdir(typed[0]):  # noqa: PTH112 - never raises
+                walk.folder(typed[0], "")
+            else:
+                for path, listed in expanded(typed):
+                    if is_remote(path) and not os.path.lexists(path):
+                        alone = len(typed) == 1 and not listed
+                        walk.items.extend(elsewhere.films(path, alone=alone, listed=listed))
+                    else:
+                        walk.named(path)
     walk.items.sort()
     _check_keys(walk.items)
-    return Discovery(walk.items, dict(sorted(walk.skipped.items())))
+    return Discovery(walk.items, dict(sorted(walk.skipped.items())), elsewhere.signed)
 
 
 class _Walk:
@@ -216,14 +230,18 @@ class _Walk:
                 head = file.read(HEAD)
         except OSError:
             return NO_LOOK
-        return self._sniffed(head)
+        return self.sniffed(head)
 
     def _no_member(self, name: str, head: Callable[[], bytes]) -> str:
         """The same for a member of an archive."""
-        suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - a million times
-        return "" if suffix in self._suffixes else recognised(head, self._sniffed)
+        return "" if self.is_called_film(name) else recognised(head, self.sniffed)
 
-    def _sniffed(self, head: bytes) -> str:
+    def is_called_film(self, name: str) -> bool:
+        """Whether a name's suffix is a film's."""
+        return os.path.splitext(name)[1].lower() in self._suffixes  # noqa: PTH122 - a million times
+
+    def sniffed(self, head: bytes) -> str:
+        """Why what begins so is no film; empty where a reader recognises it."""
         known = bool(head) and any(_sniffs(sniff, head) for sniff in self._sniffers)
         return "" if known else NO_FILM
 
@@ -242,50 +260,6 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:  # a link to itself
         return False
-
-
-def _expanded(typed: list[str]) -> Iterator[str]:
-    """Lists and globs to the paths they mean."""
-    for argument in typed:
-        if os.path.lexists(argument):
-            yield argument
-        elif argument.startswith(LIST):
-            yield from _listed(argument[len(LIST) :])
-        elif glob.has_magic(argument):
-            found = sorted(glob.glob(argument, recursive=True), key=os.fsencode)  # noqa: PTH207
-            if not found:
-                raise InputError(f"Nothing matches '{argument}'.")
-            yield from found
-        else:
-            raise InputError(f"There is no '{argument}'.", _nearest(argument))
-
-
-def _listed(path: str) -> list[str]:
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig", errors="surrogateescape")
-    except OSError as error:
-        raise InputError(
-            f"The list '{path}' cannot be read: {error.strerror}.", _nearest(path)
-        ) from None
-    lines = [line for line in text.split("\n") if line]
-    if not any(os.path.lexists(line) for line in lines):
-        raise InputError(
-            f"None of the {len(lines)} paths in the list '{path}' exists.",
-            f"They are taken relative to the current folder, {Path.cwd()}.",
-        )
-    return lines
-
-
-def _nearest(path: str) -> str:
-    parent, name = os.path.split(path.rstrip("/"))
-    try:
-        with os.scandir(parent or ".") as entries:
-            names = [entry.name for entry in islice(entries, _NEAREST_AMONG)]
-    except OSError:
-        return f"The folder '{parent}' does not exist either."
-    hint = did_you_mean(name, names)
-    # never a list of what is there: names of files can be names of patients
-    return hint if hint.startswith("Did you mean") else f"Look into '{parent or '.'}'."
 
 
 def _check_keys(items: Items) -> None:

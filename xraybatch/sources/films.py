@@ -10,11 +10,16 @@ from xraybatch.core.progress import SILENT, Progress
 from xraybatch.extension.records import ImageReader
 from xraybatch.extension.registry import registry
 from xraybatch.sources.discover import Discovery, discover
+from xraybatch.sources.fetch import IoOptions
 from xraybatch.sources.item import ZIP_ARCHIVE
 
 
 def find_films(
-    arguments: Sequence[str | Path], *, archives: bool = False, progress: Progress = SILENT
+    arguments: Sequence[str | Path],
+    *,
+    archives: bool = False,
+    progress: Progress = SILENT,
+    io: IoOptions | None = None,
 ) -> Discovery:
     """Everything below `arguments` that is a film for the readers installed here.
 
@@ -24,6 +29,8 @@ def find_films(
     archives : bool
         Take the films of ZIP archives that are named; else those are files as any.
     progress : Progress
+    io : IoOptions, optional
+        How films at addresses are asked for; None: addresses are refused.
 
     Raises
     ------
@@ -37,6 +44,7 @@ def find_films(
         sniffers=[reader.sniff for reader in readers],
         archives=archives,
         progress=progress,
+        io=io,
     )
     if not found.items:
         looked_at = sum(found.skipped.values())

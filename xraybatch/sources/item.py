@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from dataclasses import dataclass
 
@@ -28,6 +29,8 @@ FOLDER = "folder named like a film"  # it is read like any other folder
 NO_ACCESS = "folder that cannot be read"
 ZIP_ARCHIVE = "ZIP archive, which is read when it is named"
 
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # a letter alone would be a drive
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -38,11 +41,14 @@ class Item:
     key : str
         What it is called in every table.
     path : str
-        What to open; bytes that are no UTF-8 are surrogates.
+        What to open; bytes that are no UTF-8 are surrogates. With ``scheme://`` in front: an
+        address, of a film that is not in the file system.
     size, mtime_ns : int
-        Bytes, and nanoseconds; both 0 where the file system does not say (a dangling link).
+        Bytes, and nanoseconds; both 0 where nobody says (a dangling link, a film of a PACS).
     member : str
         Its place in the ZIP archive at `path` (`core.zipped.ZipPlace`); empty: it lies in none.
+    etag : str
+        What a store calls this version of the film; empty where it has no such word.
     """
 
     key: str
@@ -50,6 +56,17 @@ class Item:
     size: int
     mtime_ns: int
     member: str = ""
+    etag: str = ""
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it is fetched from elsewhere, not opened as a file."""
+        return is_remote(self.path)
+
+
+def is_remote(path: str) -> bool:
+    """Whether what is to be opened is an address: ``s3://…``, ``https://…``."""
+    return _SCHEME.match(path) is not None
 
 
 def why_no_file(mode: int) -> str:

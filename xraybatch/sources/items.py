@@ -41,7 +41,8 @@ class Items(Sequence[Item]):
             self._named.append(folder)
         member = item.member.encode(errors="surrogatepass") if item.member else b""
         numbers = b"%d %d %d" % (item.size, item.mtime_ns, number)
-        self._packed.append(b"%b\0%b\0%b\0%b" % (key.encode(), numbers, rest, member))
+        etag = item.etag.encode()
+        self._packed.append(b"%b\0%b\0%b\0%b\0%b" % (key.encode(), numbers, rest, etag, member))
 
     def extend(self, items: Iterable[Item]) -> None:
         """Add items at the end."""
@@ -70,8 +71,9 @@ class Items(Sequence[Item]):
         return self._item(self._packed[index])
 
     def _item(self, packed: bytes) -> Item:
-        name, numbers, rest, member = packed.split(_END, 3)
+        name, numbers, rest, etag, member = packed.split(_END, 4)
         key = name.decode()
         size, mtime_ns, number = map(int, numbers.split())
         path = os.fsdecode(rest) if rest else self._named[number] + key
-        return Item(key, path, size, mtime_ns, member.decode(errors="surrogatepass"))
+        inside = member.decode(errors="surrogatepass")
+        return Item(key, path, size, mtime_ns, inside, etag.decode())

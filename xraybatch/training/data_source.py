@@ -31,7 +31,7 @@ from xraybatch.training.presets import is_place_of
 from xraybatch.training.split import AS_DISTRIBUTED
 from xraybatch.training.store import cache_folder
 
-_ADDRESS = ("http:/", "https:/")
+_ADDRESS = ("http:/", "https:/", "s3:/", "gs:/", "az:/")
 _PATH = "path"
 _READ = ("data", "path_column", "label_column", "patient_column", "label_map")
 # options with which `prepare` writes something else

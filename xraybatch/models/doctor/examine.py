@@ -68,7 +68,7 @@ from xraybatch.models.doctor.system import (
     training_missing,
 )
 from xraybatch.models.doctor.trial import Trial, run_trial
-from xraybatch.models.session import cpu_name
+from xraybatch.models.processor import cpu_name
 
 T = TypeVar("T")
 

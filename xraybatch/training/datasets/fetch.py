@@ -20,6 +20,7 @@ from xraybatch.sources.archives import (
 )
 from xraybatch.sources.download import Downloaded, download, forget
 from xraybatch.sources.films import find_films
+from xraybatch.sources.item import is_remote
 from xraybatch.sources.member_names import quoted
 from xraybatch.training.datasets.films import FilmFolder, look_into, why_no_film
 from xraybatch.training.datasets.options import TABLE_FORM, PrepareOptions
@@ -45,6 +46,11 @@ def kind_of_source(source: str, options: PrepareOptions) -> str:
         kind = "url"
     elif path.is_dir():
         kind = "folder"
+    elif not path.exists() and is_remote(source):
+        raise UsageError(
+            f"{quoted(source)} is not on this machine, and films are trained on here.",
+            "Copy it to a folder, or give the https:// address of an archive.",
+        )
     elif not path.exists():
         raise InputError(f"There is no {quoted(source)}.", "Check the path.")
     elif path.suffix.lower() in _OTHER_TABLES:

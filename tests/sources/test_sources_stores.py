@@ -1,0 +1,169 @@
+"""Addresses: which are taken, what is shown of them, and what a store's refusal means."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from tests.sources.store_servers import BUCKET, SECRET, Misbehaving, credentials
+from xraybatch.core.errors import InputError, UsageError, XraybatchError
+from xraybatch.core.status import FilmError, FilmStatus
+from xraybatch.sources.fetch import AnyFetch, IoOptions
+from xraybatch.sources.films import find_films
+from xraybatch.sources.store_errors import of_film, of_listing
+from xraybatch.sources.stores import place_of
+from xraybatch.sources.web_films import web_item
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(32)
+IO = IoOptions(timeout=2, retries=1)
+
+
+class GenericError(Exception):
+    """Named as obstore's."""
+
+
+class PermissionDeniedError(Exception):
+    """Named as obstore's."""
+
+
+def said(status, code=""):
+    body = f"<Error><Code>{code}</Code><Message>{SECRET}</Message></Error>"
+    return f"GET http://host/films/MUELLER.png - status code: {status} Wrong: {body}"
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (FileNotFoundError("MUELLER.png"), FilmStatus.MISSING),
+        (PermissionDeniedError(said(403, "AccessDenied")), FilmStatus.FORBIDDEN),
+        (GenericError(said(401)), FilmStatus.FORBIDDEN),
+        (GenericError(said(503, "SlowDown")), FilmStatus.UNAVAILABLE),
+        (GenericError("operation timed out: MUELLER.png"), FilmStatus.UNAVAILABLE),
+        (GenericError("error decoding response body MUELLER.png"), FilmStatus.UNAVAILABLE),
+        (ValueError("Could not parse path: MUELLER//.png"), FilmStatus.UNSUPPORTED),
+    ],
+)
+def test_a_refusal_is_the_film_s_and_says_no_name(error, status):
+    found = of_film(error)
+    assert isinstance(found, FilmError)
+    assert found.status is status
+    assert "MUELLER" not in found.sentence
+    assert SECRET not in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (GenericError(said(400, "ExpiredToken")), "have expired (ExpiredToken)"),
+        (PermissionDeniedError(said(403, "InvalidAccessKeyId")), "not known"),
+        (PermissionDeniedError(said(403, "SignatureDoesNotMatch")), "secret does not fit"),
+        (PermissionDeniedError(said(403, "RequestTimeTooSkewed")), "clock"),
+        (GenericError("PUT http://169.254.169.254/latest/api/token: timed out"), "no credentials"),
+        (GenericError("Received redirect without LOCATION"), "another region"),
+    ],
+)
+def test_what_concerns_all_films_stops_the_run(error, words):
+    for found in (of_film(error), of_listing(error, "s3://b/")):
+        assert isinstance(found, XraybatchError)
+        assert words in found.message
+        assert found.hint
+        assert SECRET not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("https://host/a.dcm", "https://host/a.dcm"),
+        ("https://host/a.dcm?id=7&token=abc", "https://host/a.dcm?id=7&token=…"),
+        (
+            "https://b.s3.amazonaws.com/a.dcm?X-Amz-Date=1&X-Amz-Signature=ff&id=7",
+            "https://b.s3.amazonaws.com/a.dcm?id=7",
+        ),
+        ("https://a.blob.core.windows.net/c/a.dcm?sv=1&se=2&sr=b&sig=ff", None),
+        ("https://storage.googleapis.com/b/a.dcm?X-Goog-Signature=ff", None),
+        ("http://127.0.0.1:9/a.dcm", "http://127.0.0.1:9/a.dcm"),
+    ],
+)
+def test_an_address_is_kept_without_what_signs_it(address, shown):
+    item, asked = web_item(address)
+    assert item.key == item.path == (shown or address.partition("?")[0])
+    assert asked == address
+    assert item.is_remote
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["http://example.org/a.dcm", "http://10.0.0.1/a.dcm", "https://u:p@host/a", "https:///a"],
+)
+def test_addresses_that_are_not_taken(address):
+    with pytest.raises(UsageError):
+        web_item(address)
+
+
+@pytest.mark.parametrize("address", ["s3:///key", "s3://key:secret@bucket/x", "s3://host:9000/x"])
+def test_a_store_s_address_is_a_bucket_and_a_prefix(address):
+    with pytest.raises(UsageError, match="names a bucket"):
+        place_of(address)
+
+
+def test_a_listing_follows_the_rules_of_a_folder(monkeypatch):
+    pytest.importorskip(
+        "obstore", reason="obstore is not installed: pip install 'xraybatch[cloud]'"
+    )
+    keys = ["b.PNG", "a/x.dcm", "a/film", "a/words", "a/.h.png", ".d/y.png", "__MACOSX/z.png"]
+    keys += ["a/all.zip", "a/empty", "ab/other.png"]
+    objects = {f"in/{key}": PNG for key in keys}
+    objects |= {"in/a/words": b"words", "in/a/empty": b"", "inner/no.png": PNG}
+    with Misbehaving(objects) as store:
+        credentials(monkeypatch, store.address)
+        found = find_films([f"s3://{BUCKET}/in"], io=IO)
+        assert [item.key for item in found.items] == ["a/film", "a/x.dcm", "ab/other.png", "b.PNG"]
+        assert next(item.path for item in found.items) == f"s3://{BUCKET}/in/a/film"
+        assert {item.size for item in found.items} == {len(PNG)}
+        assert all(item.etag and item.mtime_ns for item in found.items)
+        skipped = {reason[:14]: count for reason, count in found.skipped.items()}
+        assert skipped == {"hidden": 2, "__MACOSX": 1, "ZIP archive in": 1, "not a film": 2}
+        # what its name says is not asked for
+        assert {key for key in store.asked if key not in ("", "in")} == {"in/a/film", "in/a/words"}
+        with pytest.raises(InputError, match="nothing at"):
+            find_films([f"s3://{BUCKET}/i/"], io=IO)
+    with pytest.raises(UsageError, match="not on this machine"):
+        find_films([f"s3://{BUCKET}/in"])
+
+
+def test_keys_that_cannot_be_read_are_said(monkeypatch):
+    pytest.importorskip(
+        "obstore", reason="obstore is not installed: pip install 'xraybatch[cloud]'"
+    )
+    with Misbehaving({"in/a.png": PNG, "in//b.png": PNG}) as store:
+        credentials(monkeypatch, store.address)
+        with pytest.raises(InputError, match="empty part"):
+            find_films([f"s3://{BUCKET}/in/"], io=IO)
+
+
+def test_a_fetch_travels_to_another_process(monkeypatch):
+    with Misbehaving({"in/a.png": PNG}) as store:
+        address = f"{store.address}/{BUCKET}/in/a.png"
+        fetch = pickle.loads(pickle.dumps(AnyFetch(IO, {"https://short": address})))
+        assert fetch.threads == IO.threads
+        assert fetch.read("https://short", 0, "", 1000) == PNG
+        assert fetch.read(address, len(PNG), "", 1000) == PNG
+        for size, etag, limit, status in (
+            (len(PNG) + 1, "", 1000, FilmStatus.UNREADABLE),
+            (0, '"old"', 1000, FilmStatus.UNREADABLE),
+            (0, "", 10, FilmStatus.TOO_LARGE),
+        ):
+            with pytest.raises(FilmError) as refused:
+                fetch.read(address, size, etag, limit)
+            assert refused.value.status is status
+    with pytest.raises(InputError, match="not read from ftp"):
+        fetch.read("ftp://host/a.png", 0, "", 1000)
+
+
+def test_a_server_that_is_gone_is_unavailable():
+    with Misbehaving({}) as store:
+        address = store.address
+    with pytest.raises(FilmError) as refused:
+        AnyFetch(IO).read(f"{address}/a.png", 0, "", 1000)
+    assert refused.value.status is FilmStatus.UNAVAILABLE

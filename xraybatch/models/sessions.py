@@ -1,0 +1,51 @@
+"""One model on several GPUs: a session on each, all with batches of one size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from xraybatch.models.devices import each_device
+from xraybatch.models.model import Model
+from xraybatch.models.session import Session
+
+
+def open_sessions(
+    model: Model,
+    *,
+    device: str = "auto",
+    batch_size: int | None = None,
+    threads: int | None = None,
+) -> list[Session]:
+    """Sessions on all devices that were asked for.
+
+    Parameters
+    ----------
+    model : Model
+    device : str
+        As for `Session`, or several GPUs: ``cuda:0,1``.
+    batch_size, threads : int, optional
+        As for `Session`. The GPU with the least memory decides how large a batch may be.
+
+    Raises
+    ------
+    UsageError
+        If a device is named twice.
+    ModelError
+        As `Session` does, for any of them.
+    """
+    devices = each_device(device)
+    while True:
+        sessions: list[Session] = []
+        for one in devices:
+            size = sessions[0].batch_size if sessions else batch_size
+            sessions.append(Session(model, device=one, batch_size=size, threads=threads))
+        least = min(session.batch_size for session in sessions)
+        if least == sessions[0].batch_size:
+            return sessions
+        batch_size = least
+
+
+def device_of(sessions: Sequence[Session]) -> str:
+    """Where they run, as it would be asked for: ``cpu``, ``cuda:0``, ``cuda:0,1``."""
+    first, *others = (session.device for session in sessions)
+    return ",".join([first, *(device.removeprefix("cuda:") for device in others)])

@@ -1,0 +1,150 @@
+"""Single films of web servers: by https, and by http where it does not leave this machine.
+
+An address with a signature is asked as it was given, and kept without: what signs it is in no
+table, state or record, and differs each time that somebody signs it.
+"""
+
+from __future__ import annotations
+
+import http.client
+import random
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from ipaddress import ip_address
+
+from xraybatch.core.errors import InputError, UsageError
+from xraybatch.core.status import FilmError, FilmStatus
+from xraybatch.sources.addresses import check_address, opener, public_url
+from xraybatch.sources.fetch import IoOptions, ReadBytes
+from xraybatch.sources.item import Item
+from xraybatch.sources.store_errors import changed, forbidden, too_large
+
+_BLOCK = 1 << 16
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 15.0  # seconds between tries
+_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
+_SIGNED = ("x-amz-", "x-goog-")  # what words of a signed query begin with
+_AZURE = frozenset(
+    (
+        *("sv", "ss", "srt", "sp", "se", "st", "spr", "sr", "si", "sig"),
+        *("skoid", "sktid", "skt", "ske", "sks", "skv"),
+    )
+)
+
+
+def web_item(address: str) -> tuple[Item, str]:
+    """The item of an address, and the address as it is to be asked.
+
+    Nothing is asked: its row says what became of it.
+
+    Raises
+    ------
+    UsageError
+        If it is no address, has a password, or would go over a network without encryption.
+    """
+    check_address(address)
+    parts = urllib.parse.urlsplit(address)
+    if parts.scheme.lower() == "http" and not _stays_here(parts.hostname or ""):
+        raise UsageError(
+            f"{public_url(address)} goes over the network without encryption.",
+            "Give an https:// address.",
+        )
+    shown = public_url(_unsigned(address))
+    return Item(shown, shown, 0, 0), address
+
+
+def reader_of(io: IoOptions) -> ReadBytes:
+    """What reads films of web servers, for `fetch.AnyFetch`."""
+
+    def read(path: str, size: int, etag: str, max_bytes: int) -> bytes:
+        web_item(path)  # a manifest may hold any address
+        for tries in range(io.retries + 1):
+            if tries:
+                pause = min(_FIRST_PAUSE * 2 ** (tries - 1), _LONGEST_PAUSE)
+                time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 - so that not all come back at once
+            try:
+                return _read(path, size, etag, max_bytes, io.timeout)
+            except _TryAgain as error:
+                why = str(error)
+        raise FilmError(FilmStatus.UNAVAILABLE, f"{why}, also when asked again.")
+
+    return read
+
+
+class _TryAgain(Exception):
+    """Another try may end otherwise."""
+
+
+def _read(path: str, size: int, etag: str, max_bytes: int, timeout: float) -> bytes:
+    until = time.monotonic() + timeout
+    request = urllib.request.Request(path, headers={"User-Agent": "xraybatch"})  # noqa: S310
+    try:
+        with opener().open(request, timeout=timeout) as answer:
+            told = answer.headers.get("Content-Length", "")
+            length = int(told) if told.isdecimal() else None
+            found = answer.headers.get("ETag", "")
+            if (etag and found and found != etag) or (size and length not in (None, size)):
+                raise changed()
+            if length is not None and length > max_bytes:
+                raise too_large(length, max_bytes)
+            content = _body(answer, until, max_bytes)
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise _of_status(error.code) from None
+    except InputError as error:  # a redirection that is not followed
+        raise FilmError(FilmStatus.UNAVAILABLE, error.message) from None
+    except http.client.IncompleteRead:
+        raise _TryAgain("The server's answer ends too early") from None
+    except (OSError, http.client.HTTPException):
+        raise _TryAgain("The server did not answer in time") from None
+    if length is not None and len(content) != length:
+        raise _TryAgain("The server's answer ends too early")
+    return content
+
+
+def _body(answer: http.client.HTTPResponse, until: float, max_bytes: int) -> bytes:
+    """All of an answer that comes in time, however slowly each part of it does."""
+    content = bytearray()
+    while block := answer.read1(_BLOCK):
+        content += block
+        if len(content) > max_bytes:
+            raise too_large(len(content), max_bytes)
+        if time.monotonic() > until:
+            raise _TryAgain("The server did not answer in time")
+    return bytes(content)
+
+
+def _of_status(number: int) -> Exception:
+    if number in (404, 410):
+        return FilmError(FilmStatus.MISSING, "The server has no such film.")
+    if number in (401, 403):
+        return forbidden(str(number))
+    if number in _AGAIN:
+        return _TryAgain(f"The server answers {number}")
+    return FilmError(FilmStatus.UNAVAILABLE, f"The server answers {number}.")
+
+
+def _unsigned(address: str) -> str:
+    """An address without the words of a signature of Amazon, Google or Azure."""
+    parts = urllib.parse.urlsplit(address)
+    query = urllib.parse.parse_qsl(parts.query, keep_blank_values=True)
+    names = {name.lower() for name, _ in query}
+    of_azure = _AZURE if {"sig", "sv"} <= names else frozenset()
+    kept = [
+        (name, value)
+        for name, value in query
+        if not (name.lower().startswith(_SIGNED) or name.lower() in of_azure)
+    ]
+    if len(kept) == len(query):
+        return address
+    return urllib.parse.urlunsplit(parts._replace(query=urllib.parse.urlencode(kept)))
+
+
+def _stays_here(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
