@@ -116,6 +116,14 @@ def test_a_worker_killed_from_outside_costs_no_film(films):
     check(decoded, 64, dict.fromkeys(range(0, 64, 8), "ok"))
 
 
+def test_workers_stand_back_for_what_computes(films):
+    with DecodingPool(RULE, workers=2, readers_from=TROUBLE) as pool:
+        check(list(pool.decode(films(40))), 40, {})
+        own = os.getpriority(os.PRIO_PROCESS, 0)
+        for process in processes_of(pool):
+            assert os.getpriority(os.PRIO_PROCESS, process) == min(own + 10, 19)
+
+
 def test_idle_workers_that_are_killed_are_replaced(films):
     with DecodingPool(RULE, workers=2, readers_from=TROUBLE) as pool:
         check(list(pool.decode(films(40))), 40, {})

@@ -47,6 +47,9 @@ _MOVING = frozenset(("GIF", "WEBP"))  # what moves is one film, its first frame
 _LOCK_TIMEOUT = 5.0
 _AHEAD = 4  # films read ahead take at most this part of the process's memory
 
+# a batch waits for its slowest thread, decoding for nobody: the session's threads go first
+_NICE = 10
+
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
@@ -119,6 +122,8 @@ def start(desk: Desk) -> None:
     global _desk, _kept, _reads
     for variable in _THREADS:
         os.environ[variable] = "1"
+    if hasattr(os, "nice"):  # Windows has none
+        os.nice(_NICE)
     _fall_silent()
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     os.environ[BLOCK_VARIABLE] = desk.blocked

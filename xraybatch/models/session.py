@@ -29,6 +29,8 @@ _ELSEWHERE = "session.model_external_initializers_file_folder_path"
 _NOWHERE = "/nowhere/no weights outside the model file"
 # without VNNI products of 8 bits are added in 16, which may overflow: take the exact, slower way
 _EXACT = ("session.x64quantprecision", "1")
+# decoding wants the cores that threads with nothing to do spin on
+_BRIEFLY = ("session.intra_op.spin_duration_us", "50")
 _BATCH = {CPU: 16, CUDA: 32}
 IN_FLIGHT = 2  # batches that a GPU has at once
 
@@ -265,6 +267,7 @@ def _open(
     options.inter_op_num_threads = 1
     options.use_deterministic_compute = True
     options.add_session_config_entry(_ELSEWHERE, _NOWHERE)
+    options.add_session_config_entry(*_BRIEFLY)
     if not has_vnni():
         options.add_session_config_entry(*_EXACT)
     # fixed: another level gives other bits
