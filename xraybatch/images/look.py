@@ -15,6 +15,7 @@ _TALLEST, _SHORTEST = 14, 3  # rows of a glyph, of 256
 _WIDEST = 16
 _STRONG = 60  # grey levels that a glyph stands out by
 _LINE = 4  # glyphs beside each other
+_ABREAST = 3  # of a line, in one row at least: their middles are near, their heights alike
 _NEAR = 2.2  # heights between the middles of neighbours
 _AROUND = 7  # pixels to each side that a glyph stands out against
 _MOST_MARKS = 400  # more are texture
@@ -77,9 +78,12 @@ def _lines_of(marks: NDArray[np.bool_]) -> int:
     rows, columns = np.flatnonzero(marks.any(1)), np.flatnonzero(marks.any(0))
     if len(rows) < _SHORTEST or len(columns) < _LINE:  # no room for a line
         return 0
-    from scipy import ndimage
-
     marks = marks[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    begins = marks[:, 1:] & ~marks[:, :-1]
+    if (np.count_nonzero(begins, 1) + marks[:, 0]).max() < _ABREAST:
+        return 0
+    from scipy import ndimage  # takes longer to load than many films take to look at
+
     labelled, count = ndimage.label(marks, np.ones((3, 3), int))
     return _in_lines(ndimage.find_objects(labelled)) if _LINE <= count <= _MOST_MARKS else 0
 
