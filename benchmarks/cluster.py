@@ -31,17 +31,17 @@ from xraybatch.models.choice import choose_model
 from xraybatch.models.model import Model
 from xraybatch.prediction.dispatch import dispatch
 from xraybatch.prediction.engine import CHUNK, Chunk, Outcome, Seconds
-from xraybatch.prediction.job import Job
-from xraybatch.prediction.merging import merge
+from xraybatch.prediction.jobs.job import Job
+from xraybatch.prediction.jobs.resuming import begin_or_go_on, identity_of
 from xraybatch.prediction.options import PredictOptions, columns_of
 from xraybatch.prediction.portion import Portion, portion
 from xraybatch.prediction.publish import publish
 from xraybatch.prediction.record import PredictionRecord, write_record
-from xraybatch.prediction.resuming import begin_or_go_on, identity_of
 from xraybatch.prediction.rows import NO_FRAME, Row
 from xraybatch.prediction.run import predict_items
-from xraybatch.prediction.shard_facts import shard_facts
-from xraybatch.prediction.shards import Shard
+from xraybatch.prediction.sharding.facts import shard_facts
+from xraybatch.prediction.sharding.merging import merge
+from xraybatch.prediction.sharding.shards import Shard
 from xraybatch.prediction.unlike import Comparison
 from xraybatch.sources.item import Item
 from xraybatch.sources.manifest import ROW_GROUP, open_manifest, write_manifest

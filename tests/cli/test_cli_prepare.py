@@ -382,7 +382,7 @@ def test_what_the_command_offers_is_what_is_taken() -> None:
 
 
 def test_python_leaves_the_limits_to_their_defaults() -> None:
-    from xraybatch.sources.budget import ArchiveLimits
+    from xraybatch.sources.archives.budget import ArchiveLimits
 
     offered = {p.name: p.default for p in command.params}
     assert ArchiveLimits() == ArchiveLimits(

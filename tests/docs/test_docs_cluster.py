@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 import pytest
 
-from xraybatch.prediction.shards import Shard, parse_shard
+from xraybatch.prediction.sharding.shards import Shard, parse_shard
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "cluster.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", PAGE, re.DOTALL)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from xraybatch.core.errors import UsageError
-from xraybatch.sources.dicomweb_address import Place, parse_address
+from xraybatch.sources.dicomweb.address import Place, parse_address
 
 SERVICE = "dicomweb+https://pacs.example.org/dicom-web"
 

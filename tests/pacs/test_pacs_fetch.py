@@ -25,9 +25,9 @@ from tests.pacs.fake_dicomweb import (
 )
 from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.status import FilmError, FilmStatus
-from xraybatch.sources import dicomweb_fetch
-from xraybatch.sources.dicomweb_fetch import Instances
-from xraybatch.sources.manners import Manners
+from xraybatch.sources.dicomweb import fetch as dicomweb_fetch
+from xraybatch.sources.dicomweb.fetch import Instances
+from xraybatch.sources.dicomweb.manners import Manners
 
 FILM = bytes(range(256)) * 300
 MOST = 1 << 20
@@ -35,7 +35,7 @@ MOST = 1 << 20
 
 @pytest.fixture(autouse=True)
 def own_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("xraybatch.sources.dicomweb_http._FIRST_WAIT", 0.01)
+    monkeypatch.setattr("xraybatch.sources.dicomweb.http._FIRST_WAIT", 0.01)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
 
 

@@ -9,11 +9,11 @@ import pytest
 
 from tests.pacs.fake_dicomweb import FakePacs, body, status
 from xraybatch.core.errors import InputError, UsageError
-from xraybatch.sources.dicomweb_address import parse_address
-from xraybatch.sources.dicomweb_list import list_instances
-from xraybatch.sources.dicomweb_query import Query
+from xraybatch.sources.dicomweb.address import parse_address
+from xraybatch.sources.dicomweb.listing import list_instances
+from xraybatch.sources.dicomweb.manners import Manners
+from xraybatch.sources.dicomweb.query import Query
 from xraybatch.sources.discover import Discovery
-from xraybatch.sources.manners import Manners
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 FOR_PROCESSING = "1.2.840.10008.5.1.4.1.1.1.1.1"
@@ -41,7 +41,7 @@ class Told:
 
 @pytest.fixture(autouse=True)
 def own_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("xraybatch.sources.dicomweb_http._FIRST_WAIT", 0.01)
+    monkeypatch.setattr("xraybatch.sources.dicomweb.http._FIRST_WAIT", 0.01)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
 
 
@@ -98,7 +98,7 @@ def test_films_are_found_with_their_addresses_in_the_order_of_their_keys(pacs: F
 def test_no_study_is_lost_by_a_service_that_pages_in_its_own_way(
     pacs: FakePacs, odd: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("xraybatch.sources.dicomweb_pages.PAGE", 4)
+    monkeypatch.setattr("xraybatch.sources.dicomweb.pages.PAGE", 4)
     wanted = fill(pacs)
     for name, value in odd.items():
         setattr(pacs, name, value)
@@ -110,7 +110,7 @@ def test_no_study_is_lost_by_a_service_that_pages_in_its_own_way(
 def test_pages_that_lose_and_cannot_be_checked_stop_the_list(
     pacs: FakePacs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("xraybatch.sources.dicomweb_pages.PAGE", 4)
+    monkeypatch.setattr("xraybatch.sources.dicomweb.pages.PAGE", 4)
     fill(pacs)
     pacs.offset_before_filter = pacs.no_whole = True
     with pytest.raises(InputError, match="do not fit together"):

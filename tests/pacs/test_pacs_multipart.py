@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tests.pacs.fake_dicomweb import KIND, multipart
-from xraybatch.sources.multipart import NoPart, is_cut, only_part
+from xraybatch.sources.dicomweb.multipart import NoPart, is_cut, only_part
 
 # ends of lines, dashes, and what nearly is a boundary
 FILM = b"\r\n--\r\n\r\n--film-boundar\r\n\0\xff--\n"

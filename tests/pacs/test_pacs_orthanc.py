@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.pacs.orthanc import DAYS, ROOT, Orthanc, make_films, make_others, running
-from xraybatch.sources import dicomweb_pages
+from xraybatch.sources.dicomweb import pages as dicomweb_pages
 from xraybatch.sources.manifest import open_manifest
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Debian's orthanc")
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Debian's orthan
 TELLING = """
 import sys
 from xraybatch.prediction import dispatch
-from xraybatch.prediction.job import Job
+from xraybatch.prediction.jobs.job import Job
 dispatch._COMMIT_SECONDS = 0.05
 write = Job.write
 def counted(job, rows):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from xraybatch.core.errors import InputError
-from xraybatch.sources.dicomweb_pages import Answer, NotTaken, every_answer
+from xraybatch.sources.dicomweb.pages import Answer, NotTaken, every_answer
 
 EVERY = [{"name": number} for number in range(1234)]
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from xraybatch.core.errors import UsageError
-from xraybatch.sources.dicomweb_query import parse_codes, parse_days, parse_sop_classes
+from xraybatch.sources.dicomweb.query import parse_codes, parse_days, parse_sop_classes
 
 CR = "1.2.840.10008.5.1.4.1.1.1"
 DX = "1.2.840.10008.5.1.4.1.1.1.1"

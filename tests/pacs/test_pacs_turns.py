@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from xraybatch.sources.turns import Turns
+from xraybatch.sources.dicomweb.turns import Turns
 
 HOLD = """
 import sys, time
-from xraybatch.sources.turns import Turns
+from xraybatch.sources.dicomweb.turns import Turns
 with Turns(sys.argv[1], int(sys.argv[2])).turn():
     print("holds", flush=True)
     time.sleep(600)

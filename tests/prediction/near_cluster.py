@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any
 
-from xraybatch.prediction.ray_actor import ChunkWorker
-from xraybatch.prediction.ray_cluster import LostActor
-from xraybatch.prediction.ray_plan import Node, Plan
+from xraybatch.prediction.ray.actor import ChunkWorker
+from xraybatch.prediction.ray.cluster import LostActor
+from xraybatch.prediction.ray.plan import Node, Plan
 
 
 def travelled(value: Any) -> Any:

@@ -12,7 +12,7 @@ from xraybatch.core.status import FilmStatus
 from xraybatch.prediction.bar import Bar, Watch, parse_bar
 from xraybatch.prediction.dispatch import dispatch
 from xraybatch.prediction.engine import Chunk, Facts, Outcome, Seconds
-from xraybatch.prediction.job import Job
+from xraybatch.prediction.jobs.job import Job
 from xraybatch.prediction.rows import NO_FRAME, Row
 from xraybatch.sources.item import Item
 

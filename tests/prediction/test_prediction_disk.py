@@ -27,7 +27,7 @@ from xraybatch.sources.films import find_films
 
 TELLING = """
 from xraybatch.prediction import dispatch; dispatch._COMMIT_SECONDS = 0.01
-from xraybatch.prediction.job import Job
+from xraybatch.prediction.jobs.job import Job
 write = Job.write
 def told(job, rows):
     write(job, rows)

@@ -28,7 +28,7 @@ from xraybatch.core.status import FilmStatus
 from xraybatch.models.model import load_model
 from xraybatch.models.session import Session
 from xraybatch.prediction import run as use_case
-from xraybatch.prediction.job import Job
+from xraybatch.prediction.jobs.job import Job
 from xraybatch.prediction.options import PredictOptions
 from xraybatch.prediction.rows import NO_FRAME, Row
 from xraybatch.prediction.run import predict_items
@@ -146,7 +146,7 @@ def test_a_killed_run_ends_in_the_bytes_of_one_that_was_not(
     out, target = tmp_path / "b.csv", tmp_path / "b.emb.parquet"
     code = (
         "from xraybatch.prediction import dispatch; dispatch._COMMIT_SECONDS = 0.01\n"
-        "from xraybatch.prediction.job import Job\n"
+        "from xraybatch.prediction.jobs.job import Job\n"
         "write = Job.write\n"
         "def told(job, rows):\n"
         "    write(job, rows)\n"
@@ -413,7 +413,7 @@ def test_memory_does_not_grow_with_the_number_of_films(tmp_path: Path) -> None:
 from pathlib import Path
 from xraybatch.core.status import FilmStatus
 from xraybatch.prediction.embeddings import write_embeddings
-from xraybatch.prediction.job import Job
+from xraybatch.prediction.jobs.job import Job
 from xraybatch.prediction.rows import NO_FRAME, Row
 from xraybatch.sources.item import Item
 

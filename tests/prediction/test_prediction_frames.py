@@ -19,7 +19,7 @@ from xraybatch.cli.predict import command
 from xraybatch.core.status import FilmStatus
 from xraybatch.models.model import load_model
 from xraybatch.prediction import dispatch as dispatch_module
-from xraybatch.prediction.job import Job
+from xraybatch.prediction.jobs.job import Job
 from xraybatch.prediction.options import MAX_PIXELS, PredictOptions
 from xraybatch.prediction.rows import NO_FRAME, Begun, Row
 from xraybatch.prediction.run import predict_items
@@ -128,7 +128,7 @@ def test_a_killed_run_over_frames_ends_in_the_same_bytes(predict, tiny_model, tm
     whole = predict(*asked, out="a.csv").out.read_bytes()
     code = (
         "from xraybatch.prediction import dispatch; dispatch._COMMIT_SECONDS = 0.01\n"
-        "from xraybatch.prediction.job import Job\n"
+        "from xraybatch.prediction.jobs.job import Job\n"
         "write = Job.write\n"
         "def told(job, rows):\n"
         "    write(job, rows)\n"
@@ -167,7 +167,7 @@ def test_a_run_killed_inside_a_file_goes_on_within_it(predict, tiny_model, tmp_p
     whole = predict(*asked, out="a.csv").out.read_bytes()
     code = (
         "from xraybatch.prediction import dispatch; dispatch._COMMIT_SECONDS = 0.01\n"
-        "from xraybatch.prediction.job import Job\n"
+        "from xraybatch.prediction.jobs.job import Job\n"
         "import os, signal, sys\n"
         "write = Job.write\n"
         "def stop(job, rows):\n"

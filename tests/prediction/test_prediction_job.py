@@ -8,7 +8,7 @@ import pytest
 
 from xraybatch.core.errors import InputError
 from xraybatch.core.status import FilmStatus
-from xraybatch.prediction.job import Job
+from xraybatch.prediction.jobs.job import Job
 from xraybatch.prediction.rows import Row
 from xraybatch.sources.item import Item
 

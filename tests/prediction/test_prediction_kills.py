@@ -38,7 +38,7 @@ MANY = [(seed, 10, ("csv", "parquet", "jsonl")[seed % 3]) for seed in range(100,
 TELLING = """
 import sys
 from xraybatch.prediction import dispatch, run
-from xraybatch.prediction.job import Job
+from xraybatch.prediction.jobs.job import Job
 dispatch._COMMIT_SECONDS = 0.001
 def tell(owner, name):
     do = getattr(owner, name)

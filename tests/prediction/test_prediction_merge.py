@@ -28,13 +28,13 @@ from xraybatch.models.model import Model, load_model
 from xraybatch.prediction import writing
 from xraybatch.prediction.engine import CHUNK, Outcome
 from xraybatch.prediction.local import LocalEngine
-from xraybatch.prediction.merging import merge
 from xraybatch.prediction.options import PredictOptions
 from xraybatch.prediction.reading import read_rows
 from xraybatch.prediction.record import PredictionRecord, read_record
 from xraybatch.prediction.run import predict_items
-from xraybatch.prediction.shard_files import MissingShards
-from xraybatch.prediction.shards import Shard
+from xraybatch.prediction.sharding.files import MissingShards
+from xraybatch.prediction.sharding.merging import merge
+from xraybatch.prediction.sharding.shards import Shard
 from xraybatch.sources.films import find_films
 from xraybatch.sources.listing import list_films
 from xraybatch.sources.manifest import open_manifest
@@ -281,7 +281,7 @@ def test_a_shard_that_was_killed_goes_on_with_the_same_command(
         path.unlink()
     code = (
         "import sys\n"
-        "from xraybatch.prediction.job import Job\n"
+        "from xraybatch.prediction.jobs.job import Job\n"
         "write = Job.write\n"
         "def told(job, rows):\n"
         "    write(job, rows)\n"

@@ -23,7 +23,7 @@ from xraybatch.core.tasks import Task, TaskKind
 from xraybatch.images.asked import Asked
 from xraybatch.models.card import TaskCard
 from xraybatch.models.model import load_model
-from xraybatch.prediction.job import Job
+from xraybatch.prediction.jobs.job import Job
 from xraybatch.prediction.options import PredictOptions
 from xraybatch.prediction.publish import publish
 from xraybatch.prediction.reading import read_rows

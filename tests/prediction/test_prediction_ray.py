@@ -45,7 +45,7 @@ MARK = "XRAYBATCH_TEST_OF_RAY"  # in the environment of everything that is start
 # the command, and aloud how many films have their row
 TELLING = """
 import sys
-from xraybatch.prediction.job import Job
+from xraybatch.prediction.jobs.job import Job
 write = Job.write
 def counted(job, rows):
     write(job, rows)
@@ -399,7 +399,7 @@ def test_an_address_of_something_else_does_not_hang(
 ) -> None:
     patient = (
         "import sys\n"
-        "from xraybatch.prediction import ray_connecting\n"
+        "from xraybatch.prediction.ray import connecting as ray_connecting\n"
         "ray_connecting.START_SECONDS = 3\n"
         "from xraybatch.cli.app import main\n"
         "main(sys.argv[1:])"

@@ -28,13 +28,16 @@ from xraybatch.core.progress import SILENT
 from xraybatch.core.status import FilmError, FilmStatus
 from xraybatch.images.asked import Asked
 from xraybatch.models.model import load_model
-from xraybatch.prediction import ray_actor, ray_connecting, ray_engine, ray_open
 from xraybatch.prediction.dry_run import dry_run
 from xraybatch.prediction.engine import Chunk, Outcome
 from xraybatch.prediction.options import PredictOptions
-from xraybatch.prediction.ray_actor import ChunkWorker, Collected, Joined
-from xraybatch.prediction.ray_cluster import LostActor
-from xraybatch.prediction.ray_plan import Node, Plan, plan
+from xraybatch.prediction.ray import actor as ray_actor
+from xraybatch.prediction.ray import connecting as ray_connecting
+from xraybatch.prediction.ray import engine as ray_engine
+from xraybatch.prediction.ray import opening as ray_open
+from xraybatch.prediction.ray.actor import ChunkWorker, Collected, Joined
+from xraybatch.prediction.ray.cluster import LostActor
+from xraybatch.prediction.ray.plan import Node, Plan, plan
 from xraybatch.prediction.record import PredictionRecord
 from xraybatch.prediction.run import predict_items
 from xraybatch.sources.films import find_films

@@ -10,7 +10,7 @@ from xraybatch.core.errors import UsageError
 from xraybatch.prediction.engine import CHUNK
 from xraybatch.prediction.options import PredictOptions
 from xraybatch.prediction.portion import placed, portion
-from xraybatch.prediction.shards import Shard, parse_shard, written_form
+from xraybatch.prediction.sharding.shards import Shard, parse_shard, written_form
 from xraybatch.sources.item import Item
 from xraybatch.sources.manifest import open_manifest, write_manifest
 

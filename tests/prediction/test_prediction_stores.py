@@ -363,7 +363,7 @@ WITHOUT = "import sys; sys.modules['obstore'] = None; from xraybatch.cli.app imp
 LOADED = """
 import atexit, sys
 from xraybatch.cli.app import main
-names = ("obstore", "boto3", "xraybatch.sources.stores", "xraybatch.sources.web_films")
+names = ("obstore", "boto3", "xraybatch.sources.stores.store", "xraybatch.sources.web_films")
 atexit.register(lambda: print("loaded:", [name for name in names if name in sys.modules]))
 main()
 """

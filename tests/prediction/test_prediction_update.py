@@ -187,7 +187,7 @@ def test_an_update_that_is_killed_goes_on(tiny_model: Path, films: Path, tmp_pat
         shutil.copytree(films / "a", films / f"copy{copy}")
     code = (
         "from xraybatch.prediction import dispatch; dispatch._COMMIT_SECONDS = 0.01\n"
-        "from xraybatch.prediction.job import Job\n"
+        "from xraybatch.prediction.jobs.job import Job\n"
         "write = Job.write\n"
         "def told(job, rows):\n"
         "    write(job, rows)\n"
@@ -267,8 +267,8 @@ def test_a_larger_limit_is_for_failed_films_and_is_recorded(
 def test_a_retry_that_was_stopped_does_not_begin_anew(
     tiny_model: Path, films: Path, tmp_path: Path
 ) -> None:
-    from xraybatch.prediction.job import Job
-    from xraybatch.prediction.reconciling import Wanted
+    from xraybatch.prediction.jobs.job import Job
+    from xraybatch.prediction.jobs.reconciling import Wanted
     from xraybatch.prediction.rows import Row
 
     out = tmp_path / "r.csv"

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from xraybatch.core.status import FilmStatus
-from xraybatch.prediction.job import Job
-from xraybatch.prediction.reconciling import GO_ON, Wanted
+from xraybatch.prediction.jobs.job import Job
+from xraybatch.prediction.jobs.reconciling import GO_ON, Wanted
 from xraybatch.prediction.rows import Row
 from xraybatch.sources.item import Item
 

@@ -20,10 +20,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from xraybatch.core.errors import InputError
-from xraybatch.sources.archive_folder import extract_folder, find_archives
-from xraybatch.sources.archives import extract_films, is_archive
-from xraybatch.sources.budget import ArchiveLimits
-from xraybatch.sources.member_names import Unsafe, folded, quoted, safe_parts
+from xraybatch.sources.archives.budget import ArchiveLimits
+from xraybatch.sources.archives.extract import extract_films, is_archive
+from xraybatch.sources.archives.folder import extract_folder, find_archives
+from xraybatch.sources.archives.names import Unsafe, folded, quoted, safe_parts
 
 CHANCE = random.Random(20)
 FILM = b"FILM" + bytes(range(200)) * 30
@@ -325,7 +325,7 @@ def test_a_tar_with_holes_is_refused(tmp_path: Path, place: Path) -> None:
 def test_a_table_that_nobody_can_read_whole(
     tmp_path: Path, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("xraybatch.sources.archives._LARGEST_TABLE", 10_000)
+    monkeypatch.setattr("xraybatch.sources.archives.extract._LARGEST_TABLE", 10_000)
     archive = zipped(
         tmp_path / "a.zip", {"1.png": FILM, "a.csv": b"x" * 9000, "b.csv": b"x" * 10**7}
     )

@@ -11,8 +11,8 @@ from xraybatch.core.errors import InputError, UsageError, XraybatchError
 from xraybatch.core.status import FilmError, FilmStatus
 from xraybatch.sources.fetch import AnyFetch, IoOptions
 from xraybatch.sources.films import find_films
-from xraybatch.sources.store_errors import of_film, of_listing
-from xraybatch.sources.stores import place_of
+from xraybatch.sources.stores.errors import of_film, of_listing
+from xraybatch.sources.stores.store import place_of
 from xraybatch.sources.web_films import web_item
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(32)

@@ -18,11 +18,11 @@ from xraybatch.core import zipped
 from xraybatch.core.errors import InputError
 from xraybatch.core.status import FilmError
 from xraybatch.core.zipped import ZipPlace, read_member
-from xraybatch.sources import zip_films
+from xraybatch.sources.archives import zip_films
+from xraybatch.sources.archives.zip_directory import entries, find_directory
 from xraybatch.sources.discover import Discovery
 from xraybatch.sources.films import find_films
 from xraybatch.sources.item import Item
-from xraybatch.sources.zip_directory import entries, find_directory
 
 MOST = 1 << 20
 
@@ -372,8 +372,8 @@ def test_entries_that_overlap_are_refused(empty_folder):
 
 
 def test_more_entries_than_the_limit_are_refused_before_they_are_listed(empty_folder, monkeypatch):
-    from xraybatch.sources import zip_films
-    from xraybatch.sources.budget import ArchiveLimits
+    from xraybatch.sources.archives import zip_films
+    from xraybatch.sources.archives.budget import ArchiveLimits
 
     pack(Path("x.zip"), {f"{i}.png": film() for i in range(20)})
     few = lambda: ArchiveLimits(entries=19)  # noqa: E731

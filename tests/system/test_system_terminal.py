@@ -70,7 +70,7 @@ def test_a_stopped_run_says_how_to_go_on_and_leaves_no_process(
     out = tmp_path / "r.csv"
     code = (
         "from xraybatch.prediction import dispatch; dispatch._COMMIT_SECONDS = 0.01\n"
-        "from xraybatch.prediction.job import Job\n"
+        "from xraybatch.prediction.jobs.job import Job\n"
         "write = Job.write\n"
         "def told(job, rows):\n"
         "    write(job, rows)\n"

@@ -22,7 +22,7 @@ from PIL import Image
 
 from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.tasks import TaskRequest
-from xraybatch.sources.budget import ArchiveLimits
+from xraybatch.sources.archives.budget import ArchiveLimits
 from xraybatch.training.datasets.options import PrepareOptions
 from xraybatch.training.datasets.prepare import prepare_data
 from xraybatch.training.datasets.record import OVERLAP, PreparedData

@@ -20,12 +20,12 @@ from xraybatch.prediction.options import FIRST, LOCAL, MAX_PIXELS, PredictOption
 from xraybatch.prediction.portion import placed
 from xraybatch.prediction.reading import read_rows
 from xraybatch.prediction.run import predict_items
-from xraybatch.prediction.shards import parse_shard
+from xraybatch.prediction.sharding.shards import parse_shard
+from xraybatch.sources.dicomweb.manners import Manners
 from xraybatch.sources.fetch import AnyFetch, IoOptions
 from xraybatch.sources.films import find_films
 from xraybatch.sources.item import Item, is_remote
 from xraybatch.sources.manifest import open_manifest
-from xraybatch.sources.manners import Manners
 from xraybatch.training.train import Run
 
 if TYPE_CHECKING:

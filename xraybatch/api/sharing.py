@@ -8,10 +8,10 @@ from pathlib import Path
 
 from xraybatch.api.quiet import or_quiet
 from xraybatch.core.progress import Progress
-from xraybatch.prediction import merging
 from xraybatch.prediction.record import PredictionRecord
+from xraybatch.prediction.sharding import merging
 from xraybatch.sources import listing
-from xraybatch.sources.dicomweb_query import parse_query
+from xraybatch.sources.dicomweb.query import parse_query
 from xraybatch.sources.fetch import IoOptions
 from xraybatch.sources.listing import Listed
 

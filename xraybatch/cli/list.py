@@ -14,7 +14,7 @@ from xraybatch.cli.outputs import OutputPath
 from xraybatch.cli.pacs_options import query_option
 
 if TYPE_CHECKING:
-    from xraybatch.sources.dicomweb_query import Query
+    from xraybatch.sources.dicomweb.query import Query
     from xraybatch.sources.fetch import IoOptions
 
 

@@ -43,8 +43,8 @@ def command(out: Path, manifest: Path | None, overwrite: bool, as_json: bool, qu
     from xraybatch.cli.manifest_summary import merged_as_json, show_merged
     from xraybatch.core.counting import counted
     from xraybatch.core.log import log_result, logged
-    from xraybatch.prediction.merging import merge
-    from xraybatch.prediction.shard_files import MissingShards
+    from xraybatch.prediction.sharding.files import MissingShards
+    from xraybatch.prediction.sharding.merging import merge
 
     progress = logged(ConsoleProgress(quiet=quiet))
     try:

@@ -12,7 +12,7 @@ import click
 from xraybatch.cli.options import together
 
 if TYPE_CHECKING:
-    from xraybatch.sources.manners import Manners
+    from xraybatch.sources.dicomweb.manners import Manners
 
 politeness_options = together(
     click.option(
@@ -82,7 +82,7 @@ def query_option(command: Callable[..., Any]) -> Callable[..., Any]:
         sop_classes: tuple[str, ...],
         **others: Any,
     ) -> Any:
-        from xraybatch.sources.dicomweb_query import parse_query
+        from xraybatch.sources.dicomweb.query import parse_query
 
         query = parse_query(modality, study_date, body_part, sop_classes)
         return command(*args, query=query, **others)
@@ -94,6 +94,6 @@ def manners_of(
     max_connections: int, rate: float | None, ca_bundle: Path | None, allow_http: bool
 ) -> Manners:
     """How the options want a PACS to be asked."""
-    from xraybatch.sources.manners import Manners
+    from xraybatch.sources.dicomweb.manners import Manners
 
     return Manners(max_connections, rate, str(ca_bundle or ""), allow_http)

@@ -175,7 +175,7 @@ def command(
     from xraybatch.prediction.options import PredictOptions
     from xraybatch.prediction.portion import placed
     from xraybatch.prediction.run import predict_items
-    from xraybatch.prediction.shards import parse_shard
+    from xraybatch.prediction.sharding.shards import parse_shard
     from xraybatch.prediction.summary import summary
     from xraybatch.sources.fetch import AnyFetch
 

@@ -148,7 +148,7 @@ def command(
     from xraybatch.cli.console import ConsoleProgress
     from xraybatch.core.errors import UsageError
     from xraybatch.core.log import log_result, logged
-    from xraybatch.sources.budget import ArchiveLimits
+    from xraybatch.sources.archives.budget import ArchiveLimits
     from xraybatch.training.datasets.options import ASK, KEEP, MERGE, PrepareOptions
     from xraybatch.training.datasets.prepare import prepare_data
 

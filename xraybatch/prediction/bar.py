@@ -9,7 +9,7 @@ from fractions import Fraction
 from xraybatch.core.counting import films, verb
 from xraybatch.core.errors import BarMissed, UsageError
 from xraybatch.core.status import FilmStatus
-from xraybatch.prediction.job import Job
+from xraybatch.prediction.jobs.job import Job
 from xraybatch.prediction.rows import Row
 
 

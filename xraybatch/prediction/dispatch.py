@@ -10,7 +10,7 @@ from xraybatch.core.progress import Stage
 from xraybatch.core.status import FilmStatus
 from xraybatch.prediction.bar import Watch
 from xraybatch.prediction.engine import CHUNK, Chunk, Engine
-from xraybatch.prediction.job import Job
+from xraybatch.prediction.jobs.job import Job
 from xraybatch.prediction.pace import Pace
 from xraybatch.prediction.rows import NO_FRAME, Row
 

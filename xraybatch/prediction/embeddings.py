@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from xraybatch.core.files import atomic_path, sha256_of
 from xraybatch.core.status import FilmStatus
 from xraybatch.prediction.engine import CHUNK
-from xraybatch.prediction.job import Job
+from xraybatch.prediction.jobs.job import Job
 from xraybatch.prediction.rows import NO_FRAME
 
 if TYPE_CHECKING:

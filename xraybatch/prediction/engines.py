@@ -55,7 +55,7 @@ def open_engine(
         Of a cluster: if Ray is not installed, there is no cluster, or none that can do it.
     """
     if options.engine == RAY:
-        from xraybatch.prediction.ray_open import open_ray
+        from xraybatch.prediction.ray.opening import open_ray
 
         with open_ray(model, options, items, progress, fetch) as far:
             yield far

@@ -33,7 +33,7 @@ def staged_path(address: str, options: PredictOptions) -> Path:
     UsageError
         If the address names no table in a store, no job is named, or it is a shard.
     """
-    from xraybatch.sources.stores import place_of
+    from xraybatch.sources.stores.store import place_of
 
     scheme = address.partition("://")[0].lower()
     if scheme not in ("s3", "gs", "az"):
@@ -85,7 +85,7 @@ def predict_into_store(
     XraybatchError
         As `predict_items` raises it.
     """
-    from xraybatch.sources.stores import exists, put
+    from xraybatch.sources.stores.store import exists, put
 
     staged = staged_path(address, options)
     if not options.overwrite and exists(address, io):

@@ -14,7 +14,7 @@ from xraybatch.images.decode import DEFAULT_LIMITS
 from xraybatch.models.model import Model
 from xraybatch.prediction.bar import Bar
 from xraybatch.prediction.rows import Columns
-from xraybatch.prediction.shards import Shard, written_form
+from xraybatch.prediction.sharding.shards import Shard, written_form
 
 MAX_PIXELS = DEFAULT_LIMITS.max_pixels
 FIRST, ALL = "first", "all"  # frames of an item

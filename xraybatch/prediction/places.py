@@ -8,7 +8,7 @@ from pathlib import Path
 from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.files import sha256_of
 from xraybatch.core.log import is_open_log
-from xraybatch.prediction.job import Job
+from xraybatch.prediction.jobs.job import Job
 from xraybatch.prediction.options import PredictOptions
 from xraybatch.prediction.record import record_path
 

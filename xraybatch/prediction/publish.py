@@ -12,9 +12,9 @@ from xraybatch.core.files import atomic_path, sha256_of
 from xraybatch.core.status import FilmStatus
 from xraybatch.core.tasks import TaskKind
 from xraybatch.prediction.engine import CHUNK
-from xraybatch.prediction.job import Job
+from xraybatch.prediction.jobs.job import Job
 from xraybatch.prediction.rows import NO_FRAME, Columns, Row
-from xraybatch.prediction.shards import Shard, written_form
+from xraybatch.prediction.sharding.shards import Shard, written_form
 from xraybatch.prediction.writing import Header, table_writer
 
 _ROWS = 1_000

@@ -74,7 +74,7 @@ class PredictionRecord:
     manifest : dict
         ``sha256`` of the films of the manifest that the rows are of; empty without one.
     shard : dict
-        Of one part of a run, what merging it needs (`xraybatch.prediction.shard_facts`); else
+        Of one part of a run, what merging it needs (`xraybatch.prediction.sharding.facts`); else
         empty.
     shards : list of dict
         Of a table that was merged, each part: ``shard``, ``films``, ``results_sha256``,

@@ -23,16 +23,16 @@ from xraybatch.prediction.dispatch import dispatch
 from xraybatch.prediction.embeddings import write_embeddings
 from xraybatch.prediction.engine import Engine, Facts, Seconds
 from xraybatch.prediction.engines import open_engine
-from xraybatch.prediction.job import Job
-from xraybatch.prediction.job_file import MEND, unusable
+from xraybatch.prediction.jobs.file import MEND, unusable
+from xraybatch.prediction.jobs.job import Job
+from xraybatch.prediction.jobs.resuming import begin_or_go_on, identity_of
 from xraybatch.prediction.options import ALL, PredictOptions, columns_of
 from xraybatch.prediction.pace import Pace
 from xraybatch.prediction.places import check_may_write, check_places
 from xraybatch.prediction.portion import Portion, portion
 from xraybatch.prediction.publish import Published, publish
 from xraybatch.prediction.record import PredictionRecord, write_record
-from xraybatch.prediction.resuming import begin_or_go_on, identity_of
-from xraybatch.prediction.shard_facts import finished, shard_facts
+from xraybatch.prediction.sharding.facts import finished, shard_facts
 from xraybatch.prediction.unlike import Comparison
 from xraybatch.prediction.writing import check_suffix
 from xraybatch.sources.item import Item

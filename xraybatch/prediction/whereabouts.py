@@ -12,7 +12,7 @@ from pathlib import Path
 
 from xraybatch.core.errors import InputError
 from xraybatch.core.progress import SILENT, Progress
-from xraybatch.prediction.job_file import items_of_job
+from xraybatch.prediction.jobs.file import items_of_job
 from xraybatch.prediction.record import PredictionRecord
 from xraybatch.sources.fetch import IoOptions
 from xraybatch.sources.films import find_films

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from xraybatch.core.errors import UsageError
-from xraybatch.prediction.shards import written_form
+from xraybatch.prediction.sharding.shards import written_form
 
 WriteRow = Callable[[list[str | None]], None]
 

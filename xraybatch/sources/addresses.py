@@ -8,7 +8,7 @@ import urllib.request
 from email.message import Message
 
 from xraybatch.core.errors import InputError, UsageError
-from xraybatch.sources.member_names import quoted
+from xraybatch.sources.archives.names import quoted
 
 _SECRET = re.compile(r"token|sig|key|auth|pass|secret|credential", re.IGNORECASE)
 

@@ -10,8 +10,8 @@ from xraybatch.core.errors import InputError
 from xraybatch.core.lock import exclusive
 from xraybatch.core.progress import Progress
 from xraybatch.sources.addresses import public_url
+from xraybatch.sources.archives.names import quoted
 from xraybatch.sources.download import file_name
-from xraybatch.sources.member_names import quoted
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from xraybatch.core.errors import InputError
 from xraybatch.core.progress import SILENT, Progress
+from xraybatch.sources.archives.zip_films import Listing, films_of_zip, is_zip, recognised
 from xraybatch.sources.arguments import expanded
 from xraybatch.sources.elsewhere import Elsewhere
 from xraybatch.sources.fetch import IoOptions
@@ -37,7 +38,6 @@ from xraybatch.sources.item import (
 )
 from xraybatch.sources.items import Items
 from xraybatch.sources.keys import joined, key_of
-from xraybatch.sources.zip_films import Listing, films_of_zip, is_zip, recognised
 
 
 @dataclass(frozen=True)

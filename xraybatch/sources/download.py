@@ -26,7 +26,7 @@ from xraybatch.core.errors import InputError, Interrupted, UsageError
 from xraybatch.core.files import sha256_of, write_text
 from xraybatch.core.progress import SILENT, Progress, Stage
 from xraybatch.sources.addresses import check_address, opener, public_url
-from xraybatch.sources.member_names import quoted
+from xraybatch.sources.archives.names import quoted
 
 ATTEMPTS = 6  # in a row without a byte
 _BLOCK = 1 << 18

@@ -97,7 +97,7 @@ class Elsewhere:
         elif listed and not address.endswith("/"):
             yield Item(address, address, 0, 0)
         else:
-            from xraybatch.sources.store_listing import films_of_store
+            from xraybatch.sources.stores.listing import films_of_store
 
             base = "" if alone else address.rstrip("/")
             if self._stage is None:
@@ -114,7 +114,7 @@ class Elsewhere:
             )
 
     def _instance(self, address: str, *, alone: bool) -> Item:
-        from xraybatch.sources.dicomweb_address import parse_address
+        from xraybatch.sources.dicomweb.address import parse_address
 
         assert self._io is not None
         place = parse_address(address, allow_http=self._io.pacs.allow_http)

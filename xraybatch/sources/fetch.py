@@ -15,19 +15,19 @@ from importlib import import_module
 from typing import Any
 
 from xraybatch.core.errors import InputError, UsageError
-from xraybatch.sources.manners import Manners
+from xraybatch.sources.dicomweb.manners import Manners
 
 ReadBytes = Callable[[str, int, str, int], bytes]
 
 # Each module has `reader_of(io: IoOptions) -> ReadBytes`, with the errors of `images.fetching`.
 _MODULES = {
-    "s3": "xraybatch.sources.stores",
-    "gs": "xraybatch.sources.stores",
-    "az": "xraybatch.sources.stores",
+    "s3": "xraybatch.sources.stores.store",
+    "gs": "xraybatch.sources.stores.store",
+    "az": "xraybatch.sources.stores.store",
     "https": "xraybatch.sources.web_films",
     "http": "xraybatch.sources.web_films",
-    "dicomweb+https": "xraybatch.sources.dicomweb_fetch",
-    "dicomweb+http": "xraybatch.sources.dicomweb_fetch",
+    "dicomweb+https": "xraybatch.sources.dicomweb.fetch",
+    "dicomweb+http": "xraybatch.sources.dicomweb.fetch",
 }
 
 

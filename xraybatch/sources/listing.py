@@ -12,9 +12,9 @@ from pathlib import Path
 
 from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.progress import SILENT, Progress, Stage
-from xraybatch.sources.dicomweb_address import is_dicomweb, parse_address
-from xraybatch.sources.dicomweb_fetch import pacs_extra
-from xraybatch.sources.dicomweb_query import Query
+from xraybatch.sources.dicomweb.address import is_dicomweb, parse_address
+from xraybatch.sources.dicomweb.fetch import pacs_extra
+from xraybatch.sources.dicomweb.query import Query
 from xraybatch.sources.discover import Discovery
 from xraybatch.sources.fetch import IoOptions
 from xraybatch.sources.films import find_films
@@ -130,7 +130,7 @@ def _found(
         )
     place = parse_address(sources[0], allow_http=io.pacs.allow_http)
     with pacs_extra():
-        from xraybatch.sources.dicomweb_list import list_instances
+        from xraybatch.sources.dicomweb.listing import list_instances
     return list_instances(place, query or Query(), io.manners, progress=progress)
 
 

@@ -19,7 +19,7 @@ from xraybatch.core.status import FilmError, FilmStatus
 from xraybatch.sources.addresses import check_address, opener, public_url
 from xraybatch.sources.fetch import IoOptions, ReadBytes
 from xraybatch.sources.item import Item
-from xraybatch.sources.store_errors import changed, forbidden, too_large
+from xraybatch.sources.stores.errors import changed, forbidden, too_large
 
 _BLOCK = 1 << 16
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 15.0  # seconds between tries

@@ -19,7 +19,7 @@ from xraybatch.extension.records import Preset
 from xraybatch.extension.registry import registry
 from xraybatch.models.runs import partial
 from xraybatch.sources.addresses import public_url
-from xraybatch.sources.archive_folder import find_archives
+from xraybatch.sources.archives.folder import find_archives
 from xraybatch.training.datasets.fetch import FILMS, holds_archives_alone, kind_of_source
 from xraybatch.training.datasets.options import TABLE_FORM, PrepareOptions
 from xraybatch.training.datasets.prepare import prepare_data

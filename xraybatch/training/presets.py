@@ -12,7 +12,7 @@ from xraybatch.core.errors import PluginError, UsageError
 from xraybatch.core.names import did_you_mean
 from xraybatch.extension.records import Architecture, Preset
 from xraybatch.extension.registry import registry
-from xraybatch.sources.archives import ARCHIVES
+from xraybatch.sources.archives.extract import ARCHIVES
 from xraybatch.training.options import TrainOptions
 
 _SEVERAL = ("task", "tries")

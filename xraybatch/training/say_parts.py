@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from xraybatch.core.counting import counted
 from xraybatch.core.progress import Progress
 from xraybatch.core.tasks import Task, TaskKind
-from xraybatch.sources.member_names import quoted
+from xraybatch.sources.archives.names import quoted
 from xraybatch.training.heads import UNLABELLED
 from xraybatch.training.part_names import PARTS, TEST, TRAIN, VALIDATION
 from xraybatch.training.prepare import OVERLAP, Prepared

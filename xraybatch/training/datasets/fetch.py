@@ -10,18 +10,18 @@ from pathlib import Path
 from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.progress import Progress
 from xraybatch.sources.addresses import is_url
-from xraybatch.sources.archive_folder import extract_folder, find_archives
-from xraybatch.sources.archives import (
+from xraybatch.sources.archives.extract import (
     FOREIGN_ARCHIVE,
     TABLES,
     Extracted,
     extract_films,
     is_archive,
 )
+from xraybatch.sources.archives.folder import extract_folder, find_archives
+from xraybatch.sources.archives.names import quoted
 from xraybatch.sources.download import Downloaded, download, forget
 from xraybatch.sources.films import find_films
 from xraybatch.sources.item import is_remote
-from xraybatch.sources.member_names import quoted
 from xraybatch.training.datasets.films import FilmFolder, look_into, why_no_film
 from xraybatch.training.datasets.options import TABLE_FORM, PrepareOptions
 from xraybatch.training.store import cache_folder

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from xraybatch.extension.records import ImageReader
 from xraybatch.extension.registry import registry
-from xraybatch.sources.archives import NOT_TEXT, TABLES
+from xraybatch.sources.archives.extract import NOT_TEXT, TABLES
 from xraybatch.sources.films import find_films
 from xraybatch.sources.item import HEAD, IMAGE_LIKE, NO_FILM
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from xraybatch.core.counting import counted
 from xraybatch.core.errors import InputError
 from xraybatch.core.tasks import DEFAULT_TASK
-from xraybatch.sources.member_names import quoted
+from xraybatch.sources.archives.names import quoted
 from xraybatch.training.datasets.films import Arrangement, FilmFile, Row
 from xraybatch.training.datasets.options import CLASS_FOLDERS, SPLIT_FOLDERS, SPLIT_IN_CLASSES
 from xraybatch.training.part_names import TEST, TRAIN, VALIDATION, part_called

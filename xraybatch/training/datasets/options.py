@@ -7,7 +7,7 @@ from pathlib import Path
 
 from xraybatch.core.errors import UsageError
 from xraybatch.core.names import did_you_mean
-from xraybatch.sources.budget import ArchiveLimits
+from xraybatch.sources.archives.budget import ArchiveLimits
 
 CLASS_FOLDERS, SPLIT_FOLDERS, SPLIT_IN_CLASSES, MURA, TABLE_FORM = FORMS = (
     *("class-folders", "split-folders", "split-in-class-folders"),

@@ -16,8 +16,8 @@ from xraybatch.core.files import sha256_of
 from xraybatch.core.progress import SILENT, Progress
 from xraybatch.core.tasks import Task, TaskKind
 from xraybatch.sources.alone import alone
+from xraybatch.sources.archives.names import quoted
 from xraybatch.sources.download import forget
-from xraybatch.sources.member_names import quoted
 from xraybatch.training.datasets.fetch import (
     as_it_lies,
     check_apart,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.progress import Progress
-from xraybatch.sources.member_names import quoted
+from xraybatch.sources.archives.names import quoted
 from xraybatch.training.datasets.films import Arrangement, FilmFolder
 from xraybatch.training.datasets.forms import arrange_folders, demanded
 from xraybatch.training.datasets.mura import arrange_mura, is_mura

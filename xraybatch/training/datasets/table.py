@@ -12,7 +12,7 @@ from xraybatch.core.errors import InputError
 from xraybatch.core.progress import Progress
 from xraybatch.core.tables import read_table, require_columns
 from xraybatch.core.tasks import DEFAULT_TASK, TaskRequest
-from xraybatch.sources.member_names import quoted
+from xraybatch.sources.archives.names import quoted
 from xraybatch.training.datasets.films import (
     Arrangement,
     FilmFile,

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from xraybatch.core.errors import InputError
 from xraybatch.core.progress import SILENT, Progress
-from xraybatch.sources.archives import (
+from xraybatch.sources.archives.budget import ArchiveLimits, Budget
+from xraybatch.sources.archives.extract import (
     ARCHIVES,
     FOREIGN,
     FOREIGN_ARCHIVE,
@@ -20,9 +21,8 @@ from xraybatch.sources.archives import (
     Unpacking,
     stem_of,
 )
-from xraybatch.sources.budget import ArchiveLimits, Budget
+from xraybatch.sources.archives.names import quoted
 from xraybatch.sources.item import DANGLING, HIDDEN, MACOSX, NO_ACCESS, NO_FILM, why_no_file
-from xraybatch.sources.member_names import quoted
 
 
 @dataclass(frozen=True)

@@ -17,13 +17,13 @@ from xraybatch.core.errors import InputError
 from xraybatch.core.progress import SILENT, Progress, Stage
 from xraybatch.core.status import FilmError, FilmStatus
 from xraybatch.core.zipped import BETWEEN, ZipPlace, refused_archive, unpacked
-from xraybatch.sources.archives import ARCHIVES, FOREIGN
-from xraybatch.sources.budget import ArchiveLimits, Budget
+from xraybatch.sources.archives.budget import ArchiveLimits, Budget
+from xraybatch.sources.archives.extract import ARCHIVES, FOREIGN
+from xraybatch.sources.archives.members import ZIP, kind_of
+from xraybatch.sources.archives.names import Nameless, Unsafe, quoted, safe_parts
+from xraybatch.sources.archives.zip_directory import Broken, ZipEntry, entries, find_directory
 from xraybatch.sources.item import HEAD, HIDDEN, MACOSX, NO_LOOK, Item
 from xraybatch.sources.keys import key_of
-from xraybatch.sources.member_names import Nameless, Unsafe, quoted, safe_parts
-from xraybatch.sources.members import ZIP, kind_of
-from xraybatch.sources.zip_directory import Broken, ZipEntry, entries, find_directory
 
 INNER_ARCHIVE = "archive inside an archive"
 LINK = "link inside an archive"

@@ -14,9 +14,15 @@ from pathlib import Path, PurePosixPath
 
 from xraybatch.core.errors import InputError
 from xraybatch.core.progress import SILENT, Progress, Stage
-from xraybatch.sources.budget import ArchiveLimits, Budget
-from xraybatch.sources.item import HEAD, HIDDEN, MACOSX
-from xraybatch.sources.member_names import (
+from xraybatch.sources.archives.budget import ArchiveLimits, Budget
+from xraybatch.sources.archives.members import (
+    Member,
+    Readable,
+    broken_is_input_error,
+    kind_of,
+    members,
+)
+from xraybatch.sources.archives.names import (
     LOOK,
     Unsafe,
     folded,
@@ -24,13 +30,7 @@ from xraybatch.sources.member_names import (
     refused,
     safe_parts,
 )
-from xraybatch.sources.members import (
-    Member,
-    Readable,
-    broken_is_input_error,
-    kind_of,
-    members,
-)
+from xraybatch.sources.item import HEAD, HIDDEN, MACOSX
 
 FOREIGN_ARCHIVE = "archive of a kind that is not read"
 LARGE_TABLE = "table that is too large"

@@ -15,14 +15,14 @@ from xraybatch.core.counting import counted
 from xraybatch.core.counting import films as so_many_films
 from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.progress import SILENT, Progress
-from xraybatch.sources.dicomweb_address import Place, is_uid
-from xraybatch.sources.dicomweb_fetch import turns_of
-from xraybatch.sources.dicomweb_queries import Instance, Queries, Series
-from xraybatch.sources.dicomweb_query import Query, sop_class_words
+from xraybatch.sources.dicomweb.address import Place, is_uid
+from xraybatch.sources.dicomweb.fetch import turns_of
+from xraybatch.sources.dicomweb.manners import Manners
+from xraybatch.sources.dicomweb.queries import Instance, Queries, Series
+from xraybatch.sources.dicomweb.query import Query, sop_class_words
 from xraybatch.sources.discover import Discovery
 from xraybatch.sources.item import Item
 from xraybatch.sources.items import Items
-from xraybatch.sources.manners import Manners
 
 _NO_UID = "instance without a UID that can be asked for"
 _NOT_ASKED = "series that does not fit the query"

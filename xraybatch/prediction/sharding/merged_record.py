@@ -11,8 +11,8 @@ from typing import Any
 
 from xraybatch.models.card import Card, card_from_json
 from xraybatch.prediction.record import PredictionRecord
-from xraybatch.prediction.shard_files import Parts
-from xraybatch.prediction.shards import Shard
+from xraybatch.prediction.sharding.files import Parts
+from xraybatch.prediction.sharding.shards import Shard
 from xraybatch.prediction.unlike import Comparison, Unlike
 
 

@@ -14,10 +14,10 @@ from xraybatch.images.decode import readers_in_use
 from xraybatch.images.fingerprint import fingerprint_digest
 from xraybatch.models.model import Model
 from xraybatch.prediction.engine import Facts
-from xraybatch.prediction.job import Job
+from xraybatch.prediction.jobs.job import Job
+from xraybatch.prediction.jobs.reconciling import Reconciled, Wanted
 from xraybatch.prediction.options import PredictOptions
 from xraybatch.prediction.places import no_job
-from xraybatch.prediction.reconciling import Reconciled, Wanted
 from xraybatch.sources.item import Item
 from xraybatch.sources.manifest import Manifest
 

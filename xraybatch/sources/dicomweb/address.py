@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from xraybatch.core.errors import UsageError
 from xraybatch.sources.addresses import public_url
-from xraybatch.sources.member_names import quoted
+from xraybatch.sources.archives.names import quoted
 
 WORD = "dicomweb+"
 _EXAMPLE = "Write it as dicomweb+https://pacs.example.org/dicom-web."

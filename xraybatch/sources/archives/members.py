@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
 from xraybatch.core.errors import InputError, XraybatchError
-from xraybatch.sources.budget import Budget, gigabytes
-from xraybatch.sources.member_names import LOOK, quoted, refused
+from xraybatch.sources.archives.budget import Budget, gigabytes
+from xraybatch.sources.archives.names import LOOK, quoted, refused
 
 ZIP, TAR = "zip", "tar"
 _LONGEST_DIRECTORY = 1 << 29  # bytes of a ZIP's names, which a library reads at once

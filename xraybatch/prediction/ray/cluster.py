@@ -1,4 +1,4 @@
-"""Actors of a Ray cluster; with `ray_connecting` the only place that knows Ray."""
+"""Actors of a Ray cluster; with `connecting` the only place that knows Ray."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any, Protocol
 from xraybatch.images.fetching import Fetch
 from xraybatch.models.model import Model
 from xraybatch.prediction.options import PredictOptions
-from xraybatch.prediction.ray_actor import ChunkWorker, Joined
-from xraybatch.prediction.ray_connecting import AUTO, check_installed, connect
-from xraybatch.prediction.ray_plan import Node, Plan
+from xraybatch.prediction.ray.actor import ChunkWorker, Joined
+from xraybatch.prediction.ray.connecting import AUTO, check_installed, connect
+from xraybatch.prediction.ray.plan import Node, Plan
 
 
 class LostActor(Exception):

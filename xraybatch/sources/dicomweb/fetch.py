@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 from xraybatch.core.errors import MissingExtra
 from xraybatch.core.status import FilmError, FilmStatus
-from xraybatch.sources.dicomweb_address import Place, parse_address
-from xraybatch.sources.manners import Manners
-from xraybatch.sources.multipart import NoPart, media_type, only_part
-from xraybatch.sources.turns import Turns
+from xraybatch.sources.dicomweb.address import Place, parse_address
+from xraybatch.sources.dicomweb.manners import Manners
+from xraybatch.sources.dicomweb.multipart import NoPart, media_type, only_part
+from xraybatch.sources.dicomweb.turns import Turns
 
 if TYPE_CHECKING:
     import requests
@@ -60,7 +60,7 @@ class Instances:
             If the address is none, nobody answers, or the credentials are refused.
         """
         with pacs_extra():
-            from xraybatch.sources.dicomweb_http import NoAnswer, TooMuch, refused
+            from xraybatch.sources.dicomweb.http import NoAnswer, TooMuch, refused
 
         place = parse_address(path, allow_http=self._manners.allow_http)
         turns = turns_of(place, self._manners)
@@ -92,7 +92,7 @@ class Instances:
         sessions: dict[tuple[str, int], requests.Session] = vars(self._own).setdefault("by", {})
         which = turns.folder, most
         if which not in sessions:
-            from xraybatch.sources.dicomweb_http import open_session
+            from xraybatch.sources.dicomweb.http import open_session
 
             sessions[which] = open_session(self._manners, turns, most)
         return sessions[which]

@@ -12,10 +12,10 @@ from xraybatch.core.counting import counted, verb
 from xraybatch.core.errors import InputError
 from xraybatch.core.files import sha256_of
 from xraybatch.prediction.engine import CHUNK
+from xraybatch.prediction.jobs.resuming import WORDS
 from xraybatch.prediction.record import PredictionRecord, read_record, record_path
-from xraybatch.prediction.resuming import WORDS
-from xraybatch.prediction.shard_facts import command_line
-from xraybatch.prediction.shards import Shard
+from xraybatch.prediction.sharding.facts import command_line
+from xraybatch.prediction.sharding.shards import Shard
 
 _MOST_NAMED = 8
 

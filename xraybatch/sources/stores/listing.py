@@ -14,7 +14,7 @@ from xraybatch.core.status import FilmError
 from xraybatch.sources.fetch import IoOptions
 from xraybatch.sources.item import HEAD, HIDDEN, MACOSX, NO_LOOK, Item
 from xraybatch.sources.keys import key_of
-from xraybatch.sources.stores import StorePlace, head, listing_errors, open_store, place_of
+from xraybatch.sources.stores.store import StorePlace, head, listing_errors, open_store, place_of
 
 ZIP_IN_STORE = "ZIP archive in a store, which is not read: copy it to this machine"
 

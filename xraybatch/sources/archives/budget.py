@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from xraybatch.core.errors import InputError
-from xraybatch.sources.member_names import LOOK, quoted
+from xraybatch.sources.archives.names import LOOK, quoted
 
 _FLOOR = 10 << 20  # bytes: what unpacks to less is no bomb, however small it was
 

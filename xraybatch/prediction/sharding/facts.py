@@ -12,11 +12,11 @@ from typing import Any
 from xraybatch.core.errors import InputError
 from xraybatch.core.files import sha256_of
 from xraybatch.models.model import Model
-from xraybatch.prediction.job import Job
+from xraybatch.prediction.jobs.job import Job
+from xraybatch.prediction.jobs.resuming import WORDS, identity_of
 from xraybatch.prediction.options import FIRST, MAX_PIXELS, PredictOptions
 from xraybatch.prediction.portion import Portion
 from xraybatch.prediction.record import PredictionRecord, read_record, record_path
-from xraybatch.prediction.resuming import WORDS, identity_of
 from xraybatch.prediction.rows import Columns
 from xraybatch.prediction.unlike import Comparison
 

@@ -15,11 +15,11 @@ import requests
 from dicomweb_client.api import DICOMwebClient
 
 from xraybatch.core.errors import InputError
-from xraybatch.sources.dicomweb_address import Place
-from xraybatch.sources.dicomweb_http import NoAnswer, TooMuch, open_session, refused
-from xraybatch.sources.dicomweb_pages import Answer, NotTaken, every_answer
-from xraybatch.sources.manners import Manners
-from xraybatch.sources.turns import Turns
+from xraybatch.sources.dicomweb.address import Place
+from xraybatch.sources.dicomweb.http import NoAnswer, TooMuch, open_session, refused
+from xraybatch.sources.dicomweb.manners import Manners
+from xraybatch.sources.dicomweb.pages import Answer, NotTaken, every_answer
+from xraybatch.sources.dicomweb.turns import Turns
 
 _MOST = 1 << 28  # bytes of an answer
 _FIELDS = ("StudyDate", "Modality", "BodyPartExamined", "NumberOfSeriesRelatedInstances")

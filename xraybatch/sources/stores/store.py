@@ -19,7 +19,7 @@ from typing import Any
 
 from xraybatch.core.errors import InputError, MissingExtra, UsageError
 from xraybatch.sources.fetch import IoOptions, ReadBytes, scheme_of
-from xraybatch.sources.store_errors import changed, of_film, of_listing, too_large
+from xraybatch.sources.stores.errors import changed, of_film, of_listing, too_large
 
 _CONNECT_SECONDS = 10.0
 _REGION = "us-east-1"  # what other stores than Amazon's take for any

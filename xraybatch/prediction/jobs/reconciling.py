@@ -10,7 +10,7 @@ from pathlib import Path
 
 from xraybatch.core.errors import InputError
 from xraybatch.core.status import DEPENDS_ON_THE_DAY, FilmStatus
-from xraybatch.prediction.job_frames import COUNT_DONE, forget_without_rows
+from xraybatch.prediction.jobs.frames import COUNT_DONE, forget_without_rows
 from xraybatch.sources.item import Item
 
 _MOST = 2**63 - 1  # the largest number of SQLite; a ZIP may announce any size

@@ -23,11 +23,11 @@ from xraybatch.images.fingerprint import fingerprint_digest
 from xraybatch.models.model import Model
 from xraybatch.prediction.engine import Chunk, Facts, Outcome, Seconds
 from xraybatch.prediction.options import PredictOptions
-from xraybatch.prediction.ray_actor import Collected, Joined
-from xraybatch.prediction.ray_cluster import Cluster, LostActor
-from xraybatch.prediction.ray_connecting import START_SECONDS
-from xraybatch.prediction.ray_plan import Plan
-from xraybatch.prediction.ray_said import Said, refusal
+from xraybatch.prediction.ray.actor import Collected, Joined
+from xraybatch.prediction.ray.cluster import Cluster, LostActor
+from xraybatch.prediction.ray.connecting import START_SECONDS
+from xraybatch.prediction.ray.plan import Plan
+from xraybatch.prediction.ray.said import Said, refusal
 from xraybatch.sources.item import Item
 
 _IN_FLIGHT = 2  # chunks an actor, so that it works while the next one travels

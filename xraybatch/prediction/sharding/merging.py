@@ -10,13 +10,13 @@ from xraybatch.core.files import atomic_path, sha256_of
 from xraybatch.core.progress import SILENT, Progress, Stage
 from xraybatch.core.status import FilmStatus
 from xraybatch.prediction.embeddings import write_vectors
-from xraybatch.prediction.merged_record import Summed
 from xraybatch.prediction.options import ALL
 from xraybatch.prediction.record import PredictionRecord, record_path, write_record
-from xraybatch.prediction.shard_files import Parts, find_shards
-from xraybatch.prediction.shard_rows import in_order, open_rows, open_vectors
-from xraybatch.prediction.shards import written_form
-from xraybatch.prediction.tally import Tally
+from xraybatch.prediction.sharding.files import Parts, find_shards
+from xraybatch.prediction.sharding.merged_record import Summed
+from xraybatch.prediction.sharding.rows import in_order, open_rows, open_vectors
+from xraybatch.prediction.sharding.shards import written_form
+from xraybatch.prediction.sharding.tally import Tally
 from xraybatch.prediction.writing import Header, check_suffix, table_writer
 from xraybatch.sources.manifest import Manifest, open_manifest
 

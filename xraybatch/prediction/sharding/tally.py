@@ -8,8 +8,8 @@ from pathlib import Path
 from xraybatch.core.counting import counted, films
 from xraybatch.core.errors import InputError
 from xraybatch.prediction.engine import CHUNK
-from xraybatch.prediction.shard_facts import command_line
-from xraybatch.prediction.shard_files import Parts
+from xraybatch.prediction.sharding.facts import command_line
+from xraybatch.prediction.sharding.files import Parts
 from xraybatch.sources.manifest import Manifest
 
 

@@ -14,10 +14,10 @@ from xraybatch.images.fetching import Fetch
 from xraybatch.models.model import Model
 from xraybatch.prediction.engine import CHUNK
 from xraybatch.prediction.options import LOCAL, PredictOptions
-from xraybatch.prediction.ray_cluster import RayCluster
-from xraybatch.prediction.ray_connecting import AUTO
-from xraybatch.prediction.ray_engine import RayEngine
-from xraybatch.prediction.ray_plan import Plan, plan
+from xraybatch.prediction.ray.cluster import RayCluster
+from xraybatch.prediction.ray.connecting import AUTO
+from xraybatch.prediction.ray.engine import RayEngine
+from xraybatch.prediction.ray.plan import Plan, plan
 from xraybatch.sources.item import Item
 
 _PROBES = 4  # films that every node must see one of

@@ -23,9 +23,9 @@ from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase, HTTPBasicAuth
 
 from xraybatch.core.errors import InputError, UsageError, XraybatchError
-from xraybatch.sources.manners import Manners
-from xraybatch.sources.multipart import is_cut
-from xraybatch.sources.turns import Turns
+from xraybatch.sources.dicomweb.manners import Manners
+from xraybatch.sources.dicomweb.multipart import is_cut
+from xraybatch.sources.dicomweb.turns import Turns
 
 TOKEN = "XRAYBATCH_DICOMWEB_TOKEN"  # noqa: S105 - its name
 USER = "XRAYBATCH_DICOMWEB_USER"

@@ -8,8 +8,8 @@ from dataclasses import replace
 from xraybatch.core.counting import counted
 from xraybatch.core.errors import InputError, XraybatchError
 from xraybatch.prediction.engine import Facts
-from xraybatch.prediction.ray_actor import Joined
-from xraybatch.prediction.ray_plan import Plan
+from xraybatch.prediction.ray.actor import Joined
+from xraybatch.prediction.ray.plan import Plan
 from xraybatch.prediction.record import deciding_versions
 
 

@@ -15,10 +15,10 @@ from typing import Any
 
 from xraybatch.core.errors import InputError
 from xraybatch.core.status import FilmStatus
-from xraybatch.prediction.job_embeddings import FOLLOW_ROWS, drop_table, keep, kept, make_table
-from xraybatch.prediction.job_file import FORMAT, SCHEMA, Transaction, is_fresh, unusable
-from xraybatch.prediction.job_frames import COUNT_DONE, begun_items, make_way, settle
-from xraybatch.prediction.reconciling import GO_ON, Reconciled, Wanted, known, reconcile
+from xraybatch.prediction.jobs.embeddings import FOLLOW_ROWS, drop_table, keep, kept, make_table
+from xraybatch.prediction.jobs.file import FORMAT, SCHEMA, Transaction, is_fresh, unusable
+from xraybatch.prediction.jobs.frames import COUNT_DONE, begun_items, make_way, settle
+from xraybatch.prediction.jobs.reconciling import GO_ON, Reconciled, Wanted, known, reconcile
 from xraybatch.prediction.rows import Begun, Row
 from xraybatch.sources.item import Item
 

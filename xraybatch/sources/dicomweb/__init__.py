@@ -1,0 +1,1 @@
+"""Films of a PACS, by DICOMweb: asked for, listed, fetched."""

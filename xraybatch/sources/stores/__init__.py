@@ -1,0 +1,1 @@
+"""Films of object stores: opened, listed, read; what their refusals mean."""
