@@ -7,8 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
-from xraybatch.cli.predict_summary import bytes_in_words, counts_in_words, two_columns
-from xraybatch.core.counting import counted, films
+from xraybatch.cli.predict_summary import (
+    add_found,
+    bytes_in_words,
+    counts_in_words,
+    say_next,
+    two_columns,
+)
+from xraybatch.core.counting import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -74,24 +80,11 @@ def show_merged(record: PredictionRecord, out: Path, console: Console) -> None:
     """Print what the whole run did."""
     table = two_columns()
     table.add_row("shards", f"{len(record.shards):,}")
-    ok = record.by_status.get("ok", 0)
-    table.add_row(
-        "films", f"{record.films:,} ({ok:,} classified, {record.failed:,} without result)"
-    )
-    for task, found in record.classes.items():
-        table.add_row(escape(task), counts_in_words(found))
-    failures = {name: count for name, count in record.by_status.items() if name != "ok"}
-    if failures:
-        table.add_row("[yellow]no result[/]", counts_in_words(failures))
-    if record.skipped:
-        table.add_row("skipped", counts_in_words(record.skipped))
-    for sentence, count in record.film_notes.items():
-        table.add_row("note", escape(f"{films(count)}: {sentence}"))
+    add_found(record, table)
     table.add_row("time", f"{record.seconds['total']:,.1f} s, summed over the shards")
     table.add_row("results", escape(str(out)))
     if record.embeddings:
         table.add_row("embeddings", escape(record.embeddings["file"]))
     table.add_row("record", escape(f"{out}.run.json"))
     console.print(table)
-    if ok:
-        console.print(f"[dim]Next:[/] xraybatch score {escape(str(out))} YOUR-LABELS.csv")
+    say_next(record, out, console)

@@ -22,20 +22,7 @@ def show_summary(
     from rich.markup import escape
 
     table = two_columns()
-    counts = counts_in_words
-    ok = record.by_status.get("ok", 0)
-    table.add_row(
-        "films", f"{record.films:,} ({ok:,} classified, {record.failed:,} without result)"
-    )
-    for task, found in record.classes.items():
-        table.add_row(escape(task), counts(found))
-    failures = {name: n for name, n in record.by_status.items() if name != "ok"}
-    if failures:
-        table.add_row("[yellow]no result[/]", counts(failures))
-    if record.skipped:
-        table.add_row("skipped", counts(record.skipped))
-    for sentence, count in record.film_notes.items():
-        table.add_row("note", escape(f"{films(count)}: {sentence}"))
+    add_found(record, table)
     seconds = record.seconds
     where = counted(record.workers, "process") if record.workers else "threads"
     table.add_row(
@@ -52,7 +39,33 @@ def show_summary(
         table.add_row("embeddings", escape(f"{embeddings} ({width:,} numbers a film)"))
     table.add_row("record", escape(f"{out}.run.json"))
     console.print(table)
-    if ok:
+    say_next(record, out, console)
+
+
+def add_found(record: PredictionRecord, table: Table) -> None:
+    """Add the rows of what was found: films, classes, failures and skipped files by reason."""
+    from rich.markup import escape
+
+    ok = record.by_status.get("ok", 0)
+    table.add_row(
+        "films", f"{record.films:,} ({ok:,} classified, {record.failed:,} without result)"
+    )
+    for task, found in record.classes.items():
+        table.add_row(escape(task), counts_in_words(found))
+    failures = {name: n for name, n in record.by_status.items() if name != "ok"}
+    if failures:
+        table.add_row("[yellow]no result[/]", counts_in_words(failures))
+    if record.skipped:
+        table.add_row("skipped", counts_in_words(record.skipped))
+    for sentence, count in record.film_notes.items():
+        table.add_row("note", escape(f"{films(count)}: {sentence}"))
+
+
+def say_next(record: PredictionRecord, out: Path | str, console: Console) -> None:
+    """Print how to go on from results."""
+    from rich.markup import escape
+
+    if record.by_status.get("ok", 0):
         console.print(f"[dim]Next:[/] xraybatch score {escape(str(out))} YOUR-LABELS.csv")
 
 

@@ -59,6 +59,14 @@ class Outcome:
     opened: dict[int, int] = field(default_factory=dict)
     done: int = 0
 
+    def add(self, other: Outcome) -> None:
+        """Take what became known elsewhere, too."""
+        self.rows += other.rows
+        self.finished += other.finished
+        self.lost += other.lost
+        self.opened |= other.opened
+        self.done += other.done
+
 
 @dataclass
 class Seconds:
@@ -70,6 +78,12 @@ class Seconds:
     decoding: float = 0.0
     classifying: float = 0.0
     fetching: float = 0.0
+
+    def add(self, other: Seconds) -> None:
+        """Take the time of another worker, too."""
+        self.decoding += other.decoding
+        self.classifying += other.classifying
+        self.fetching += other.fetching
 
 
 @dataclass(frozen=True)

@@ -163,7 +163,7 @@ class ChunkWorker:
                 found = engine.wait(_STEP)
                 open_chunks.difference_update(found.finished)
                 with self._news:
-                    _add(self._outcome, found)
+                    self._outcome.add(found)
                     self._news.notify_all()
         except XraybatchError as error:
             self._end(error, "")
@@ -174,10 +174,3 @@ class ChunkWorker:
         with self._news:
             self._error, self._fault = error, fault
             self._news.notify_all()
-
-
-def _add(into: Outcome, found: Outcome) -> None:
-    into.rows += found.rows
-    into.finished += found.finished
-    into.opened |= found.opened
-    into.done += found.done

@@ -295,13 +295,8 @@ class RayEngine:
         self._suspects.difference_update(found.outcome.finished)
         if found.outcome.finished:
             self._in_a_row = 0
-        self.seconds.decoding += found.seconds.decoding
-        self.seconds.classifying += found.seconds.classifying
-        self.seconds.fetching += found.seconds.fetching
-        outcome.rows += found.outcome.rows
-        outcome.finished += found.outcome.finished
-        outcome.opened |= found.outcome.opened
-        outcome.done += found.outcome.done
+        self.seconds.add(found.seconds)
+        outcome.add(found.outcome)
         self._ask(actor)
 
     # ── and go ────────────────────────────────────────────────────────────────────────────────────
