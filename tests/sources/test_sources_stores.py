@@ -6,11 +6,13 @@ import pickle
 
 import pytest
 
-from tests.sources.store_servers import BUCKET, SECRET, Misbehaving, credentials
+from tests.sources.store_servers import BUCKET, KEY, SECRET, Misbehaving, credentials
 from xraybatch.core.errors import InputError, UsageError, XraybatchError
 from xraybatch.core.status import FilmError, FilmStatus
 from xraybatch.sources.fetch import AnyFetch, IoOptions
 from xraybatch.sources.films import find_films
+from xraybatch.sources.listing import list_films
+from xraybatch.sources.manifest import open_manifest
 from xraybatch.sources.stores.errors import of_film, of_listing
 from xraybatch.sources.stores.store import place_of
 from xraybatch.sources.web_films import web_item
@@ -75,13 +77,21 @@ def test_what_concerns_all_films_stops_the_run(error, words):
     ("address", "shown"),
     [
         ("https://host/a.dcm", "https://host/a.dcm"),
-        ("https://host/a.dcm?id=7&token=abc", "https://host/a.dcm?id=7&token=…"),
+        ("https://host/film?name=a%20b.png", "https://host/film?name=a%20b.png"),
+        ("https://host/film?key=a.png&&x=%2F+y", "https://host/film?key=a.png&&x=%2F+y"),
+        ("https://host/film?expires=never&sp=r&se=x", "https://host/film?expires=never&sp=r&se=x"),
         (
             "https://b.s3.amazonaws.com/a.dcm?X-Amz-Date=1&X-Amz-Signature=ff&id=7",
             "https://b.s3.amazonaws.com/a.dcm?id=7",
         ),
         ("https://a.blob.core.windows.net/c/a.dcm?sv=1&se=2&sr=b&sig=ff", None),
         ("https://storage.googleapis.com/b/a.dcm?X-Goog-Signature=ff", None),
+        ("https://host/a.dcm?AWSAccessKeyId=AK&Signature=f%2Ff&Expires=1", None),
+        ("https://host/a.dcm?GoogleAccessId=x&Expires=1&Signature=ff%3D", None),
+        (
+            "https://host/a.dcm?v=%20&Policy=e__&Signature=ff&Key-Pair-Id=K&key=b",
+            "https://host/a.dcm?v=%20&key=b",
+        ),
         ("http://127.0.0.1:9/a.dcm", "http://127.0.0.1:9/a.dcm"),
     ],
 )
@@ -99,6 +109,31 @@ def test_an_address_is_kept_without_what_signs_it(address, shown):
 def test_addresses_that_are_not_taken(address):
     with pytest.raises(UsageError):
         web_item(address)
+
+
+def test_films_of_one_script_are_told_apart_and_read_from_a_manifest(tmp_path):
+    with Misbehaving({"film": PNG}) as store:
+        lines = [f"{store.address}/{BUCKET}/film?key={name}" for name in ("a%20b.png", "b.png")]
+        (tmp_path / "films.txt").write_text("\n".join(lines))
+        made = list_films([f"@{tmp_path}/films.txt"], tmp_path / "films.parquet", io=IO)
+        items = list(open_manifest(made.manifest))
+        assert [item.path for item in items] == lines
+        assert [AnyFetch(IO).read(item.path, 0, "", 1000) for item in items] == [PNG, PNG]
+
+
+def test_a_manifest_of_signed_addresses_is_not_made(tmp_path):
+    (tmp_path / "films.txt").write_text(f"https://host/a.png?Signature={SECRET}&Expires=1\n")
+    with pytest.raises(InputError, match="1 film has a signed address") as refused:
+        list_films([f"@{tmp_path}/films.txt"], tmp_path / "films.parquet", io=IO)
+    assert SECRET not in str(refused.value) + refused.value.hint
+    assert not (tmp_path / "films.parquet").exists()
+
+
+def test_a_password_in_a_line_of_a_list_is_refused_before_anything_is_kept(tmp_path):
+    (tmp_path / "films.txt").write_text(f"https://host/a.png\ns3://{KEY}:{SECRET}@b/a.png\n")
+    with pytest.raises(UsageError, match="no user or password") as refused:
+        find_films([f"@{tmp_path}/films.txt"], io=IO)
+    assert SECRET not in str(refused.value) + refused.value.hint
 
 
 @pytest.mark.parametrize("address", ["s3:///key", "s3://key:secret@bucket/x", "s3://host:9000/x"])

@@ -95,6 +95,9 @@ class Elsewhere:
                 self.signed[item.path] = whole
             yield item
         elif listed and not address.endswith("/"):
+            from xraybatch.sources.stores.store import place_of
+
+            place_of(address)  # one with a password is kept nowhere
             yield Item(address, address, 0, 0)
         else:
             from xraybatch.sources.stores.listing import films_of_store

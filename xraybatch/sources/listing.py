@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from xraybatch.core.counting import films, verb
 from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.progress import SILENT, Progress, Stage
 from xraybatch.sources.dicomweb.address import is_dicomweb, parse_address
@@ -75,8 +76,8 @@ def list_films(
         If `manifest` is named otherwise, a PACS is not the only source, or there is a query and no
         PACS.
     InputError
-        If it is there and may not be replaced, or cannot be written; if there is no film, or a
-        source cannot be used.
+        If it is there and may not be replaced, or cannot be written; if there is no film, a
+        source cannot be used, or films have signed addresses.
     """
     if manifest.suffix.lower() != SUFFIX:
         raise UsageError(
@@ -89,6 +90,12 @@ def list_films(
             "Choose another --manifest, or allow it with --overwrite.",
         )
     found = _found([os.fspath(source) for source in sources], progress, io or IoOptions(), query)
+    if count := len(found.signed):
+        raise InputError(
+            f"{films(count)} {verb('has', count)} a signed address, and a manifest keeps no "
+            "signature.",
+            "Give that list to `xraybatch predict` itself, without --manifest.",
+        )
     size = 0
 
     def told(stage: Stage) -> Iterator[Item]:

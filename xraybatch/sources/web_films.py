@@ -19,18 +19,12 @@ from xraybatch.core.status import FilmError, FilmStatus
 from xraybatch.sources.addresses import check_address, opener, public_url
 from xraybatch.sources.fetch import IoOptions, ReadBytes
 from xraybatch.sources.item import Item
+from xraybatch.sources.signatures import unsigned
 from xraybatch.sources.stores.errors import changed, forbidden, too_large
 
 _BLOCK = 1 << 16
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 15.0  # seconds between tries
 _AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
-_SIGNED = ("x-amz-", "x-goog-")  # what words of a signed query begin with
-_AZURE = frozenset(
-    (
-        *("sv", "ss", "srt", "sp", "se", "st", "spr", "sr", "si", "sig"),
-        *("skoid", "sktid", "skt", "ske", "sks", "skv"),
-    )
-)
 
 
 def web_item(address: str) -> tuple[Item, str]:
@@ -50,8 +44,8 @@ def web_item(address: str) -> tuple[Item, str]:
             f"{public_url(address)} goes over the network without encryption.",
             "Give an https:// address.",
         )
-    shown = public_url(_unsigned(address))
-    return Item(shown, shown, 0, 0), address
+    kept = unsigned(address)
+    return Item(kept, kept, 0, 0), address
 
 
 def reader_of(io: IoOptions) -> ReadBytes:
@@ -123,22 +117,6 @@ def _of_status(number: int) -> Exception:
     if number in _AGAIN:
         return _TryAgain(f"The server answers {number}")
     return FilmError(FilmStatus.UNAVAILABLE, f"The server answers {number}.")
-
-
-def _unsigned(address: str) -> str:
-    """An address without the words of a signature of Amazon, Google or Azure."""
-    parts = urllib.parse.urlsplit(address)
-    query = urllib.parse.parse_qsl(parts.query, keep_blank_values=True)
-    names = {name.lower() for name, _ in query}
-    of_azure = _AZURE if {"sig", "sv"} <= names else frozenset()
-    kept = [
-        (name, value)
-        for name, value in query
-        if not (name.lower().startswith(_SIGNED) or name.lower() in of_azure)
-    ]
-    if len(kept) == len(query):
-        return address
-    return urllib.parse.urlunsplit(parts._replace(query=urllib.parse.urlencode(kept)))
 
 
 def _stays_here(host: str) -> bool:
