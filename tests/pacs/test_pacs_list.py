@@ -163,6 +163,14 @@ def test_counts_that_differ_are_told(pacs: FakePacs) -> None:
     assert any("hold 7 instances, and names 1" in said for said in told.said)
 
 
+def test_a_service_that_does_not_count_is_asked_all_the_same(pacs: FakePacs) -> None:
+    pacs.add("1.1", "2.1", "3.1", instances="0")
+    pacs.add("1.1", "2.1", "3.2")
+    told = Told()
+    assert len(listed(pacs, told=told).items) == 2
+    assert not any("Counts" in said for said in told.said)
+
+
 def test_one_study_and_one_series_need_no_date(pacs: FakePacs) -> None:
     fill(pacs)
     study = listed(pacs, "/studies/1.7", days=())

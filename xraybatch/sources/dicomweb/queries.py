@@ -182,7 +182,8 @@ class Queries:
             _text(answer, _STUDY_DATE),
             _text(answer, _MODALITY),
             _text(answer, _BODY_PART),
-            int(count) if count.isdecimal() else None,
+            # of a series that it names, a service that says 0 did not count
+            (int(count) or None) if count.isdecimal() else None,
         )
 
 
