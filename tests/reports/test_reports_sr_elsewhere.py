@@ -63,6 +63,17 @@ def test_films_are_read_ahead_in_order_and_frames_once() -> None:
     assert shelf.read_of == {"s3://b/0": 1, "s3://b/1": 1, "s3://b/3": 1}
 
 
+def test_frames_without_an_answer_between_others_cost_no_read_and_lose_none() -> None:
+    shelf = Shelf()
+    rows = [row(0, "no_answer"), row(0), row(0, "no_answer"), row(0), row(1)]
+    found = list(read_ahead(iter(rows), shelf, 100))
+    assert [one.reading is not None for one in found] == [False, True, False, True, True]
+    assert found[1].reading is found[3].reading
+    assert found[3].reading.wait().bytes_or_error() == b"s3://b/0"
+    assert found[4].reading.wait().bytes_or_error() == b"s3://b/1"
+    assert shelf.read_of == {"s3://b/0": 1, "s3://b/1": 1}
+
+
 def test_what_fails_fails_its_own_row() -> None:
     shelf = Shelf({"s3://b/1": FilmError(FilmStatus.MISSING, "It is not there.")})
     found = [one.reading for one in read_ahead(iter([row(0), row(1), row(2)]), shelf, 100)]

@@ -46,15 +46,15 @@ def read_ahead(
     """
     reads = Reads(fetch, max_bytes)
     waiting: deque[Located] = deque()
-    last: Located | None = None
+    begun: tuple[Item, Reading] | None = None  # the last one
     try:
         for row, film in rows:
             reading = None
             if isinstance(film, Item) and film.is_remote and row["status"] == FilmStatus.OK:
-                same = last is not None and last.film == film
-                reading = last.reading if last and same else reads.begin(film_source(film))
-            last = Located(row, film, reading)
-            waiting.append(last)
+                if begun is None or begun[0] != film:
+                    begun = film, reads.begin(film_source(film))
+                reading = begun[1]
+            waiting.append(Located(row, film, reading))
             if len(waiting) >= reads.threads:
                 yield waiting.popleft()
         while waiting:
