@@ -64,6 +64,20 @@ def test_all_processes_together_are_polite_and_each_film_has_its_status(
     assert again.record["by_status"] == {"ok": FILMS}
 
 
+def test_films_that_were_forbidden_by_refused_credentials_are_tried_again(
+    pacs: FakePacs, manifest: Path, predict: Callable[..., Any]
+) -> None:
+    pacs.everywhere = status(403)
+    done = predict("--manifest", manifest, "--workers", 1, "--io-threads", 1)
+    assert done.code == 3
+    assert "does not accept the credentials (403)" in done.said
+    assert not done.out.exists()
+    pacs.everywhere = None
+    again = predict("--manifest", manifest)
+    assert again.code == 0, again.said
+    assert again.record["by_status"] == {"ok": FILMS}
+
+
 def test_an_address_of_a_pacs_is_listed_first(predict: Callable[..., Any], pacs: FakePacs) -> None:
     done = predict(pacs.address)
     assert done.code == 2

@@ -348,6 +348,32 @@ def test_addresses_of_the_web_are_films_of_a_list(predict, bad, tmp_path):
             assert SECRET.encode() not in file.read_bytes(), file
 
 
+def test_a_list_that_is_signed_anew_goes_on(predict, bad, tmp_path):
+    names = ["403", *(f"a{i:02}" for i in range(40)), "token"]
+    bad.objects |= {f"in/{name}.png": png(i) for i, name in enumerate(names)}
+
+    def signed(year):
+        query = f"X-Amz-Date={year}0101T000000Z&X-Amz-Expires=60&X-Amz-Signature={SECRET}"
+        addresses = (f"{bad.address}/{BUCKET}/in/{name}.png?{query}" for name in names)
+        (tmp_path / "films.txt").write_text("\n".join(addresses))
+        return f"@{tmp_path}/films.txt"
+
+    bad.expired = True
+    done = predict(signed(2098), *QUICK)
+    assert done.code == 3
+    assert "signatures of the addresses have expired (400)" in done.said
+    assert not done.out.exists()
+    asked = dict(bad.asked)
+    bad.expired = False
+    again = predict(signed(2099), *QUICK)
+    assert again.code == 0, again.said
+    assert "Going on" in again.said
+    assert list(again.status.values()) == ["forbidden"] + ["ok"] * 41
+    assert bad.asked["in/a00.png"] == asked["in/a00.png"]
+    # it may have been forbidden for what ended the run
+    assert bad.asked["in/403.png"] == asked["in/403.png"] + 1
+
+
 def test_other_commands_say_that_they_take_folders(bad, tmp_path):
     source = f"s3://{BUCKET}/in/"
     for command in (["audit", source], ["train", "--plugin", "cnn", "--data", source]):

@@ -91,7 +91,8 @@ class Misbehaving:
     ``404.png`` is listed and not there, ``403.png`` forbidden, ``503.png`` never answered,
     ``twice.png`` at the third try, ``cut.png`` too short, ``drip.png`` a byte at a time,
     ``length.png`` and ``etag.png`` other than listed. Once `expired` is set, ``token.png`` says
-    that the credentials are; once `down` is, no object is sent, and once `takes_nothing`, none
+    that the credentials are; once there is a status, code and message in `refuses`, every object is
+    refused so; once `down` is, no object is sent, and once `takes_nothing`, none
     taken.
 
     Parameters
@@ -107,6 +108,7 @@ class Misbehaving:
         self.asked: Counter[str] = Counter()
         self.headers: list[str] = []
         self.down = self.expired = self.takes_nothing = False
+        self.refuses: tuple[int, str, str] | None = None
         self.lock = threading.Lock()
 
     def __enter__(self) -> Misbehaving:
@@ -161,7 +163,9 @@ class Misbehaving:
         time.sleep(self.latency)
         name = key.rpartition("/")[2].partition(".")[0]
         content = self.objects.get(key)
-        if content is None or name == "404":
+        if self.refuses is not None:
+            self.refuse(to, *self.refuses)
+        elif content is None or name == "404":
             self.refuse(to, 404, "NoSuchKey")
         elif name == "403":
             self.refuse(to, 403, "AccessDenied")
@@ -211,8 +215,8 @@ class Misbehaving:
         if to.command != "HEAD":
             to.wfile.write(content)
 
-    def refuse(self, to, status, code):
-        words = f"<Error><Code>{code}</Code><Message>{SECRET}</Message></Error>"
+    def refuse(self, to, status, code, message=SECRET):
+        words = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
         self.send(to, status, words.encode())
 
     def listing(self, prefix: str) -> str:

@@ -19,6 +19,7 @@ from xraybatch.sources.web_films import web_item
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(32)
 IO = IoOptions(timeout=2, retries=1)
+AMAZON = "?X-Amz-Date=20990101T000000Z&X-Amz-Expires=60&X-Amz-Signature=ff"
 
 
 class GenericError(Exception):
@@ -127,6 +128,43 @@ def test_a_manifest_of_signed_addresses_is_not_made(tmp_path):
         list_films([f"@{tmp_path}/films.txt"], tmp_path / "films.parquet", io=IO)
     assert SECRET not in str(refused.value) + refused.value.hint
     assert not (tmp_path / "films.parquet").exists()
+
+
+def refusal_of(query, status=403, code="AccessDenied", message=SECRET):
+    with Misbehaving({"a.png": PNG}) as store:
+        store.refuses = (status, code, message)
+        with pytest.raises((FilmError, InputError)) as refused:
+            AnyFetch(IO).read(f"{store.address}/{BUCKET}/a.png{query}", 0, "", 1000)
+    assert SECRET not in str(refused.value)
+    return refused.value
+
+
+@pytest.mark.parametrize(
+    ("query", "answer", "words"),
+    [
+        (AMAZON, (403, "AccessDenied", "Request has expired"), "have expired (403)"),
+        (AMAZON, (400, "ExpiredToken"), "have expired (400)"),
+        (AMAZON, (403, "SignatureDoesNotMatch"), "are wrong"),
+        (AMAZON, (401,), "are not accepted (401)"),
+        (AMAZON.replace("2099", "2020"), (403,), "have expired (403)"),
+        ("?Signature=ff&Expires=1700000000&Key-Pair-Id=K", (403,), "have expired (403)"),
+        ("?sv=1&sig=ff&se=2024-01-01T00%3A00%3A00Z", (403,), "have expired (403)"),
+        ("?sv=1&sig=ff&se=2099-01-01", (403, "AuthenticationFailed"), "are not accepted (403)"),
+    ],
+)
+def test_a_signature_that_is_not_taken_stops_the_run(query, answer, words):
+    stopped = refusal_of(query, *answer)
+    assert isinstance(stopped, InputError)
+    assert words in stopped.message
+    assert "Sign the list anew" in stopped.hint
+
+
+@pytest.mark.parametrize("query", ["", "?Expires=1700000000", AMAZON, "?sv=1&sig=ff&se=never"])
+def test_one_film_that_is_forbidden_does_not(query):
+    refused = refusal_of(query)
+    assert isinstance(refused, FilmError)
+    assert refused.status is FilmStatus.FORBIDDEN
+    assert refused.sentence == "The server forbids it (403)."
 
 
 def test_a_password_in_a_line_of_a_list_is_refused_before_anything_is_kept(tmp_path):

@@ -31,13 +31,16 @@ class FilmStatus(StrEnum):
     LEFT_OUT = "left_out"
 
 
-# These depend on the day, not on the film's bytes: a second try may end otherwise.
+# These depend on the day, not on the film's bytes: a second try may end otherwise. What a server
+# forbids is among them, because credentials that are refused make every film so until somebody
+# sees it.
 DEPENDS_ON_THE_DAY = frozenset(
     {
         FilmStatus.TIMEOUT,
         FilmStatus.CRASHED,
         FilmStatus.UNREADABLE,
         FilmStatus.UNAVAILABLE,
+        FilmStatus.FORBIDDEN,
     }
 )
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import http.client
 import random
+import re
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from datetime import UTC, datetime
 from ipaddress import ip_address
 
 from xraybatch.core.errors import InputError, UsageError
@@ -19,12 +21,13 @@ from xraybatch.core.status import FilmError, FilmStatus
 from xraybatch.sources.addresses import check_address, opener, public_url
 from xraybatch.sources.fetch import IoOptions, ReadBytes
 from xraybatch.sources.item import Item
-from xraybatch.sources.signatures import unsigned
-from xraybatch.sources.stores.errors import changed, forbidden, too_large
+from xraybatch.sources.signatures import is_over, unsigned
+from xraybatch.sources.stores.errors import changed, said_of_credentials, too_large
 
 _BLOCK = 1 << 16
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 15.0  # seconds between tries
 _AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
+_EXPIRED = re.compile(r"<(?:Code|Message)>[^<]*expired", re.IGNORECASE)
 
 
 def web_item(address: str) -> tuple[Item, str]:
@@ -84,8 +87,8 @@ def _read(path: str, size: int, etag: str, max_bytes: int, timeout: float) -> by
                 raise too_large(length, max_bytes)
             content = _body(answer, until, max_bytes)
     except urllib.error.HTTPError as error:
-        error.close()
-        raise _of_status(error.code) from None
+        with error:
+            raise _refusal(error, path) from None
     except InputError as error:  # a redirection that is not followed
         raise FilmError(FilmStatus.UNAVAILABLE, error.message) from None
     except http.client.IncompleteRead:
@@ -109,14 +112,39 @@ def _body(answer: http.client.HTTPResponse, until: float, max_bytes: int) -> byt
     return bytes(content)
 
 
-def _of_status(number: int) -> Exception:
+def _refusal(error: urllib.error.HTTPError, address: str) -> Exception:
+    number = error.code
+    if number in (400, 401, 403) and (words := _said_of_signature(error, address)):
+        return InputError(
+            f"The server says that the signatures of the addresses {words} ({number}).",
+            "Sign the list anew and give the same command again: what was done is kept.",
+        )
     if number in (404, 410):
         return FilmError(FilmStatus.MISSING, "The server has no such film.")
     if number in (401, 403):
-        return forbidden(str(number))
+        return FilmError(FilmStatus.FORBIDDEN, f"The server forbids it ({number}).")
     if number in _AGAIN:
         return _TryAgain(f"The server answers {number}")
     return FilmError(FilmStatus.UNAVAILABLE, f"The server answers {number}.")
+
+
+def _said_of_signature(error: urllib.error.HTTPError, address: str) -> str:
+    """What is wrong with an address's signature; empty where it may be this film alone.
+
+    A store also forbids a film that is not there to whoever may not list it.
+    """
+    if unsigned(address) == address:
+        return ""
+    if is_over(address, datetime.now(UTC)):
+        return "have expired"
+    try:
+        said = error.read(_BLOCK).decode(errors="replace")
+    except (OSError, http.client.HTTPException):
+        said = ""
+    said += f"<Code>{error.headers.get('x-ms-error-code', '')}</Code>"
+    if _EXPIRED.search(said):
+        return "have expired"
+    return said_of_credentials(said) or ("are not accepted" if error.code == 401 else "")
 
 
 def _stays_here(host: str) -> bool:

@@ -155,6 +155,12 @@ def forbidden(words: str) -> FilmError:
     )
 
 
+def said_of_credentials(answer: str) -> str:
+    """What the text of a store's answer says of them, as "have expired"; empty for no such word."""
+    code = _CODE.search(answer)
+    return _CREDENTIALS.get(code[1], "") if code else ""
+
+
 def changed() -> FilmError:
     """A film that is no longer the one that was listed."""
     return FilmError(
