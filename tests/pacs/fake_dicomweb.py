@@ -200,6 +200,18 @@ def drip(seconds: float) -> Answer:
     return answer
 
 
+def drip_words(words: bytes) -> Answer:
+    """Such words of a head, and no end of them: a letter every twentieth of a second."""
+
+    def answer(handler: Handler) -> None:
+        handler.wfile.write(words)
+        for _ in range(400):
+            handler.wfile.write(b"x")
+            time.sleep(0.05)
+
+    return answer
+
+
 def hang_up(handler: Handler) -> None:
     """Close the connection without a word."""
     handler.close_connection = True

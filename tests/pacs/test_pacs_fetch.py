@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import io
+import socket
+import ssl
+import threading
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -12,6 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from tests.pacs.fake_dicomweb import (
     Answer,
@@ -19,6 +28,7 @@ from tests.pacs.fake_dicomweb import (
     body,
     cut,
     drip,
+    drip_words,
     hang_up,
     multipart,
     status,
@@ -104,6 +114,87 @@ def test_a_server_that_drips_is_given_up(pacs: FakePacs) -> None:
     with pytest.raises(FilmError, match="too slowly") as caught:
         read(pacs, quick(timeout=0.4, retries=1))
     assert caught.value.status is FilmStatus.UNAVAILABLE
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        b"HTTP/1.1 2",
+        b"HTTP/1.1 200 OK\r\nX-Slow: ",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;",
+    ],
+    ids=["status", "header", "chunk"],
+)
+def test_a_head_that_drips_is_given_up(pacs: FakePacs, words: bytes) -> None:
+    pacs.odd["3.1"] = [drip_words(words)] * 2
+    begin = time.monotonic()
+    with pytest.raises(FilmError, match="too slowly") as caught:
+        read(pacs, quick(timeout=0.4, retries=1))
+    assert caught.value.status is FilmStatus.UNAVAILABLE
+    assert time.monotonic() - begin < 5
+
+
+@contextmanager
+def encrypted(greet: Callable[[socket.socket], None]) -> Iterator[tuple[str, list[int]]]:
+    """The address of a film where `greet` ends every greeting, and a number for each of them."""
+    greeted: list[int] = []
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = listening.accept()
+                    greeted.append(len(greeted))
+                    with connection, suppress(OSError):
+                        greet(connection)
+
+        threading.Thread(target=serve, daemon=True).start()
+        root = f"dicomweb+https://127.0.0.1:{listening.getsockname()[1]}/dicom-web"
+        yield f"{root}/studies/1.1/series/2.1/instances/3.1", greeted
+        listening.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_server_that_breaks_off_its_greeting_is_asked_again() -> None:
+    def break_off(connection: socket.socket) -> None:
+        connection.recv(1 << 16)
+        connection.shutdown(socket.SHUT_RDWR)
+
+    with encrypted(break_off) as (film, greeted):
+        with pytest.raises(FilmError, match="no encrypted connection") as caught:
+            Instances(quick()).read(film, 0, "", MOST)
+        assert caught.value.status is FilmStatus.UNAVAILABLE
+        assert len(greeted) == 3
+
+
+def test_a_certificate_that_nobody_knows_stops_everything(tmp_path: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(own_certificate(tmp_path / "own.pem"))
+
+    def greet(connection: socket.socket) -> None:
+        context.wrap_socket(connection, server_side=True)
+
+    with encrypted(greet) as (film, greeted):
+        with pytest.raises(InputError, match="not trusted here") as caught:
+            Instances(quick()).read(film, 0, "", MOST)
+        assert "--ca-bundle" in caught.value.hint
+        assert len(greeted) == 1
+
+
+def own_certificate(path: Path) -> Path:
+    """A key, and the certificate that it gave itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "pacs")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    kept = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    path.write_bytes(key.private_bytes(pem, *kept) + certificate.public_bytes(pem))
+    return path
 
 
 def test_a_server_that_says_nothing_is_given_up(pacs: FakePacs) -> None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import pickle
+import socket
+import threading
+import time
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -232,6 +236,44 @@ def test_a_fetch_travels_to_another_process(monkeypatch):
             assert refused.value.status is status
     with pytest.raises(InputError, match="not read from ftp"):
         fetch.read("ftp://host/a.png", 0, "", 1000)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        b"HTTP/1.1 2",
+        b"HTTP/1.1 200 OK\r\nX-Slow: ",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;",
+        b"HTTP/1.1 403 Forbidden\r\n\r\n",
+    ],
+    ids=["status", "header", "chunk", "refusal"],
+)
+def test_a_server_that_drips_has_one_time_limit_for_all_that_it_says(words):
+    with dripping(words) as address:
+        begin = time.monotonic()
+        with pytest.raises(FilmError) as refused:
+            AnyFetch(IoOptions(timeout=0.4, retries=0)).read(f"{address}/a.png{AMAZON}", 0, "", 999)
+        assert time.monotonic() - begin < 3
+    wanted = FilmStatus.FORBIDDEN if b"403" in words else FilmStatus.UNAVAILABLE
+    assert refused.value.status is wanted
+
+
+@contextmanager
+def dripping(words):
+    """A server that says this much at once, and then a letter every twentieth of a second."""
+
+    def serve():
+        with suppress(OSError):
+            connection, _ = listening.accept()
+            with connection:
+                connection.sendall(words)
+                for _ in range(200):
+                    connection.sendall(b"x")
+                    time.sleep(0.05)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
 
 
 def test_a_server_that_is_gone_is_unavailable():

@@ -44,13 +44,18 @@ def check_address(url: str) -> None:
         )
 
 
-def opener() -> urllib.request.OpenerDirector:
-    """Of web servers only: `build_opener` would also open files and FTP."""
+def opener(*connecting: urllib.request.BaseHandler) -> urllib.request.OpenerDirector:
+    """Of web servers only: `build_opener` would also open files and FTP.
+
+    Parameters
+    ----------
+    *connecting : BaseHandler
+        What connects by http and https, in place of the usual.
+    """
     found = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler(),
-        urllib.request.HTTPHandler(),
-        urllib.request.HTTPSHandler(),
+        *(connecting or (urllib.request.HTTPHandler(), urllib.request.HTTPSHandler())),
         urllib.request.HTTPDefaultErrorHandler(),
         urllib.request.HTTPErrorProcessor(),
         _StaysSafe(),

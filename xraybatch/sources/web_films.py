@@ -13,13 +13,16 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Callable
 from datetime import UTC, datetime
 from ipaddress import ip_address
+from typing import Any
 
 from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.status import FilmError, FilmStatus
 from xraybatch.sources.addresses import check_address, opener, public_url
 from xraybatch.sources.fetch import IoOptions, ReadBytes
+from xraybatch.sources.in_time import InTime
 from xraybatch.sources.item import Item
 from xraybatch.sources.signatures import is_over, unsigned
 from xraybatch.sources.stores.errors import changed, said_of_credentials, too_large
@@ -74,10 +77,9 @@ class _TryAgain(Exception):
 
 
 def _read(path: str, size: int, etag: str, max_bytes: int, timeout: float) -> bytes:
-    until = time.monotonic() + timeout
     request = urllib.request.Request(path, headers={"User-Agent": "xraybatch"})  # noqa: S310
     try:
-        with opener().open(request, timeout=timeout) as answer:
+        with opener(_Http(), _Https()).open(request, timeout=timeout) as answer:
             told = answer.headers.get("Content-Length", "")
             length = int(told) if told.isdecimal() else None
             found = answer.headers.get("ETag", "")
@@ -85,7 +87,7 @@ def _read(path: str, size: int, etag: str, max_bytes: int, timeout: float) -> by
                 raise changed()
             if length is not None and length > max_bytes:
                 raise too_large(length, max_bytes)
-            content = _body(answer, until, max_bytes)
+            content = _body(answer, max_bytes)
     except urllib.error.HTTPError as error:
         with error:
             raise _refusal(error, path) from None
@@ -100,15 +102,38 @@ def _read(path: str, size: int, etag: str, max_bytes: int, timeout: float) -> by
     return content
 
 
-def _body(answer: http.client.HTTPResponse, until: float, max_bytes: int) -> bytes:
-    """All of an answer that comes in time, however slowly each part of it does."""
+class _InTime(urllib.request.AbstractHTTPHandler):
+    """Connects so that an answer has one time limit, and not each read of it."""
+
+    def do_open(
+        self,
+        http_class: Callable[..., http.client.HTTPConnection],
+        req: urllib.request.Request,
+        **named: Any,
+    ) -> http.client.HTTPResponse:
+        def connection(*given: Any, **more: Any) -> http.client.HTTPConnection:
+            made = http_class(*given, **more)
+            made.response_class = InTime
+            return made
+
+        return super().do_open(connection, req, **named)
+
+
+class _Http(_InTime, urllib.request.HTTPHandler):
+    pass
+
+
+class _Https(_InTime, urllib.request.HTTPSHandler):
+    pass
+
+
+def _body(answer: http.client.HTTPResponse, max_bytes: int) -> bytes:
+    """All of an answer, as far as it is no larger than a film may be."""
     content = bytearray()
     while block := answer.read1(_BLOCK):
         content += block
         if len(content) > max_bytes:
             raise too_large(len(content), max_bytes)
-        if time.monotonic() > until:
-            raise _TryAgain("The server did not answer in time")
     return bytes(content)
 
 

@@ -60,7 +60,8 @@ class Instances:
             If the address is none, nobody answers, or the credentials are refused.
         """
         with pacs_extra():
-            from xraybatch.sources.dicomweb.http import NoAnswer, TooMuch, refused
+            from xraybatch.sources.dicomweb.credentials import refused
+            from xraybatch.sources.dicomweb.http import NoAnswer, TooMuch
 
         place = parse_address(path, allow_http=self._manners.allow_http)
         turns = turns_of(place, self._manners)

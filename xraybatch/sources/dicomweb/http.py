@@ -7,7 +7,7 @@ the run here with one sentence. Needs `requests`.
 from __future__ import annotations
 
 import io
-import os
+import ssl
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -20,16 +20,15 @@ from urllib.parse import urlsplit
 import requests
 import urllib3.exceptions
 from requests.adapters import HTTPAdapter
-from requests.auth import AuthBase, HTTPBasicAuth
+from urllib3 import HTTPConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from xraybatch.core.errors import InputError, UsageError, XraybatchError
+from xraybatch.core.errors import InputError
+from xraybatch.sources.dicomweb.credentials import credentials, refused
 from xraybatch.sources.dicomweb.manners import Manners
 from xraybatch.sources.dicomweb.multipart import is_cut
 from xraybatch.sources.dicomweb.turns import Turns
-
-TOKEN = "XRAYBATCH_DICOMWEB_TOKEN"  # noqa: S105 - its name
-USER = "XRAYBATCH_DICOMWEB_USER"
-PASSWORD = "XRAYBATCH_DICOMWEB_PASSWORD"  # noqa: S105 - its name
+from xraybatch.sources.in_time import InTime, TooSlow
 
 _AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 _BUSY = frozenset({429, 503})
@@ -46,6 +45,18 @@ class NoAnswer(Exception):
 
 class TooMuch(Exception):
     """An answer with more bytes than are taken."""
+
+
+class _InTime(InTime):
+    seconds_a_byte = 1 / _SLOWEST
+
+
+class _Http(HTTPConnection):
+    response_class = _InTime
+
+
+class _Https(HTTPSConnection):
+    response_class = _InTime
 
 
 class Asking(HTTPAdapter):
@@ -122,10 +133,15 @@ class Asking(HTTPAdapter):
             time.sleep(wait)
         raise NoAnswer(why)
 
+    def get_connection_with_tls_context(self, *given: Any, **named: Any) -> HTTPConnectionPool:
+        """A pool whose connections have a time limit for a whole answer."""
+        pool = super().get_connection_with_tls_context(*given, **named)
+        pool.ConnectionCls = _Https if pool.scheme == "https" else _Http
+        return pool
+
     def _once(self, request: requests.PreparedRequest, **named: Any) -> requests.Response:
         if self._manners.ca_bundle:  # requests would prefer that of the environment
             named["verify"] = self._manners.ca_bundle
-        begin = time.monotonic()
         try:
             response = super().send(request, stream=True, timeout=self._manners.timeout, **named)
         except requests.ConnectionError as error:
@@ -142,8 +158,6 @@ class Asking(HTTPAdapter):
                 size += len(block)
                 if size > self.most:
                     raise TooMuch
-                if time.monotonic() - begin > self._manners.timeout + size / _SLOWEST:
-                    raise NoAnswer("its answer came too slowly")
         content = b"".join(blocks)
         if is_cut(response.headers.get("Content-Type", ""), content):
             raise NoAnswer("its answer was cut short")
@@ -173,32 +187,8 @@ def open_session(manners: Manners, turns: Turns, most: int) -> requests.Session:
         session.mount(scheme, asking)
     session.headers["User-Agent"] = _AGENT
     session.headers["Accept-Encoding"] = "identity"
-    session.auth = _credentials()  # None: requests looks into netrc
+    session.auth = credentials()  # None: requests looks into netrc
     return session
-
-
-class _Token(AuthBase):
-    """As an object of `requests`, because netrc would replace a plain header."""
-
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
-        r.headers["Authorization"] = f"Bearer {self._token}"
-        return r
-
-
-def _credentials() -> AuthBase | None:
-    token = os.environ.get(TOKEN, "").strip()
-    if token:
-        if not (token.isascii() and token.isprintable()):
-            raise UsageError(f"{TOKEN} holds characters that no token has.", "Set it anew.")
-        return _Token(token)
-    user, password = os.environ.get(USER, ""), os.environ.get(PASSWORD, "")
-    if bool(user) != bool(password):
-        there, missing = (USER, PASSWORD) if user else (PASSWORD, USER)
-        raise UsageError(f"{there} is set and {missing} is not.", "Set both, or neither.")
-    return HTTPBasicAuth(user.encode(), password.encode()) if user else None
 
 
 class _Nobody(Exception):
@@ -229,7 +219,8 @@ def _nobody_there(host: str, why: str) -> InputError:
 
 
 def _check_trust(error: Exception, host: str) -> None:
-    if isinstance(error, requests.exceptions.SSLError):
+    # a server that closes while they greet each other is an error of TLS, too
+    if _came_of(error, ssl.SSLCertVerificationError):
         raise InputError(
             f"The certificate of {host} is not trusted here.",
             "Give the file of your hospital's certificates: --ca-bundle FILE.",
@@ -240,9 +231,20 @@ def _words(error: Exception, timeout: float) -> str:
     slow = (requests.Timeout, urllib3.exceptions.TimeoutError)
     if isinstance(error, NoAnswer):
         return str(error)
+    if _came_of(error, TooSlow):
+        return "its answer came too slowly"
     if isinstance(error, slow):
         return f"it sent nothing for {timeout:g} seconds"
+    if isinstance(error, requests.exceptions.SSLError):
+        return "no encrypted connection came about"
     return "the connection broke"
+
+
+def _came_of(error: BaseException | None, kind: type[BaseException]) -> bool:
+    """Whether an error of that kind led to it."""
+    while error is not None and not isinstance(error, kind):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _check_answer(response: requests.Response, host: str) -> None:
@@ -255,15 +257,6 @@ def _check_answer(response: requests.Response, host: str) -> None:
             f"{host} sends us to another address ({status}).",
             "Ask for the address of the DICOMweb service itself, and give that one.",
         )
-
-
-def refused(host: str, status: int) -> XraybatchError:
-    """The error of credentials that are not accepted."""
-    return InputError(
-        f"The DICOMweb service at {host} does not accept the credentials ({status}).",
-        f"Set {TOKEN}, or {USER} and {PASSWORD}, or write ~/.netrc; then give the same command "
-        "again.",
-    )
 
 
 def _asked_for(headers: Mapping[str, str], otherwise: float, host: str) -> float:

@@ -27,7 +27,8 @@ class Manners:
     allow_http : bool
         Ask services without encryption that are not of this machine, too.
     timeout : float
-        Seconds without a byte after which a request has failed.
+        Seconds without a byte after which a request has failed, and those that its answer may take
+        beside what its bytes need on a slow line.
     retries : int
         How often one is made again.
     turns : str

@@ -16,7 +16,8 @@ from dicomweb_client.api import DICOMwebClient
 
 from xraybatch.core.errors import InputError
 from xraybatch.sources.dicomweb.address import Place
-from xraybatch.sources.dicomweb.http import NoAnswer, TooMuch, open_session, refused
+from xraybatch.sources.dicomweb.credentials import refused
+from xraybatch.sources.dicomweb.http import NoAnswer, TooMuch, open_session
 from xraybatch.sources.dicomweb.manners import Manners
 from xraybatch.sources.dicomweb.pages import Answer, NotTaken, every_answer
 from xraybatch.sources.dicomweb.turns import Turns
