@@ -7,6 +7,8 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +17,17 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from tests.prediction.conftest import grey_pixels, write_dicom
+from tests.sources.store_servers import BUCKET, Misbehaving, credentials
 from xraybatch.cli.inspect import command
 from xraybatch.core.errors import BarMissed, InputError, ModelError, UsageError
 from xraybatch.models.model import load_model
-from xraybatch.prediction import run
+from xraybatch.prediction import recomputing, run
 from xraybatch.prediction.options import PredictOptions
 from xraybatch.prediction.reading import is_results, read_rows
 from xraybatch.prediction.recomputing import Recomputed, evenly_at_random, recompute
 from xraybatch.prediction.record import read_record, write_record
 from xraybatch.prediction.run import predict_items
+from xraybatch.sources.fetch import AnyFetch, IoOptions
 from xraybatch.sources.films import find_films
 
 
@@ -287,6 +291,74 @@ def test_the_command_finds_the_model_and_leaves_with_4(
     done = inspect(table, "--recompute", 5, "--model", spot_model("other"))
     assert isinstance(done.exception, ModelError)
     assert "its seal is another" in str(done.exception)
+
+
+class Private(Misbehaving):
+    """A server that gives some films to whoever has a signature."""
+
+    private = frozenset({"a.png", "b.png"})
+
+    def answer(self, to: BaseHTTPRequestHandler) -> None:
+        if self.key_of(to) in self.private and "Signature" not in to.path:
+            self.refuse(to, 403, "AccessDenied")
+        else:
+            super().answer(to)
+
+
+def test_signed_films_are_named_again(tiny_model: Path, films: Path, tmp_path: Path) -> None:
+    content = [film.read_bytes() for film in sorted(films.glob("film*.png"))[:3]]
+    options = PredictOptions(device="cpu")
+    io = IoOptions(retries=0)
+    signed = tmp_path / "films.txt"
+    with Private(dict(zip(("a.png", "b.png", "c.png"), content, strict=True))) as store:
+        lines = (f"{store.address}/{key}?Signature=ff&Expires=9999999999" for key in store.objects)
+        signed.write_text("\n".join(lines))
+        found = find_films([f"@{signed}"], io=io)
+        table = tmp_path / "r.csv"
+        fetch = AnyFetch(io, found.signed)
+        predict_items(found.items, load_model(tiny_model), table, options=options, fetch=fetch)
+
+        assert again(table, tiny_model, films=[f"@{signed}"], io=io).same == 3
+        known = again(table, tiny_model, io=io)
+        assert (known.same, known.undecided, known.different) == (1, 2, 0)
+        assert any("2 rows are of films that are forbidden" in note for note in known.notes)
+        assert any("--films @list.txt" in note for note in known.notes)
+        store.private |= {"c.png"}
+        with pytest.raises(InputError, match="no other can be computed") as refused:
+            again(table, tiny_model, io=io)
+        assert "--films @list.txt" in refused.value.hint
+
+
+def test_the_command_asks_as_it_is_told(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("obstore", reason="obstore is not installed: xraybatch[cloud]")
+    png = BytesIO()
+    Image.fromarray(grey_pixels(1)).save(png, "PNG")
+    with Misbehaving({"in/a.png": png.getvalue()}) as store:
+        credentials(monkeypatch, "http://127.0.0.1:9")  # nobody is there
+        io = IoOptions(store.address, no_sign_request=True)
+        found = find_films([f"s3://{BUCKET}/in/"], io=io)
+        table, options = tmp_path / "r.csv", PredictOptions(device="cpu")
+        model = load_model(tiny_model)
+        predict_items(found.items, model, table, options=options, fetch=AnyFetch(io))
+        asked: list[IoOptions] = []
+
+        def noted(given: IoOptions, *more: object) -> AnyFetch:
+            asked.append(given)
+            return AnyFetch(given, *more)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(recomputing, "AnyFetch", noted)
+        done = inspect(
+            *(table, "--recompute", 1, "--model", tiny_model),
+            *("--endpoint-url", store.address, "--no-sign-request", "--io-retries", 0),
+            *("--rate", 3, "--max-connections", 1, "--allow-http", "--ca-bundle", table),
+        )
+        assert done.exception is None, done.output
+        assert "It holds" in done.stdout
+        manners = asked[0].manners
+        assert (asked[0].retries, manners.rate, manners.connections) == (0, 3, 1)
+        assert (manners.allow_http, manners.ca_bundle) == (True, str(table))
 
 
 def test_the_command_shows_what_a_table_was_made_with(

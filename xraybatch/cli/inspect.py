@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import click
 
 from xraybatch.cli import completion
+from xraybatch.cli.io_options import io_options
 
 if TYPE_CHECKING:
     from xraybatch.prediction.recomputing import Recomputed
+    from xraybatch.sources.fetch import IoOptions
 
 
 @click.command()
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     shell_complete=completion.words("auto", "cpu", "cuda"),
     help="Where to compute rows again.  [default: as the run did]",
 )
+@io_options
 @click.option(
     "--json",
     "as_json",
@@ -63,6 +66,7 @@ def command(
     films: tuple[str, ...],
     seed: int,
     device: str | None,
+    io: IoOptions,
     as_json: bool,
 ) -> None:
     """Show a model's card and check its seal, or check a results table.
@@ -91,7 +95,7 @@ def command(
             f"{what} is no such table." if what is not None else "Name a table.",
         )
     if what is not None and is_table:
-        _table(what, recompute, model, films, seed, device, as_json=as_json)
+        _table(what, recompute, model, films, seed, device, io, as_json=as_json)
     else:
         _model(what, as_json=as_json)
 
@@ -122,6 +126,7 @@ def _table(
     films: tuple[str, ...],
     seed: int,
     device: str | None,
+    io: IoOptions,
     *,
     as_json: bool,
 ) -> None:
@@ -154,6 +159,7 @@ def _table(
         films=films,
         seed=seed,
         device=device or "",
+        io=io,
         progress=ConsoleProgress(),
     )
     if as_json:

@@ -4,35 +4,30 @@ from __future__ import annotations
 
 import random
 import tempfile
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from xraybatch.core.counting import counted, verb
 from xraybatch.core.errors import InputError
 from xraybatch.core.files import sha256_of
 from xraybatch.core.progress import SILENT, Progress
-from xraybatch.core.status import DEPENDS_ON_THE_DAY, FilmStatus
 from xraybatch.models.model import Model
 from xraybatch.prediction.options import PredictOptions
 from xraybatch.prediction.reading import read_rows
 from xraybatch.prediction.record import PredictionRecord
 from xraybatch.prediction.rows import Columns
 from xraybatch.prediction.run import predict_items
+from xraybatch.prediction.then_and_now import Comparison, side_by_side
 from xraybatch.prediction.whereabouts import Whereabouts, as_it_is, may_be_there
 from xraybatch.sources.fetch import AnyFetch, IoOptions
 from xraybatch.sources.item import Item
-from xraybatch.sources.keys import order_key
-
-if TYPE_CHECKING:
-    import numpy as np
 
 _TOLERANCE = 2e-4  # of probabilities, where the model's card has no self-test that says one
-_EXAMPLES = 10
-
-Place = tuple[bytes, int]  # what rows are ordered by: the path's bytes, then the frame
+_FORBIDDEN = "Set the credentials that the run had. Signatures of addresses are kept nowhere: name "
+_FORBIDDEN += "a list that is signed anew, --films @list.txt."
 
 
 @dataclass(frozen=True)
@@ -51,7 +46,8 @@ class Recomputed:
         those of the run, else they count as different.
     different : int
     undecided : int
-        Rows whose status depended on the day then, and is another now.
+        Rows whose status depended on the day then, and is another now; and those of films that are
+        forbidden to us now.
     changed_classes : int
         Rows of which an answer (class, finding, set) is another; among `different`.
     changed_statuses : dict of str to int
@@ -104,6 +100,7 @@ def recompute(
     films: Sequence[str | Path] = (),
     seed: int = 0,
     device: str = "",
+    io: IoOptions | None = None,
     progress: Progress = SILENT,
 ) -> Recomputed:
     """Do rows of a results table again, as the run did them, and compare.
@@ -123,12 +120,15 @@ def recompute(
     seed : int
     device : str
         Where to compute; empty: on the kind of device of the run.
+    io : IoOptions, optional
+        How films at addresses are asked for.
     progress : Progress
 
     Raises
     ------
     InputError
-        If the table is not as `predict` writes it, or it is not known where the films lie.
+        If the table is not as `predict` writes it, it is not known where the films lie, or none of
+        them is given to us.
     """
     notes = []
     if sha256_of(table) != record.results_sha256:
@@ -138,7 +138,9 @@ def recompute(
         raise InputError(f"{table} has no row that could be computed again.")
     chosen = evenly_at_random(total, count, seed)
     keys = list(dict.fromkeys(row["path"] for row in _rows_at(table, chosen)))
-    items, changed, missing = _films_of(keys, table, record, films)
+    io = io or IoOptions()
+    places = Whereabouts(table, record, films, io=io)
+    items, changed, missing = _films_of(keys, table, places)
     options = PredictOptions(
         device=device or ("cpu" if record.device == "cpu" else "auto"),
         batch_size=record.batch_size,
@@ -148,17 +150,22 @@ def recompute(
     )
     with tempfile.TemporaryDirectory(prefix="xraybatch-") as nowhere:
         again = Path(nowhere) / "again.csv"
-        fetch = AnyFetch(IoOptions())
+        fetch = AnyFetch(io, places.signed)
         now = predict_items(items, model, again, options=options, progress=progress, fetch=fetch)
         elsewhere = _elsewhere(record, now)
         test = model.card.self_test
-        comparison = _Comparison(
+        comparison = Comparison(
             Columns(model.card.tasks, seen=False),
             tolerance=_TOLERANCE if test is None else test.tolerance,
             exact=not elsewhere,
         )
-        for old, new in _side_by_side(_rows_at(table, chosen), read_rows(again), table):
+        for old, new in side_by_side(_rows_at(table, chosen), read_rows(again), table):
             comparison.add(old, new)
+    if lost := comparison.forbidden:
+        said = f"{counted(lost, 'row')} {verb('is', lost)} of films that are forbidden to us now"
+        if not comparison.compared:
+            raise InputError(f"{said}, and no other can be computed again.", _FORBIDDEN)
+        notes.append(f"{said}: nothing is known of them. {_FORBIDDEN}")
     return Recomputed(
         rows=total,
         recomputed=len(chosen),
@@ -177,97 +184,6 @@ def evenly_at_random(total: int, count: int, seed: int) -> list[int]:
     return [chance.randrange(i * total // count, (i + 1) * total // count) for i in range(count)]
 
 
-class _Comparison:
-    """Rows of then and now, counted as they come."""
-
-    def __init__(self, columns: Columns, *, tolerance: float, exact: bool) -> None:
-        self._floats = columns.floats
-        self._answers = set(columns.names) - columns.floats - {"path", "status", "error"}
-        self._tolerance = tolerance
-        self._exact = exact
-        self._counts: Counter[str] = Counter()
-        self._statuses: Counter[str] = Counter()
-        self._classes = 0
-        self._largest = 0.0
-        self._examples: list[str] = []
-
-    def add(self, old: dict[str, str], new: dict[str, str] | None) -> None:
-        verdict = self._verdict(old, new or {})
-        self._counts[verdict] += 1
-        if verdict == "different" and len(self._examples) < _EXAMPLES:
-            self._examples.append(old["path"])
-
-    def found(self) -> dict[str, Any]:
-        verdicts = ("same", "close", "different", "undecided")
-        return {
-            **{verdict: self._counts[verdict] for verdict in verdicts},
-            "changed_classes": self._classes,
-            "changed_statuses": dict(self._statuses.most_common()),
-            "largest_difference": self._largest,
-            "tolerance": self._tolerance,
-            "examples": self._examples,
-        }
-
-    def _verdict(self, old: dict[str, str], new: dict[str, str]) -> str:
-        was, now = old["status"], new.get("status", "no row")
-        if was != now:
-            self._statuses[f"{was} → {now}"] += 1
-            return "undecided" if was in DEPENDS_ON_THE_DAY else "different"
-        if was != FilmStatus.OK:
-            return "same"
-        import numpy as np
-
-        pairs = [(_number(old.get(n, "")), np.float32(new[n])) for n in self._floats]
-        largest = max((abs(float(a) - float(b)) for a, b in pairs), default=0.0)
-        self._largest = max(self._largest, largest)
-        other_answer = any(old.get(name) != new[name] for name in self._answers)
-        self._classes += other_answer
-        if other_answer:
-            return "different"
-        if all(a.tobytes() == b.tobytes() for a, b in pairs):
-            return "same"
-        return "different" if self._exact or not largest <= self._tolerance else "close"
-
-
-def _side_by_side(
-    old_rows: Iterator[dict[str, str]], new_rows: Iterator[dict[str, str]], table: Path
-) -> Iterator[tuple[dict[str, str], dict[str, str] | None]]:
-    """Rows of then with those of now; both are in the order of their places."""
-    new = next(new_rows, None)
-    last: Place | None = None
-    for old in old_rows:
-        place = _place(old)
-        if last is not None and place <= last:
-            raise InputError(
-                f"The rows of {table} are not in the order in which they were written.",
-                "Give the table as `xraybatch predict` wrote it.",
-            )
-        last = place
-        while new is not None and _place(new) < place:
-            new = next(new_rows, None)
-        yield old, new if new is not None and _place(new) == place else None
-
-
-def _number(text: str) -> np.float32:
-    """A probability; NaN for a cell that somebody changed to what is none."""
-    import numpy as np
-
-    try:
-        return np.float32(text or "nan")
-    except ValueError:
-        return np.float32("nan")
-
-
-def _place(row: dict[str, str]) -> Place:
-    frame = row.get("frame") or "-1"
-    try:
-        return order_key(row["path"]), int(frame)
-    except ValueError:
-        raise InputError(
-            f"'{frame}' is no number of a frame.", "Give the table as `xraybatch predict` wrote it."
-        ) from None
-
-
 def _count(table: Path) -> int:
     return sum(1 for _ in read_rows(table))
 
@@ -280,16 +196,13 @@ def _rows_at(table: Path, chosen: Sequence[int]) -> Iterator[dict[str, str]]:
         at = index + 1
 
 
-def _films_of(
-    keys: Sequence[str], table: Path, record: PredictionRecord, films: Sequence[str | Path]
-) -> tuple[list[Item], int, int]:
+def _films_of(keys: Sequence[str], table: Path, places: Whereabouts) -> tuple[list[Item], int, int]:
     """The films to read, and how many of them changed or are gone since the run, where known."""
-    places = Whereabouts(table, record, films, io=IoOptions())
     known = places.then(keys)
     there = places.now(keys)
     if not there:
         raise places.none_found()
-    if not films:
+    if not places.moved:
         there = {key: as_it_is(item) for key, item in there.items()}
     missing = [key for key in keys if key not in there or not may_be_there(there[key])]
     changed = sum(
