@@ -72,6 +72,25 @@ def test_json_is_all_that_is_printed(grey_films: Path, listed: Path, tiny_model:
     assert (merged["films"], merged["shards"], merged["failed"]) == (40, 1, 0)
 
 
+def test_films_that_no_machine_could_read_are_told_by_the_whole(
+    tmp_path: Path, tiny_model: Path
+) -> None:
+    """A task whose part happens to be broken is no fault; a volume that is not mounted is one."""
+    (tmp_path / "films").mkdir()
+    for number in range(40):
+        (tmp_path / "films" / f"{number}.png").write_bytes(b"not mounted")
+    run(tmp_path, "list", "films", "--manifest", "films.parquet")
+    for index in range(2):
+        done = predict(tmp_path, tiny_model, "--manifest", "films.parquet", "--shard", f"{index}/2")
+        assert done.returncode == 0, done.stderr
+        empty = index == 1  # one chunk holds them all
+        assert ("None of 40 films could be classified" in done.stderr) is not empty
+    done = run(tmp_path, "merge", "r.csv")
+    assert done.returncode == 3
+    assert "None of 40 films could be classified" in done.stderr
+    assert (tmp_path / "r.csv").read_bytes().count(b"\n") == 41
+
+
 def test_missing_shards_are_commands_and_exit_code_3(listed: Path, tiny_model: Path) -> None:
     given = ("--manifest", "films.parquet", "--shard")
     assert predict(listed, tiny_model, *given, "1/3").returncode == 0

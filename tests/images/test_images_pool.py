@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import platform
+import resource
 import signal
 import subprocess
 import sys
@@ -13,9 +15,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from xraybatch.core.errors import XraybatchError
 from xraybatch.core.memory import Memory
+from xraybatch.core.status import FilmStatus
 from xraybatch.extension.records import DisplayHints, ImageReader, Limits, StoredImage
 from xraybatch.images import crew, kept, memory, worker
 from xraybatch.images import pool as pool_module
@@ -122,6 +126,24 @@ def test_workers_stand_back_for_what_computes(films):
         own = os.getpriority(os.PRIO_PROCESS, 0)
         for process in processes_of(pool):
             assert os.getpriority(os.PRIO_PROCESS, process) == min(own + 10, 19)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="this machine cannot: no glibc")
+def test_what_a_film_freed_is_used_for_the_next_one(tmp_path):
+    """Pages that the kernel hands out and clears, by film, once there were a few."""
+    path = tmp_path / "film.png"
+    film = np.arange(1024 * 1024, dtype=np.uint16).reshape(1024, 1024)
+    Image.fromarray(film).save(path, compress_level=0)
+    source = FilmSource(str(path), path.name)
+
+    def faults(count: int) -> int:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_minflt
+        with DecodingPool(DecodingRule(64, 64), workers=1) as pool:
+            assert all(one.status is FilmStatus.OK for one in pool.decode([source] * count))
+        return resource.getrusage(resource.RUSAGE_CHILDREN).ru_minflt - before
+
+    of_its_pixels = film.nbytes // resource.getpagesize()
+    assert (faults(60) - faults(20)) / 40 < of_its_pixels / 2
 
 
 def test_idle_workers_that_are_killed_are_replaced(films):

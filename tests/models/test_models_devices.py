@@ -24,6 +24,7 @@ from xraybatch.models.devices import (
     each_device,
     resolve_device,
 )
+from xraybatch.models.doctor.nvidia import Driver, Gpu
 from xraybatch.models.model import load_model
 from xraybatch.models.session import Session
 from xraybatch.models.sessions import open_sessions
@@ -137,12 +138,18 @@ def test_a_gpu_asked_for_by_name_and_not_got_is_an_error(
         Session(load_model(tiny_model), device="cuda:1")
 
 
-def test_a_gpu_that_is_got_is_named_in_the_results(fake_runtime: Any, tiny_model: Path) -> None:
+def test_a_gpu_that_is_got_is_named_in_the_results(
+    fake_runtime: Any, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fake_runtime(gpus=2, listed=[TENSORRT, CUDA, CPU], got=CUDA)
     session = Session(load_model(tiny_model), device="cuda:1")
     assert (session.device, session.note) == ("cuda:1", "")
     answers = session.predict(np.zeros((3, 32, 24, 1), np.uint8))
     assert answers["label"].shape == (3, 3)
+    gpus = (Gpu("NVIDIA T4", 1 << 34, (7, 5)), Gpu("NVIDIA A100", 1 << 36, (8, 0)))
+    driver = Driver("550.54", (12, 4), gpus)
+    monkeypatch.setattr("xraybatch.models.doctor.nvidia.read_driver", lambda: driver)
+    assert session.processor == "NVIDIA A100, batches of 32"  # both decide the last bits
 
 
 def test_buffers_that_stay_on_the_device_change_no_answer(tiny_model: Path) -> None:
@@ -204,6 +211,7 @@ def test_the_gpu_with_the_least_memory_decides_how_large_batches_are(
     sessions = open_sessions(load_model(tiny_model), device="cuda:0,1,2")
     assert [session.device for session in sessions] == ["cuda:0", "cuda:1", "cuda:2"]
     assert [session.batch_size for session in sessions] == [8, 8, 8]
+    assert sessions[0].note == "The GPU's memory holds batches of 8 films only."
 
 
 @pytest.mark.parametrize(

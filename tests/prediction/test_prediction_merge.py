@@ -7,6 +7,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -14,6 +15,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from PIL import Image
 
 from tests.prediction.conftest import grey_pixels, write_dicom
 from xraybatch.core.errors import InputError, Interrupted, UsageError
+from xraybatch.core.files import sha256_of
 from xraybatch.images.asked import Asked
 from xraybatch.models.model import Model, load_model
 from xraybatch.prediction import writing
@@ -30,7 +33,7 @@ from xraybatch.prediction.engine import CHUNK, Outcome
 from xraybatch.prediction.local import LocalEngine
 from xraybatch.prediction.options import PredictOptions
 from xraybatch.prediction.reading import read_rows
-from xraybatch.prediction.record import PredictionRecord, read_record
+from xraybatch.prediction.record import PredictionRecord, read_record, write_record
 from xraybatch.prediction.run import predict_items
 from xraybatch.prediction.sharding.files import MissingShards
 from xraybatch.prediction.sharding.merging import merge
@@ -231,6 +234,7 @@ def test_the_command_has_every_option_that_changes_results(
         timeout=7.5,
         max_pixels=5_000_000,
         embeddings=tmp_path / "e.parquet",
+        job=tmp_path / "state" / "r.job",
     )
     with pytest.raises(MissingShards) as told:
         merge(out)
@@ -243,6 +247,7 @@ def test_the_command_has_every_option_that_changes_results(
     assert (given["tags"], given["frames"], given["dicom_ids"]) == ("ViewPosition", "all", True)
     assert (given["batch_size"], given["timeout"], given["max_pixels"]) == (8, 7.5, 5_000_000)
     assert given["embeddings"] == tmp_path / "e.parquet"
+    assert given["job"] == tmp_path / "state" / "r.job"
     assert "salt" in told.value.hint
 
 
@@ -606,6 +611,53 @@ def test_a_shard_with_state_and_embeddings_elsewhere_merges(
     merge(out, manifest=manifest)
     assert out.read_bytes() == whole
     assert (tmp_path / "v" / "e.parquet").is_file()
+
+
+@pytest.mark.parametrize("damage", ["other options", "table", "embeddings"])
+def test_who_does_what_the_hint_says_can_merge(
+    manifest: Path, model: Model, whole: bytes, tmp_path: Path, damage: str
+) -> None:
+    out, state, vectors = tmp_path / "r.csv", tmp_path / "state", tmp_path / "v" / "e.parquet"
+    state.mkdir()
+    chosen = {"job": state / "run.job", "embeddings": vectors}
+    for index in range(2):
+        other = {"max_pixels": 1234} if damage == "other options" and index else {}
+        shard(manifest, model, out, index, 2, **chosen, **other)
+    part = {"table": out, "embeddings": vectors}.get(damage)
+    if part is not None:
+        part = Shard(1, 2).place(part)
+        part.write_bytes(part.read_bytes() + b"\n")
+    with pytest.raises(InputError) as told:
+        merge(out, manifest=manifest)
+    told_to = re.fullmatch(r"Delete (.*), and make it .*: (xraybatch .*)", told.value.hint)
+    assert told_to is not None
+    deleted, command = told_to.groups()
+    if deleted.endswith(" and its state"):
+        deleted = deleted.removesuffix(" and its state")
+        (state / "run.shard-1-of-2.job").unlink()
+    for name in deleted.split(" and "):
+        (found,) = tmp_path.rglob(name)
+        found.unlink()
+    typed = [sys.executable, "-m", *shlex.split(command)]
+    subprocess.run(typed, check=True, cwd=tmp_path, timeout=120, capture_output=True)
+    merge(out, manifest=manifest)
+    assert out.read_bytes() == whole
+
+
+def test_a_merge_that_is_refused_leaves_nothing(
+    manifest: Path, model: Model, tmp_path: Path
+) -> None:
+    out, vectors = tmp_path / "r.csv", tmp_path / "e.parquet"
+    for index in range(2):
+        shard(manifest, model, out, index, 2, embeddings=vectors)
+    table = Shard(1, 2).place(out)
+    record = read_record(table)
+    table.write_bytes(b"".join(table.read_bytes().splitlines(keepends=True)[:-1]))
+    write_record(replace(record, results_sha256=sha256_of(table)), table)
+    with pytest.raises(InputError, match="has rows of"):
+        merge(out)
+    assert not out.exists()
+    assert not vectors.exists()
 
 
 def test_films_of_a_shard_that_have_no_answer_are_tried_again_and_merge(

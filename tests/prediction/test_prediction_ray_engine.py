@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import threading
@@ -135,6 +136,9 @@ def expected(films: Path, tiny_model: Path, tmp_path_factory: pytest.TempPathFac
         ([8, 8], 0, 3, 0.0, Plan(3, 4)),  # two of four on one node, one on the other
         ([0, 8, 8], 0, None, 0.0, Plan(2, 8)),  # a head that only leads
         ([1, 1, 1], 0, None, 0.0, Plan(3, 1)),
+        ([16, 8], 0, None, 0.0, Plan(3, 8)),
+        ([1, 16, 16, 16, 16], 0, None, 0.0, Plan(4, 16)),  # a small head is left out
+        ([64, 4], 0, None, 0.0, Plan(1, 64)),  # and a small node: as little as that is worth
         ([8, 8], 4, None, 1.0, Plan(8, 2, 1.0)),
         ([8, 8], 1, None, 0.5, Plan(4, 4, 0.5)),
         ([8, 8], 1, 1, 1.0, Plan(1, 8, 1.0)),
@@ -324,8 +328,26 @@ def test_a_store_that_lets_nobody_in_stops_the_run_with_its_line(predict: Predic
     ]
     with pytest.raises(InputError) as error:
         predict("r.csv", NearCluster(1, 1), items=items, fetch=Bucket())
-    assert error.value.message == "The token has expired."
+    assert error.value.message == f"On the node {socket.gethostname()}: The token has expired."
     assert error.value.hint == "Get another one."
+
+
+def test_a_node_whose_gpu_fails_is_left_out_and_the_others_go_on(
+    predict: Predict, expected: bytes, tmp_path: Path
+) -> None:
+    failed: list[ChunkWorker] = []
+
+    class Failing(ChunkWorker):
+        def collect(self, seconds: float) -> Collected:
+            found = super().collect(seconds)
+            if failed:
+                return found
+            failed.append(self)
+            return replace(found, outcome=Outcome(), error=ModelError("cuda:0 stopped computing."))
+
+    record = predict("r.csv", NearCluster(1, 1, worker=Failing))
+    assert (tmp_path / "r.csv").read_bytes() == expected
+    assert any("was lost (cuda:0 stopped computing)" in note for note in record.notes)
 
 
 def test_what_was_known_when_a_run_is_stopped_is_kept(

@@ -140,6 +140,8 @@ def test_auto_is_what_the_scheduler_says(
         ({"SLURM_ARRAY_TASK_ID": "3"}, "SLURM_ARRAY_TASK_COUNT"),
         (slurm(2, 4, 0, SLURM_ARRAY_TASK_STEP=2, SLURM_ARRAY_TASK_MAX=6), "gaps"),
         (slurm(3, 2, 3, SLURM_ARRAY_TASK_MAX=7), "gaps"),  # --array=3,7
+        (slurm(6, 3, 5, SLURM_ARRAY_TASK_MAX=7), "part of another"),  # --array=5-7
+        (slurm(0, 1, 0, SLURM_ARRAY_TASK_MAX=0), "part of another"),  # --array=0
         (slurm(4, 4), "not one of 4 parts"),
         ({"SLURM_ARRAY_TASK_ID": "x"}, "no number"),
         ({"LSB_JOBINDEX": "3"}, "LSB_JOBINDEX_END"),

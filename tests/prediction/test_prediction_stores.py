@@ -224,6 +224,44 @@ def test_results_that_the_store_did_not_take_are_put_by_the_same_command(predict
     assert not (tmp_path / "r.job.results").exists()
 
 
+def test_results_that_wait_are_those_of_the_same_films_alone(predict, bad, tmp_path):
+    out, job = f"s3://{BUCKET}/out/r.csv", ("--job", tmp_path / "r.job")
+    bad.takes_nothing = True
+    assert predict(f"s3://{BUCKET}/in/", *job, *QUICK, out=out).code == 3
+    bad.takes_nothing = False
+    bad.objects["in/new.png"] = png(99)
+    done = predict(f"s3://{BUCKET}/in/", *job, *QUICK, out=out)
+    assert done.code == 0, done.said
+    assert b"new.png,ok" in bad.objects["out/r.csv"]
+
+
+def test_a_folder_that_is_called_like_ours_keeps_what_is_in_it(predict, bad, tmp_path):
+    own = tmp_path / "r.job.results" / "notes.txt"
+    own.parent.mkdir()
+    own.write_text("mine")
+    out, job = f"s3://{BUCKET}/out/r.csv", ("--job", tmp_path / "r.job")
+    done = predict(f"s3://{BUCKET}/in/", *job, *QUICK, out=out)
+    assert done.code == 0, done.said
+    assert [path.name for path in own.parent.iterdir()] == ["notes.txt"]
+
+
+def test_a_table_that_came_meanwhile_keeps_its_record(predict, bad, tmp_path):
+    theirs = dict.fromkeys(("out/r.csv", "out/r.csv.run.json"), b"theirs")
+
+    class Meanwhile(dict):
+        def get(self, key):
+            if key == "in/good0.png":
+                self.update(theirs)
+            return super().get(key)
+
+    bad.objects = Meanwhile(bad.objects)
+    out, job = f"s3://{BUCKET}/out/r.csv", ("--job", tmp_path / "r.job")
+    done = predict(f"s3://{BUCKET}/in/", *job, *QUICK, out=out)
+    assert done.code == 3
+    assert "not overwritten" in done.said
+    assert {key: bad.objects[key] for key in theirs} == theirs
+
+
 def test_a_profile_is_read_where_boto3_is(predict, bad, tmp_path, monkeypatch):
     pytest.importorskip("boto3", reason="boto3 is not installed")
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):

@@ -194,7 +194,7 @@ def predict(
         )
         target, _ = placed(target, options)
         check_bar(options.max_failures, record.failed, record.films, str(out or "the table"))
-        if (said := record.nothing_classified) and options.shard is None:
+        if said := record.nothing_classified:
             told.warn("No answer", said)
         rows = [[row[name] for name in columns.names] for row in read_rows(target)]
     return results_frame(rows, columns, record.to_dict())

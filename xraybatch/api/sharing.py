@@ -97,9 +97,13 @@ def merge(
         With the sentence and hint that the command would print; where shards are missing, its
         ``commands`` make them.
     """
-    return merging.merge(
+    told = or_quiet(progress)
+    record = merging.merge(
         Path(out),
         manifest=None if manifest is None else Path(manifest),
         overwrite=overwrite,
-        progress=or_quiet(progress),
+        progress=told,
     )
+    if said := record.nothing_classified:
+        told.warn("No answer", said)
+    return record

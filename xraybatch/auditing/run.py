@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from threading import Thread
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,6 +87,7 @@ def audit_films(
     progress : Progress
     """
     begin = time.perf_counter()
+    Thread(target=_load_sklearn, daemon=True).start()  # while other processes read
     found = survey(given.items, progress, workers=options.workers, timeout=options.timeout)
     links = copying.exact_links(found)
     if options.near:
@@ -98,6 +100,11 @@ def audit_films(
     audit = _finished(audit, known, options, time.perf_counter() - begin)
     across = tuple(copying.across_parts(known.patients, known.parts))
     return Audited(audit, found, known, groups, inverted, across)
+
+
+def _load_sklearn() -> None:
+    """Import what the test for shortcuts takes, which is half a second."""
+    import sklearn.tree  # noqa: F401
 
 
 def _near(found: Survey, exact: Sequence[copying.Link], progress: Progress) -> list[copying.Link]:

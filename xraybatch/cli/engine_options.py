@@ -25,7 +25,7 @@ engine_options = together(
         "--actors",
         type=click.IntRange(1),
         help="Engines in the Ray cluster, each with an equal share of the cores.  [default: one a "
-        "node, or one for each GPU]",
+        "node where nodes are alike, or one for each GPU]",
     ),
     click.option(
         "--gpus-per-actor",

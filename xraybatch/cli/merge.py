@@ -42,6 +42,7 @@ def command(out: Path, manifest: Path | None, overwrite: bool, as_json: bool, qu
     from xraybatch.cli.console import ConsoleProgress, stdout
     from xraybatch.cli.manifest_summary import merged_as_json, show_merged
     from xraybatch.core.counting import counted
+    from xraybatch.core.errors import InputError
     from xraybatch.core.log import log_result, logged
     from xraybatch.prediction.sharding.files import MissingShards
     from xraybatch.prediction.sharding.merging import merge
@@ -59,3 +60,5 @@ def command(out: Path, manifest: Path | None, overwrite: bool, as_json: bool, qu
             click.echo(json.dumps(merged_as_json(record, out), indent=2))
         elif not quiet:
             show_merged(record, out, stdout())
+    if said := record.nothing_classified:
+        raise InputError(said, f"The rows in {out} say why.")

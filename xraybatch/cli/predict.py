@@ -242,8 +242,11 @@ def command(
         elif not quiet:
             show_summary(record, out, stdout(), options.embeddings)
     check_bar(options.max_failures, record.failed, record.films, str(out))
-    if (said := record.nothing_classified) and options.shard is None:
-        raise InputError(said, f"The rows in {out} say why.")
+    if said := record.nothing_classified:
+        why = f"The rows in {out} say why."
+        if options.shard is None:
+            raise InputError(said, why)
+        progress.warn("No answer", f"{said} {why}")  # whether it is a fault, merge can tell
 
 
 def _asked(

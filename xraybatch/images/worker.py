@@ -50,6 +50,9 @@ _AHEAD = 4  # films read ahead take at most this part of the process's memory
 # a batch waits for its slowest thread, decoding for nobody: the session's threads go first
 _NICE = 10
 
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
+_KEPT = 64 << 20  # bytes of freed memory that a process keeps
+
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
@@ -124,6 +127,7 @@ def start(desk: Desk) -> None:
         os.environ[variable] = "1"
     if hasattr(os, "nice"):  # Windows has none
         os.nice(_NICE)
+    _keep_freed_memory()
     _fall_silent()
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     os.environ[BLOCK_VARIABLE] = desk.blocked
@@ -278,6 +282,20 @@ def _leave_with_parent() -> None:
     parent: Any = parent_process()
     wait([parent.sentinel])
     os._exit(1)
+
+
+def _keep_freed_memory() -> None:
+    """Have glibc keep what a film freed for the next one.
+
+    Else it hands every large array back, and the kernel clears its pages anew for each film, which
+    costs processes that do it side by side an eighth of their time.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError, TypeError):  # another C library
+        return
+    mallopt(_M_MMAP_THRESHOLD, 32 << 20)  # the most that it takes
+    mallopt(_M_TRIM_THRESHOLD, _KEPT)
 
 
 def _limit_memory(limit: int) -> None:

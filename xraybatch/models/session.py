@@ -106,8 +106,18 @@ class Session:
 
     @property
     def processor(self) -> str:
-        """What computes: the CPU's architecture and name, or the GPU."""
-        return self.device if self.device != "cpu" else cpu_name()
+        """What computes, and rounds: the CPU's architecture and name, or the GPU's name and batch.
+
+        A CPU gives the same bits for batches of any size.
+        """
+        if self.device == "cpu":
+            return cpu_name()
+        from xraybatch.models.doctor.nvidia import read_driver
+
+        driver, number = read_driver(), int(self.device.partition(":")[2])
+        gpus = () if driver is None else driver.gpus
+        name = gpus[number].name if number < len(gpus) else "unknown GPU"
+        return f"{name}, batches of {self.batch_size}"
 
     @property
     def tasks(self) -> tuple[str, ...]:

@@ -33,16 +33,17 @@ def open_sessions(
     ModelError
         As `Session` does, for any of them.
     """
-    devices = each_device(device)
+    devices, note = each_device(device), ""
     while True:
         sessions: list[Session] = []
         for one in devices:
             size = sessions[0].batch_size if sessions else batch_size
             sessions.append(Session(model, device=one, batch_size=size, threads=threads))
-        least = min(session.batch_size for session in sessions)
-        if least == sessions[0].batch_size:
+        smallest = min(sessions, key=lambda session: session.batch_size)
+        if smallest.batch_size == sessions[0].batch_size:
+            sessions[0].note = sessions[0].note or note
             return sessions
-        batch_size = least
+        batch_size, note = smallest.batch_size, smallest.note
 
 
 def device_of(sessions: Sequence[Session]) -> str:

@@ -64,6 +64,8 @@ def dispatch(
             outcome = engine.wait(_COMMIT_SECONDS)
             if outcome.opened:
                 job.note_frames(outcome.opened)
+            if outcome.mixed and not job.mixed:  # before the first row that it may concern
+                job.note_mixed()
             if outcome.rows:
                 job.write(outcome.rows)
                 stage.advance(outcome.done, pace.words(outcome.rows))

@@ -6,7 +6,7 @@ least once; rows are written exactly once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -51,6 +51,8 @@ class Outcome:
         Items that turned out to have several frames, and how many.
     done : int
         How many items now have all their rows.
+    mixed : bool
+        Whether the rows so far are of several processors or versions.
     """
 
     rows: list[Row] = field(default_factory=list)
@@ -58,6 +60,7 @@ class Outcome:
     lost: list[int] = field(default_factory=list)
     opened: dict[int, int] = field(default_factory=dict)
     done: int = 0
+    mixed: bool = False
 
     def add(self, other: Outcome) -> None:
         """Take what became known elsewhere, too."""
@@ -66,6 +69,7 @@ class Outcome:
         self.lost += other.lost
         self.opened |= other.opened
         self.done += other.done
+        self.mixed |= other.mixed
 
 
 @dataclass
@@ -128,6 +132,11 @@ class Facts:
     sessions: int = 1
     mixed: bool = False
     happened: tuple[str, ...] = ()
+
+
+def as_one(values: Iterable[str]) -> str:
+    """What several say of themselves, each once, in order."""
+    return "; ".join(sorted(set(values)))
 
 
 class Engine(Protocol):

@@ -16,7 +16,7 @@ from xraybatch.models.model import Model
 from xraybatch.models.selftest import check_decoder, decoder_check
 from xraybatch.models.session import Session
 from xraybatch.models.sessions import device_of, open_sessions
-from xraybatch.prediction.engine import Engine, Facts
+from xraybatch.prediction.engine import Engine, Facts, as_one
 from xraybatch.prediction.local import LocalEngine
 from xraybatch.prediction.options import ALL, RAY, PredictOptions
 from xraybatch.prediction.record import deciding_versions
@@ -103,11 +103,12 @@ def _facts(
     sessions: Sequence[Session], pool: DecodingPool, options: PredictOptions, width: int
 ) -> Facts:
     session, device = sessions[0], device_of(sessions)
+    processors = {one.processor for one in sessions}
     differences = [one.self_test_difference for one in sessions]
     working = counted(pool.workers, "process") if pool.workers else "threads"
     return Facts(
         device=device,
-        processor=session.processor,
+        processor=as_one(processors),
         versions=deciding_versions(),
         batch_size=session.batch_size,
         self_test_difference=max((d for d in differences if d is not None), default=None),
@@ -116,6 +117,7 @@ def _facts(
         threads=options.threads or available_cores(),
         embedding_width=width,
         note=session.note,
+        mixed=len(processors) > 1,
     )
 
 

@@ -7,20 +7,23 @@ costs no film: the same command puts it there.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 from xraybatch.core.errors import InputError, UsageError
-from xraybatch.core.files import remove, sha256_of
+from xraybatch.core.files import sha256_of, write_text
 from xraybatch.core.log import logged
 from xraybatch.core.progress import SILENT, Progress
 from xraybatch.images.fetching import Fetch
 from xraybatch.models.model import Model
+from xraybatch.prediction.jobs.job import Job
 from xraybatch.prediction.options import PredictOptions
 from xraybatch.prediction.record import PredictionRecord, read_record, record_path
 from xraybatch.prediction.run import predict_items
 from xraybatch.prediction.writing import check_suffix
 from xraybatch.sources.fetch import IoOptions
 from xraybatch.sources.item import Item
+from xraybatch.sources.manifest_rows import Whole
 
 _STAGED = ".results"  # behind the job's name: the folder in which results wait for the store
 
@@ -89,15 +92,13 @@ def predict_into_store(
 
     staged = staged_path(address, options)
     if not options.overwrite and exists(address, io):
-        raise InputError(
-            f"{address} is there already and is not overwritten.",
-            "Choose another --out, or give --overwrite.",
-        )
-    record = _waiting(staged, model, options)
+        raise _there(address)
+    of = _digest(items, address)
+    record = _waiting(staged, of, model, options)
     if record is not None:
         logged(progress).note("Going on: the results are written, and are put into the store now.")
     else:
-        remove(staged.parent)
+        _clear(staged, options)
         record = predict_items(
             items,
             model,
@@ -107,21 +108,61 @@ def predict_into_store(
             progress=progress,
             fetch=fetch,
         )
+        write_text(_of(staged), of)
+    if not options.overwrite and exists(address, io):  # of another run, meanwhile
+        raise _there(address)
     # the table last: where it is, all is
     put(record_path(staged), f"{address}.run.json", io, overwrite=True)
     put(staged, address, io, overwrite=options.overwrite)
-    remove(staged.parent)
+    _clear(staged)
     return record
 
 
-def _waiting(staged: Path, model: Model, options: PredictOptions) -> PredictionRecord | None:
+def _there(address: str) -> InputError:
+    return InputError(
+        f"{address} is there already and is not overwritten.",
+        "Choose another --out, or give --overwrite.",
+    )
+
+
+def _of(staged: Path) -> Path:
+    """Where it is written down which films, and which address, the staged results are of."""
+    return staged.with_name(f"{staged.name}.of")
+
+
+def _digest(items: Sequence[Item], address: str) -> str:
+    whole = Whole()
+    whole.add(items)
+    return f"{whole.digest()} {address}\n"
+
+
+def _waiting(
+    staged: Path, of: str, model: Model, options: PredictOptions
+) -> PredictionRecord | None:
     """The record of results that an earlier run of the same kind could not put into the store."""
     if options.is_of_a_job:
         return None
     try:
+        if _of(staged).read_text(encoding="utf-8") != of:
+            return None
         record = read_record(staged)
         is_whole = record.results_sha256 == sha256_of(staged)
     except (InputError, OSError):
         return None
     same = record.model["seal"] == model.seal and record.options == options.to_dict()
     return record if is_whole and same else None
+
+
+def _clear(staged: Path, options: PredictOptions | None = None) -> None:
+    """Remove results that no run waits for any more, and their folder if nothing else is in it.
+
+    With `options`: before the run, which nobody else may be at.
+    """
+    files = [path for path in (staged, record_path(staged), _of(staged)) if path.exists()]
+    if not files:
+        return
+    with Job(options.job) if options and options.job else nullcontext():
+        for path in files:
+            path.unlink(missing_ok=True)
+    with suppress(OSError):
+        staged.parent.rmdir()

@@ -123,7 +123,7 @@ class LocalEngine:
         if self._stopped_by is not None:
             raise self._stopped_by
         until = time.monotonic() + timeout
-        outcome = Outcome()
+        outcome = Outcome(mixed=self.facts.mixed)
         while self._open_items:
             if self._decoded is None:
                 self._decoded = self._pool.decode(self._feed())

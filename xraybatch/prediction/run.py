@@ -216,8 +216,6 @@ def _classify(job: Job, engine: Engine, options: PredictOptions, progress: Progr
             dispatch(job, engine, stage, watch, Pace(engine.facts.works, nodes=engine.nodes))
         finally:
             engine.close()
-            if engine.facts.mixed:
-                job.note_mixed()
         return engine.seconds
 
 

@@ -27,7 +27,7 @@ from xraybatch.prediction.ray.actor import Collected, Joined
 from xraybatch.prediction.ray.cluster import Cluster, LostActor
 from xraybatch.prediction.ray.connecting import START_SECONDS
 from xraybatch.prediction.ray.plan import Plan
-from xraybatch.prediction.ray.said import Said, refusal
+from xraybatch.prediction.ray.said import Said, on_its_node, refusal
 from xraybatch.sources.item import Item
 
 _IN_FLIGHT = 2  # chunks an actor, so that it works while the next one travels
@@ -144,6 +144,7 @@ class RayEngine:
             self._hand_out()
             now = time.monotonic()
             thirsty = not self._spare and self._has_room()
+            outcome.mixed = self.facts.mixed
             if self._stopped_by is not None:
                 break  # first the rows that are known
             if outcome.lost or now - begin >= timeout or (thirsty and now - begin >= _LEAST):
@@ -285,11 +286,12 @@ class RayEngine:
         except LostActor as error:
             self._lose(actor, error.why, outcome)
             return
-        if found.fault:
-            self._lose(actor, f"a fault, {found.fault}", outcome)
+        if isinstance(found.error, InputError):  # the run's: a store that lets nobody in
+            self._stopped_by = self._stopped_by or on_its_node(found.error, actor.joined)
+        elif found.error is not None or found.fault:  # the node's: its GPU, its memory
+            why = f"a fault, {found.fault}" if found.error is None else found.error.message
+            self._lose(actor, why.rstrip("."), outcome)
             return
-        # the run's, not the node's: a store that lets nobody in
-        self._stopped_by = self._stopped_by or found.error
         actor.workers = found.workers
         actor.chunks.difference_update(found.outcome.finished)
         self._suspects.difference_update(found.outcome.finished)

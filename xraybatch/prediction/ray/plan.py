@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from xraybatch.core.counting import counted
 from xraybatch.core.errors import InputError, UsageError
 
+_USED = 0.9  # share of the cores that actors are to have
+
 
 @dataclass(frozen=True)
 class Node:
@@ -51,7 +53,8 @@ def plan(nodes: Sequence[Node], actors: int | None = None, gpus: float = 0.0) ->
     ----------
     nodes : sequence of Node
     actors : int, optional
-        By default one a node, or with `gpus` as many as there are GPUs for.
+        By default as few as leave at most a tenth of the cores idle: one a node, where nodes are
+        alike. With `gpus` as many as there are GPUs for.
     gpus : float
         Of each actor.
 
@@ -74,7 +77,7 @@ def plan(nodes: Sequence[Node], actors: int | None = None, gpus: float = 0.0) ->
             f"No node of the Ray cluster has {gpus:g} GPU for an actor.",
             "Leave --gpus-per-actor out, or look at `ray status`.",
         )
-    wanted = actors or (most if gpus else len(nodes))
+    wanted = actors or (most if gpus else _few(nodes))
     if wanted > most:
         of = f"{counted(int(sum(node.cpus for node in nodes)), 'core')}"
         of += f" and {counted(int(sum(node.gpus for node in nodes)), 'GPU')}" if gpus else ""
@@ -87,6 +90,13 @@ def plan(nodes: Sequence[Node], actors: int | None = None, gpus: float = 0.0) ->
     while _room(nodes, cpus + 1, gpus) >= wanted:
         cpus += 1
     return Plan(wanted, cpus, gpus)
+
+
+def _few(nodes: Sequence[Node]) -> int:
+    """The fewest actors that use nearly all cores: one computes with all of its cores at once."""
+    cores = sum(int(node.cpus) for node in nodes)
+    sizes = range(int(max(node.cpus for node in nodes)), 0, -1)
+    return next(room for cpus in sizes if (room := _room(nodes, cpus, 0)) * cpus >= _USED * cores)
 
 
 def _room(nodes: Sequence[Node], cpus: int, gpus: float) -> int:

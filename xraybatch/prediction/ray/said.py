@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from xraybatch.core.counting import counted
 from xraybatch.core.errors import InputError, XraybatchError
-from xraybatch.prediction.engine import Facts
+from xraybatch.prediction.engine import Facts, as_one
 from xraybatch.prediction.ray.actor import Joined
 from xraybatch.prediction.ray.plan import Plan
 from xraybatch.prediction.record import deciding_versions
@@ -24,7 +24,7 @@ def refusal(joined: Joined, decoder: tuple[str, ...]) -> XraybatchError | None:
     """
     where = f"On the node {joined.machine}"
     if joined.error is not None:
-        return type(joined.error)(f"{where}: {joined.error.message}", joined.error.hint)
+        return on_its_node(joined.error, joined)
     if joined.facts is None:
         return InputError(f"{where} the engine cannot be opened: {joined.fault}.")
     ours, theirs = deciding_versions()["xraybatch"], joined.facts.versions.get("xraybatch")
@@ -44,6 +44,11 @@ def refusal(joined: Joined, decoder: tuple[str, ...]) -> XraybatchError | None:
             "Put them where every node finds them by the same path, or into an object store.",
         )
     return None
+
+
+def on_its_node(error: XraybatchError, joined: Joined) -> XraybatchError:
+    """The same error, which says where."""
+    return type(error)(f"On the node {joined.machine}: {error.message}", error.hint)
 
 
 class Said:
@@ -70,25 +75,22 @@ class Said:
     def facts(self) -> Facts:
         """Of all of them; there is at least one."""
         one = self._all[0]
-        device = listed(each.device for each in self._all)
+        device = as_one(each.device for each in self._all)
         differences = [
             each.self_test_difference for each in self._all if each.self_test_difference is not None
         ]
-        deciding = {
-            (each.device, each.processor, each.batch_size, *sorted(each.versions.items()))
-            for each in self._all
-        }
+        deciding = {(each.processor, *sorted(each.versions.items())) for each in self._all}
         return replace(
             one,
             device=device,
-            processor=listed(each.processor for each in self._all),
+            processor=as_one(each.processor for each in self._all),
             versions=merged([each.versions for each in self._all]),
             self_test_difference=max(differences, default=None),
             works=f"{device}, {counted(self._asked.actors, 'actor')}",
             cores=self._asked.cpus,
             note=" ".join(sorted({each.note for each in self._all if each.note})),
             sessions=self._asked.actors,
-            mixed=len(deciding) > 1,
+            mixed=len(deciding) > 1 or any(each.mixed for each in self._all),
             happened=tuple(self._happened),
         )
 
@@ -96,9 +98,4 @@ class Said:
 def merged(versions: Sequence[Mapping[str, str]]) -> dict[str, str]:
     """Versions of several installations; where they differ, each once."""
     known = dict.fromkeys(name for one in versions for name in one)
-    return {name: listed(one[name] for one in versions if name in one) for name in known}
-
-
-def listed(values: Iterable[str]) -> str:
-    """Each value once, in order."""
-    return "; ".join(sorted(set(values)))
+    return {name: as_one(one[name] for one in versions if name in one) for name in known}

@@ -18,9 +18,8 @@ from xraybatch.prediction.options import FIRST, MAX_PIXELS, PredictOptions
 from xraybatch.prediction.portion import Portion
 from xraybatch.prediction.record import PredictionRecord, read_record, record_path
 from xraybatch.prediction.rows import Columns
+from xraybatch.prediction.sharding.shards import Shard
 from xraybatch.prediction.unlike import Comparison
-
-_CHANGES_NOTHING = ("processor", "versions")  # or the last bits alone
 
 
 def shard_facts(
@@ -127,6 +126,13 @@ def command_line(command: list[str], shard: int, **places: Path | None) -> str:
     return shlex.join([*words[:-1], f"{shard}/{count}"])
 
 
+def job_of(command: list[str], shard: Shard, table: Path) -> Path:
+    """Where the state of a shard lies that such a command makes."""
+    if "--job" in command:
+        return shard.job_place(Path(command[command.index("--job") + 1]))
+    return table.with_name(table.name + ".job")
+
+
 def _command(
     out: Path, manifest: Path, model: Model, embeddings: Path | None, options: PredictOptions
 ) -> list[str]:
@@ -146,4 +152,6 @@ def _command(
     words += ["--tags", ",".join(asked.tags)] if asked.tags else []
     words += ["--dicom-ids"] if asked.salt else []
     words += [] if embeddings is None else ["--embeddings", str(embeddings)]
+    if (job := options.job) is not None and options.shard is not None:
+        words += ["--job", str(options.shard.whole_job(job))]
     return [*words, "--shard", str(options.shard)]

@@ -14,7 +14,7 @@ from xraybatch.core.files import sha256_of
 from xraybatch.prediction.engine import CHUNK
 from xraybatch.prediction.jobs.resuming import WORDS
 from xraybatch.prediction.record import PredictionRecord, read_record, record_path
-from xraybatch.prediction.sharding.facts import command_line
+from xraybatch.prediction.sharding.facts import command_line, job_of
 from xraybatch.prediction.sharding.shards import Shard
 
 _MOST_NAMED = 8
@@ -153,7 +153,12 @@ def _missing(
     out: Path, manifest: Path | None, shards: list[Shard], there: list[bool]
 ) -> InputError:
     lacking = [shard for shard, is_there in zip(shards, there, strict=True) if not is_there]
-    begun = [shard for shard in lacking if _job(shard.place(out)).exists()]
+    command: list[str] = []
+    for shard, is_there in zip(shards, there, strict=True):
+        if is_there:
+            command = read_record(shard.place(out)).shard.get("command", [])
+            break
+    begun = [one for one in lacking if job_of(command, one, one.place(out)).exists()]
     named = ", ".join(map(str, lacking[:_MOST_NAMED]))
     if len(lacking) > _MOST_NAMED:
         named += f" and {len(lacking) - _MOST_NAMED:,} more"
@@ -163,11 +168,6 @@ def _missing(
     )
     if begun:
         message += f" Of these, {len(begun):,} began and can go on."
-    command: list[str] = []
-    for shard, is_there in zip(shards, there, strict=True):
-        if is_there:
-            command = read_record(shard.place(out)).shard.get("command", [])
-            break
     if not command:
         return MissingShards(
             message, "The command that made the others makes each of them, with its --shard.", ()
@@ -195,7 +195,8 @@ def _check(
     ):
         raise InputError(
             f"{table.name} was made with another {other or 'model'} than {name}.",
-            f"Delete one of the two, and make it again: {_again(told, shard, out)}",
+            f"Delete {deleted(told, shard, table)} and its state, and make it as {name} was: "
+            f"{_again(expected, shard, out)}",
         )
     chunks = range(shard.index, -(-told["manifest"] // CHUNK), shard.count)
     items = sum(min(CHUNK, told["manifest"] - chunk * CHUNK) for chunk in chunks)
@@ -208,7 +209,7 @@ def _check(
     if sha256_of(table) != record.results_sha256:
         raise InputError(
             f"{table.name} is not as its run wrote it.",
-            f"Delete it, and make it again: {_again(told, shard, out)}",
+            f"Delete {deleted(told, shard, table)}, and make it again: {_again(told, shard, out)}",
         )
 
 
@@ -230,18 +231,26 @@ def _add(found: Parts, shard: Shard, table: Path, record: PredictionRecord, out:
     found.parts.append(Part(table, shard, told["items"], sum(record.skipped.values())))
     if told["embeddings"] is None:
         return
-    typed = Path(told["embeddings"])
-    whole = typed if shard.place(typed).is_file() else out.with_name(typed.name)
+    whole = _of_whole(told, shard, out)
     if found.embeddings_out is None:
         found.embeddings_out = whole
     file = shard.place(whole)
     if not file.is_file() or sha256_of(file) != record.embeddings["sha256"]:
         raise InputError(
             f"{file}, the embeddings of shard {shard}, is not there as its run wrote it.",
-            f"Delete {table.name}, and make it again: {_again(told, shard, out)}",
+            f"Delete {deleted(told, shard, table)}, and make it again: {_again(told, shard, out)}",
         )
     found.embeddings.append(file)
 
 
-def _job(table: Path) -> Path:
-    return table.with_name(table.name + ".job")
+def deleted(told: dict[str, Any], shard: Shard, table: Path) -> str:
+    """What must be gone before a shard is made again, which overwrites nothing."""
+    if told["embeddings"] is None:
+        return table.name
+    return f"{table.name} and {_of_whole(told, shard, table).name}{shard.ending}"
+
+
+def _of_whole(told: dict[str, Any], shard: Shard, table: Path) -> Path:
+    """Where the embeddings of the whole are to lie: as typed, unless a shard's lie by its table."""
+    typed = Path(told["embeddings"])
+    return typed if shard.place(typed).is_file() else table.with_name(typed.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from xraybatch.core.errors import InputError
 from xraybatch.core.files import atomic_path, sha256_of
@@ -88,18 +89,8 @@ def _merge(
     listed = None if manifest is None else _opened(manifest, found.first)
     record = summed.record(found, out, [_ELSEWHERE] if summed.is_mixed else [])
     with progress.stage("merging", record.films) as stage:
-        if found.embeddings_out is not None:
-            vectors = in_order([open_vectors(path) for path in found.embeddings])
-            embedded = write_vectors(
-                (vector for _, vector in vectors),
-                found.embeddings_out,
-                record.embeddings["width"],
-                record.by_status.get(FilmStatus.OK, 0),
-                frames=found.first.options["frames"] == ALL,
-            )
-            record = replace(record, embeddings=asdict(embedded))
-        _write(found, listed, out, record.films, stage)
-    record = replace(record, results_sha256=sha256_of(out))
+        embeddings = _write(found, listed, out, record, stage)
+    record = replace(record, results_sha256=sha256_of(out), embeddings=embeddings)
     write_record(record, out)
     if summed.is_mixed:
         progress.warn("Note", _ELSEWHERE)
@@ -118,8 +109,10 @@ def _opened(path: Path, first: PredictionRecord) -> Manifest:
     return listed
 
 
-def _write(found: Parts, listed: Manifest | None, out: Path, rows: int, stage: Stage) -> None:
-    """Write the rows, and check that each film has its own."""
+def _write(
+    found: Parts, listed: Manifest | None, out: Path, record: PredictionRecord, stage: Stage
+) -> dict[str, Any]:
+    """Write the rows, and check that each film has its own; what the record says of embeddings."""
     told = found.first.shard
     names, form = tuple(told["columns"]), written_form(out)
     header = Header(names, frozenset(told["floats"]))
@@ -133,4 +126,19 @@ def _write(found: Parts, listed: Manifest | None, out: Path, rows: int, stage: S
                 if written % _STEP == 0:
                     stage.advance(_STEP)
         stage.advance(tally.rows % _STEP)
-        tally.check(rows)
+        tally.check(record.films)
+        return _write_vectors(found, record)  # before the table is there: where that is, all is
+
+
+def _write_vectors(found: Parts, record: PredictionRecord) -> dict[str, Any]:
+    if found.embeddings_out is None:
+        return {}
+    vectors = in_order([open_vectors(path) for path in found.embeddings])
+    embedded = write_vectors(
+        (vector for _, vector in vectors),
+        found.embeddings_out,
+        record.embeddings["width"],
+        record.by_status.get(FilmStatus.OK, 0),
+        frames=found.first.options["frames"] == ALL,
+    )
+    return asdict(embedded)

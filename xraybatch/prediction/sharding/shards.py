@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from xraybatch.core.counting import counted
 from xraybatch.core.errors import UsageError
 
 AUTO = "auto"
@@ -51,6 +52,10 @@ class Shard:
     def job_place(self, job: Path) -> Path:
         """Its own state of the run, where a person named one: with the same suffix."""
         return job.with_name(f"{job.stem}{self.ending}{job.suffix}")
+
+    def whole_job(self, job: Path) -> Path:
+        """The way back: what was named for all shards."""
+        return job.with_name(f"{job.stem.removesuffix(self.ending)}{job.suffix}")
 
 
 def written_form(out: Path) -> str:
@@ -116,10 +121,12 @@ def _of_slurm(environment: Mapping[str, str]) -> Shard:
     first = _number(environment, "SLURM_ARRAY_TASK_MIN")
     last = _number(environment, "SLURM_ARRAY_TASK_MAX", first + count - 1)
     step = _number(environment, "SLURM_ARRAY_TASK_STEP", 1)
-    if step != 1 or last - first + 1 != count:
+    has_gaps = step != 1 or last - first + 1 != count
+    if has_gaps or first > 1 or count == 1:  # as where some tasks of an array are submitted again
+        why = "has gaps" if has_gaps else "may be a part of another"
         raise UsageError(
-            f"--shard auto: the array has {count} tasks from {first} to {last}, so it has gaps and "
-            "does not say how many parts there are.",
+            f"--shard auto: the array has {counted(count, 'task')} from {first} to {last}; it "
+            f"{why}, and does not say how many parts there are.",
             "Submit it as --array=0-15, or write --shard $SLURM_ARRAY_TASK_ID/16.",
         )
     return _checked(index - first, count, f"--shard auto: task {index} of {first} to {last}")

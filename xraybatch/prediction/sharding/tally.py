@@ -9,7 +9,7 @@ from xraybatch.core.counting import counted, films
 from xraybatch.core.errors import InputError
 from xraybatch.prediction.engine import CHUNK
 from xraybatch.prediction.sharding.facts import command_line
-from xraybatch.prediction.sharding.files import Parts
+from xraybatch.prediction.sharding.files import Parts, deleted
 from xraybatch.sources.manifest import Manifest
 
 
@@ -92,7 +92,10 @@ class Tally:
 
     def _wrong(self, number: int, what: str) -> InputError:
         part = self._found.parts[number]
-        again = command_line(self._found.first.shard["command"], number, out=self._out)
+        told = self._found.first.shard
+        again = command_line(told["command"], number, out=self._out)
         return InputError(
-            f"{part.table.name} {what}.", f"Delete it with its job, and make it again: {again}"
+            f"{part.table.name} {what}.",
+            f"Delete {deleted(told, part.shard, part.table)} and its state, and make it again: "
+            f"{again}",
         )
