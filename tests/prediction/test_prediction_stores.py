@@ -397,7 +397,7 @@ def test_a_list_that_is_signed_anew_goes_on(predict, bad, tmp_path):
         return f"@{tmp_path}/films.txt"
 
     bad.expired = True
-    done = predict(signed(2098), *QUICK)
+    done = predict(signed(2098), *QUICK, "--workers", 1, "--io-threads", 1)  # one after another
     assert done.code == 3
     assert "signatures of the addresses have expired (400)" in done.said
     assert not done.out.exists()
