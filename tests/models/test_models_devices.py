@@ -167,6 +167,26 @@ def test_buffers_that_stay_on_the_device_change_no_answer(tiny_model: Path) -> N
             np.testing.assert_array_equal(answers[name], expected[name])
 
 
+def test_a_cpu_computes_one_batch_at_a_time(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, at_work, most = Session._run, [], []
+
+    def runs(self: Session, names: list[str], batch: Any) -> Any:
+        at_work.append(batch)
+        most.append(len(at_work))
+        answers = run(self, names, batch)
+        at_work.pop()
+        return answers
+
+    session = Session(load_model(tiny_model), device="cpu")
+    monkeypatch.setattr(Session, "_run", runs)
+    films = np.zeros((160, 32, 24, 1), np.uint8)
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(session.predict, [films] * 4))
+    assert most == [1] * 40
+
+
 def test_a_gpu_that_runs_out_of_memory_later_says_how_to_go_on(
     fake_runtime: Any, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,15 +30,7 @@ class Sight:
         return number
 
 
-def test_a_cpu_computes_in_the_thread_that_gives_the_work() -> None:
-    flight: Flight[str, tuple[str, int]] = Flight(["cpu"], 0)
-    here = threading.get_ident()
-    assert flight.give(lambda s: (s, threading.get_ident())) == [("cpu", here)]
-    assert flight.rest() == []
-    flight.close()
-
-
-def test_each_gpu_has_two_batches_and_results_come_in_order() -> None:
+def test_each_session_has_two_batches_and_results_come_in_order() -> None:
     flight: Flight[str, int] = Flight(["cuda:0", "cuda:1"], 2)
     sight = Sight(together=4)  # a batch waits until four are at work
     ready = []

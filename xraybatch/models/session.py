@@ -6,7 +6,8 @@ import io
 from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import redirect_stdout
+from contextlib import nullcontext, redirect_stdout
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from xraybatch.core.cores import available_cores
@@ -32,7 +33,7 @@ _EXACT = ("session.x64quantprecision", "1")
 # decoding wants the cores that threads with nothing to do spin on
 _BRIEFLY = ("session.intra_op.spin_duration_us", "50")
 _BATCH = {CPU: 16, CUDA: 32}
-IN_FLIGHT = 2  # batches that a GPU has at once
+IN_FLIGHT = 2  # batches that a session is given at once
 
 
 class Session:
@@ -91,6 +92,8 @@ class Session:
         self.device = "cpu" if real == CPU else f"cuda:{number}"
         self._check_graph()
         self._bound = real == CUDA if bound is None else bound
+        # a CPU computes one batch with all cores; the next one waits for them, not for our own work
+        self._turn = Lock() if real == CPU else nullcontext()
         # those that no thread uses now, by outputs and batch size
         self._bindings: defaultdict[tuple[object, ...], list[Binding]] = defaultdict(list)
         self.batch_size = batch_size or _BATCH[real]
@@ -185,7 +188,8 @@ class Session:
                 padded = np.zeros((self.batch_size, *batch.shape[1:]), np.uint8)
                 padded[:count] = batch
                 batch = padded
-            answers = self._answers(names, np.ascontiguousarray(batch))
+            with self._turn:
+                answers = self._answers(names, np.ascontiguousarray(batch))
             parts.append([answer[:count] for answer in answers])
         if not parts:
             return {name: np.empty((0, 0), np.float32) for name in names}

@@ -1,7 +1,7 @@
 """Batches on their way through one session or several, a few of them at once.
 
-A CPU computes one batch with all its cores, here and now. A GPU that gets its next batch only when
-the last one's answer was written down waits meanwhile: it gets two, each from a thread of its own.
+A session that gets its next batch only when the last one's answer was written down waits meanwhile:
+it gets two, each from a thread of its own.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ class Flight(Generic[_Session, _Result]):
     sessions : sequence
         Each is used by `depth` threads at once.
     depth : int
-        0: in the thread that gives the work, which waits for it.
 
     Attributes
     ----------
@@ -35,23 +34,16 @@ class Flight(Generic[_Session, _Result]):
 
     def __init__(self, sessions: Sequence[_Session], depth: int) -> None:
         self.seconds = 0.0
-        self._sessions = sessions
         self._free: SimpleQueue[_Session] = SimpleQueue()
         self._most = depth * len(sessions)
         for session in [*sessions] * depth:  # in turn, so that each has one before any has two
             self._free.put(session)
-        self._threads = ThreadPoolExecutor(self._most, "session") if depth else None
+        self._threads = ThreadPoolExecutor(self._most, "session")
         self._under_way: deque[Future[_Result]] = deque()
         self._since = 0.0
 
     def give(self, work: Callable[[_Session], _Result]) -> list[_Result]:
         """Take work; waits while as much is under way as may be. Returns what became ready."""
-        if self._threads is None:
-            begin = time.perf_counter()
-            try:
-                return [work(self._sessions[0])]
-            finally:
-                self.seconds += time.perf_counter() - begin
         ready = self._taken(down_to=self._most - 1)
         if not self._under_way:
             self._since = time.perf_counter()
@@ -72,8 +64,7 @@ class Flight(Generic[_Session, _Result]):
     def close(self) -> None:
         """End the threads."""
         self.drop()
-        if self._threads is not None:
-            self._threads.shutdown()
+        self._threads.shutdown()
 
     def _done(self, work: Callable[[_Session], _Result]) -> _Result:
         session = self._free.get()

@@ -79,9 +79,7 @@ class LocalEngine:
         embeddings: bool = False,
     ) -> None:
         self._batch_size = sessions[0].batch_size
-        self._flight: Flight[Session, _Answers] = Flight(
-            sessions, 0 if sessions[0].device == "cpu" else IN_FLIGHT
-        )
+        self._flight: Flight[Session, _Answers] = Flight(sessions, IN_FLIGHT)
         self._pool = pool
         self.facts = facts
         self._seen = seen
