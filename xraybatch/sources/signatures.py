@@ -24,6 +24,14 @@ _AZURE = frozenset(  # where there are a `sig` and a `sv`
 )
 
 
+_SECRET = frozenset(  # by their names alone, whoever's server it is
+    (
+        *("token", "access_token", "access-token", "id_token", "auth", "authorization", "jwt"),
+        *("apikey", "api_key", "api-key", "secret", "password", "passwd"),
+    )
+)
+
+
 def unsigned(address: str) -> str:
     """An address without the words of a signature; the same where it has none."""
     head, mark, query = address.partition("?")
@@ -54,7 +62,7 @@ def is_over(address: str, now: datetime) -> bool:
 def _signing(query: str) -> dict[str, str]:
     """The words of a query that sign it, by their names in lower case."""
     said = {_name(word): urllib.parse.unquote(word.partition("=")[2]) for word in query.split("&")}
-    among: set[str] = set()
+    among = set(_SECRET)
     if "signature" in said:
         among |= _OLDER
     if {"sig", "sv"} <= said.keys():
