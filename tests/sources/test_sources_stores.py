@@ -97,6 +97,7 @@ def test_what_concerns_all_films_stops_the_run(error, words):
             "https://host/a.dcm?v=%20&Policy=e__&Signature=ff&Key-Pair-Id=K&key=b",
             "https://host/a.dcm?v=%20&key=b",
         ),
+        ("https://host/a.dcm?id=7&token=secret", "https://host/a.dcm?id=7"),
         ("http://127.0.0.1:9/a.dcm", "http://127.0.0.1:9/a.dcm"),
     ],
 )
