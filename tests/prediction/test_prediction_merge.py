@@ -404,6 +404,29 @@ def test_a_shard_of_another_model_is_refused(
         merge(three)
 
 
+def test_the_shard_of_a_wrong_manifest_is_named_and_not_the_others(
+    films: Path, manifest: Path, model: Model, three: Path, whole: bytes, tmp_path: Path
+) -> None:
+    one_less = [path for path in films.rglob("*.png") if path.name != "film0000.png"]
+    other = list_films(one_less, tmp_path / "other.parquet").manifest
+    state = three.with_name("r.csv.shard-0-of-3.job")
+    state.unlink()
+    shard(other, model, three, 0, overwrite=True)
+    with pytest.raises(InputError, match=r"shard-0-of-3 is of another manifest than") as told:
+        merge(three, manifest=manifest)
+    assert f"--manifest {manifest}" in told.value.hint
+    state.unlink()
+    shard(manifest, model, three, 0, overwrite=True)
+    merge(three, manifest=manifest)
+    assert three.read_bytes() == whole
+
+
+def test_a_shard_is_not_merged_alone(three: Path) -> None:
+    with pytest.raises(UsageError, match="one shard") as told:
+        merge(three.with_name("r.csv.shard-0-of-3"))
+    assert told.value.hint.endswith("r.csv")
+
+
 def test_a_shard_of_another_manifest_is_refused(
     films: Path, manifest: Path, model: Model, three: Path, tmp_path: Path
 ) -> None:

@@ -224,6 +224,15 @@ def test_results_that_the_store_did_not_take_are_put_by_the_same_command(predict
     assert not (tmp_path / "r.job.results").exists()
 
 
+def test_an_endpoint_without_a_scheme_is_one_line(predict, bad, monkeypatch):
+    done = predict(f"s3://{BUCKET}/in/", "--endpoint-url", "127.0.0.1:9")
+    assert done.code == 2
+    assert "no address of a store" in done.said
+    assert "panic" not in done.said.lower()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "127.0.0.1:9")
+    assert predict(f"s3://{BUCKET}/in/").code == 2
+
+
 def test_results_that_wait_are_those_of_the_same_films_alone(predict, bad, tmp_path):
     out, job = f"s3://{BUCKET}/out/r.csv", ("--job", tmp_path / "r.job")
     bad.takes_nothing = True

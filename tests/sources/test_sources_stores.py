@@ -67,6 +67,7 @@ def test_a_refusal_is_the_film_s_and_says_no_name(error, status):
         (PermissionDeniedError(said(403, "SignatureDoesNotMatch")), "secret does not fit"),
         (PermissionDeniedError(said(403, "RequestTimeTooSkewed")), "clock"),
         (GenericError("PUT http://169.254.169.254/latest/api/token: timed out"), "no credentials"),
+        (PermissionDeniedError("http://169.254.169.254/ status: 403 Forbidden"), "no credentials"),
         (GenericError("Received redirect without LOCATION"), "another region"),
     ],
 )

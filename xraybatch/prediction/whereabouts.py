@@ -69,7 +69,13 @@ class Whereabouts:
         self._takes_manifest = takes_manifest
         self._is_manifest = manifest is not None
         if manifest is not None:
-            self._named = _Rising(open_manifest(manifest))
+            listed = open_manifest(manifest)
+            if record.manifest.get("sha256", listed.digest) != listed.digest:
+                raise InputError(
+                    f"{table} is of another manifest than {manifest}.",
+                    "Give the one that was given to predict.",
+                )
+            self._named = _Rising(listed)
         elif films:
             found = find_films(films, archives=True, progress=progress, io=io)
             self._named, self.signed = _Rising(found.items), found.signed

@@ -16,6 +16,7 @@ from xraybatch.prediction.jobs.resuming import WORDS
 from xraybatch.prediction.record import PredictionRecord, read_record, record_path
 from xraybatch.prediction.sharding.facts import command_line, job_of
 from xraybatch.prediction.sharding.shards import Shard
+from xraybatch.sources.manifest import Manifest
 
 _MOST_NAMED = 8
 
@@ -79,7 +80,7 @@ class Parts:
 
 
 def find_shards(
-    out: Path, manifest: Path | None, look: Callable[[PredictionRecord], None]
+    out: Path, manifest: Manifest | None, look: Callable[[PredictionRecord], None]
 ) -> Parts:
     """Every shard of `out`, checked.
 
@@ -87,8 +88,8 @@ def find_shards(
     ----------
     out : Path
         Of the whole.
-    manifest : Path or None
-        As it is named in commands; None: as the shards were given it.
+    manifest : Manifest or None
+        That shards must be of; None: that of the first.
     look : callable
         Is shown the run record of each shard, in their order.
 
@@ -105,12 +106,19 @@ def find_shards(
     tables = [shard.place(out) for shard in shards]
     there = [table.is_file() and record_path(table).is_file() for table in tables]
     if not all(there):
-        raise _missing(out, manifest, shards, there)
+        raise _missing(out, None if manifest is None else manifest.path, shards, there)
     found: Parts | None = None
     for shard, table in zip(shards, tables, strict=True):
         record = read_record(table)
         if found is None:
             found = Parts([], record)
+        if manifest is not None and record.manifest.get("sha256") != manifest.digest:
+            raise InputError(
+                f"{table.name} is of another manifest than {manifest.path}.",
+                "Give the one that was given to predict; or delete "
+                f"{deleted(record.shard, shard, table)} and its state, and make it again: "
+                f"{_again(record.shard, shard, out, manifest.path)}",
+            )
         _check(shard, table, record, found.first, out)
         _add(found, shard, table, record, out)
         look(record)
@@ -222,8 +230,8 @@ def _disagreement(told: dict[str, Any], expected: dict[str, Any]) -> str:
     return ""
 
 
-def _again(told: dict[str, Any], shard: Shard, out: Path) -> str:
-    return command_line(told["command"], shard.index, out=out)
+def _again(told: dict[str, Any], shard: Shard, out: Path, manifest: Path | None = None) -> str:
+    return command_line(told["command"], shard.index, out=out, manifest=manifest)
 
 
 def _add(found: Parts, shard: Shard, table: Path, record: PredictionRecord, out: Path) -> None:

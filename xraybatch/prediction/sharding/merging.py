@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from xraybatch.core.errors import InputError
+from xraybatch.core.errors import InputError, UsageError
 from xraybatch.core.files import atomic_path, sha256_of
 from xraybatch.core.progress import SILENT, Progress, Stage
 from xraybatch.core.status import FilmStatus
@@ -16,7 +16,7 @@ from xraybatch.prediction.record import PredictionRecord, record_path, write_rec
 from xraybatch.prediction.sharding.files import Parts, find_shards
 from xraybatch.prediction.sharding.merged_record import Summed
 from xraybatch.prediction.sharding.rows import in_order, open_rows, open_vectors
-from xraybatch.prediction.sharding.shards import written_form
+from xraybatch.prediction.sharding.shards import whole_of, written_form
 from xraybatch.prediction.sharding.tally import Tally
 from xraybatch.prediction.writing import Header, check_suffix, table_writer
 from xraybatch.sources.manifest import Manifest, open_manifest
@@ -57,13 +57,15 @@ def merge(
     Raises
     ------
     UsageError
-        If `out` says no form of a table.
+        If `out` says no form of a table, or is a shard.
     MissingShards
         If a shard is not there or not done; nothing is written.
     InputError
         If `out` is there or cannot be written, shards are not of one run, one was changed, or a
         film is in none or two.
     """
+    if (whole := whole_of(out)) != out:
+        raise UsageError(f"{out} is one shard.", f"Name the whole: xraybatch merge {whole}")
     check_suffix(out)
     try:
         return _merge(out, manifest, progress, overwrite=overwrite)
@@ -78,7 +80,8 @@ def _merge(
     out: Path, manifest: Path | None, progress: Progress, *, overwrite: bool
 ) -> PredictionRecord:
     summed = Summed()
-    found = find_shards(out, manifest, summed.add)
+    listed = None if manifest is None else open_manifest(manifest)
+    found = find_shards(out, listed, summed.add)
     places = [out, record_path(out), *([found.embeddings_out] if found.embeddings_out else [])]
     for path in places:
         if path.exists() and not overwrite:
@@ -86,7 +89,6 @@ def _merge(
                 f"{path} is there already and is not overwritten.",
                 "Move it away, or allow it with --overwrite.",
             )
-    listed = None if manifest is None else _opened(manifest, found.first)
     record = summed.record(found, out, [_ELSEWHERE] if summed.is_mixed else [])
     with progress.stage("merging", record.films) as stage:
         embeddings = _write(found, listed, out, record, stage)
@@ -97,16 +99,6 @@ def _merge(
     for sentence in summed.unlike.sentences:
         progress.warn("Unlike the training films", sentence)
     return record
-
-
-def _opened(path: Path, first: PredictionRecord) -> Manifest:
-    listed = open_manifest(path)
-    if listed.digest != first.manifest.get("sha256"):
-        raise InputError(
-            f"The shards are of another manifest than {path}.",
-            "Give the one that was given to predict.",
-        )
-    return listed
 
 
 def _write(

@@ -58,9 +58,14 @@ class Shard:
         return job.with_name(f"{job.stem.removesuffix(self.ending)}{job.suffix}")
 
 
+def whole_of(out: Path) -> Path:
+    """The file that this one is a shard of; itself where it is none."""
+    return out.with_name(_ENDING.sub("", out.name))
+
+
 def written_form(out: Path) -> str:
     """The suffix that says in which form a file is written, also of a shard: ``.csv``."""
-    return Path(_ENDING.sub("", out.name)).suffix.lower()
+    return whole_of(out).suffix.lower()
 
 
 def parse_shard(text: str, environment: Mapping[str, str] = os.environ) -> Shard:

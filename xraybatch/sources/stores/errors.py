@@ -33,7 +33,8 @@ _CREDENTIALS = {
 }
 _RENEW = "Renew them (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN or AWS_PROFILE; "
 _RENEW += "GOOGLE_APPLICATION_CREDENTIALS; AZURE_STORAGE_ACCOUNT_KEY); the same command goes on."
-_NONE_FOUND = ("169.254.169.254", "metadata.google.internal", "ImdsUnauthorized", "credential")
+_NONE_FOUND = ("ImdsUnauthorized", "credential")
+_METADATA = ("169.254.169.254", "metadata.google.internal")  # asked where nothing else is set
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,8 @@ def stops_the_run(error: BaseException) -> XraybatchError | None:
         return InputError(
             "The store sends elsewhere: the bucket is in another region.", "Set AWS_REGION."
         )
-    if not refusal.number and any(word in said for word in _NONE_FOUND):
+    words = _METADATA if refusal.number else (*_METADATA, *_NONE_FOUND)
+    if any(word in said for word in words):
         return InputError(
             "There are no credentials for the store.",
             "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or GOOGLE_APPLICATION_CREDENTIALS, "

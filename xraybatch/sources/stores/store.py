@@ -284,6 +284,11 @@ def _az(stores: Any, container: str, io: IoOptions, client: dict[str, Any], retr
 
 
 def _allow_http(endpoint: str, client: dict[str, Any]) -> None:
+    if not endpoint.lower().startswith(("http://", "https://")):
+        raise UsageError(
+            f"The endpoint '{endpoint}' is no address of a store.",
+            "Begin it with https://, or http:// on this machine: --endpoint-url, AWS_ENDPOINT_URL.",
+        )
     # once there are client options, obstore no longer looks at AWS_ALLOW_HTTP
     if endpoint.lower().startswith("http://"):
         client["allow_http"] = True
