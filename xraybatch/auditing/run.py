@@ -20,6 +20,7 @@ from xraybatch.auditing.record import Audit
 from xraybatch.auditing.said import notes, sentences
 from xraybatch.auditing.shortcut import PERMUTATIONS, Shortcut, ask_shortcut
 from xraybatch.auditing.survey import Survey, survey
+from xraybatch.core.interrupts import uninterrupted
 from xraybatch.core.progress import SILENT, Progress
 from xraybatch.sources.discover import Discovery
 
@@ -87,7 +88,8 @@ def audit_films(
     progress : Progress
     """
     begin = time.perf_counter()
-    Thread(target=_load_sklearn, daemon=True).start()  # while other processes read
+    with uninterrupted():
+        Thread(target=_load_sklearn, daemon=True).start()  # while other processes read
     found = survey(given.items, progress, workers=options.workers, timeout=options.timeout)
     links = copying.exact_links(found)
     if options.near:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
+
+from xraybatch.core.interrupts import in_order
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -51,8 +52,8 @@ def in_threads(
         return [work(item) for item in given]
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(work, given))
+    with threadpool_limits(1, user_api="blas"):
+        return list(in_order(work, given, workers))
 
 
 def cpu_quota() -> float | None:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from pebble import ProcessExpired, ProcessPool
 
 from xraybatch.core.errors import XraybatchError
+from xraybatch.core.interrupts import uninterrupted
 from xraybatch.extension.records import Limits
 from xraybatch.extension.registry import registry
 from xraybatch.images.asked import NOTHING, Asked
@@ -106,7 +107,8 @@ class Crew:
         """Start the processes, which the first chunk would do otherwise, and have one do this."""
         future: Future[object] = Future()
         try:
-            future = self._active().schedule(task)
+            with uninterrupted():
+                future = self._active().schedule(task)
         except RuntimeError:  # it broke at once; told when there is work
             future.set_exception(BrokenProcessPool())
         return future
@@ -125,9 +127,10 @@ class Crew:
             self._alone = chunk
         part = [(position, chunk.films[position][1]) for position in chunk.parts[0]]
         try:
-            chunk.future = self._active().schedule(
-                run, args=(chunk.slot, part), kwargs={"alone": chunk.is_alone}
-            )
+            with uninterrupted():
+                chunk.future = self._active().schedule(
+                    run, args=(chunk.slot, part), kwargs={"alone": chunk.is_alone}
+                )
         except RuntimeError:  # it broke since it was asked; told at the next look
             chunk.future = Future()
             chunk.future.set_exception(BrokenProcessPool())
@@ -143,23 +146,16 @@ class Crew:
         """
         self._quiet_since = time.monotonic()
         while not window[0].is_done:
-            wait([window[0].future], timeout=_LOOK)
-            open_chunks = [chunk for chunk in window if not chunk.is_done]
-            try:
-                for chunk in open_chunks:
-                    self._look_at(chunk)
-                renew = self._is_stuck(open_chunks)
-            except BrokenProcessPool:
-                self._count_break()
-                renew = True
-            if renew:
-                self.stop()
-                for chunk in open_chunks:
-                    if not chunk.is_done:
-                        self.submit(chunk)
+            with uninterrupted():
+                wait([window[0].future], timeout=_LOOK)
+                self._watch([chunk for chunk in window if not chunk.is_done])
 
     def stop(self) -> None:
         """End the processes; the next chunk would start new ones."""
+        with uninterrupted():
+            self._stop()
+
+    def _stop(self) -> None:
         self._alone = None
         self._wait_for_it.clear()
         if self._processes is None:
@@ -174,7 +170,21 @@ class Crew:
         ending.join(_END)
         self._context.kill_all()  # those that were just being started
 
-    def _is_stuck(self, chunks: list[Chunk]) -> bool:
+    def _watch(self, open_chunks: Sequence[Chunk]) -> None:
+        try:
+            for chunk in open_chunks:
+                self._look_at(chunk)
+            renew = self._is_stuck(open_chunks)
+        except BrokenProcessPool:
+            self._count_break()
+            renew = True
+        if renew:
+            self.stop()
+            for chunk in open_chunks:
+                if not chunk.is_done:
+                    self.submit(chunk)
+
+    def _is_stuck(self, chunks: Sequence[Chunk]) -> bool:
         """Whether work waits and no process takes any.
 
         A process that is killed with the lock in its hand by which all get their work leaves

@@ -14,6 +14,7 @@ from itertools import islice
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
+from xraybatch.core.interrupts import uninterrupted
 from xraybatch.extension.records import ImageReader, Limits
 from xraybatch.images.asked import NOTHING, Asked
 from xraybatch.images.fetching import Fetch, Reading, Reads
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Result = tuple[NDArray[np.uint8] | None, Outcome]
+
+_LOOK = 0.1  # seconds that Ctrl-C may have to wait
 
 
 class _Work:
@@ -113,7 +116,7 @@ class Threads:
         return work
 
     def _wait(self, work: _Work) -> Result:
-        while not work.done.wait(self._left(work)):
+        while not _is_done(work, self._left(work)):
             if self._left(work) <= 0:
                 self._start()  # in place of the one that is still on it
                 return None, took_too_long(self._timeout)
@@ -125,13 +128,14 @@ class Threads:
     def _left(self, work: _Work) -> float:
         """Seconds until the film's time is over, or until it is worth looking again."""
         if work.begun is None:
-            return min(self._timeout, 1.0)
-        return max(0.0, work.begun + self._timeout - time.monotonic())
+            return min(self._timeout, _LOOK)
+        return max(0.0, min(_LOOK, work.begun + self._timeout - time.monotonic()))
 
     def _start(self) -> None:
         self._started += 1
         # a daemon: a film without end must not keep the program from ending
-        threading.Thread(target=self._run, name="decoding", daemon=True).start()
+        with uninterrupted():
+            threading.Thread(target=self._run, name="decoding", daemon=True).start()
 
     def _run(self) -> None:
         kept = KeptFile(self._rule, self._limits, self._readers)
@@ -144,3 +148,8 @@ class Threads:
                 work.result = error
             work.done.set()
         kept.close()
+
+
+def _is_done(work: _Work, seconds: float) -> bool:
+    with uninterrupted():
+        return work.done.wait(seconds)

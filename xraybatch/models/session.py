@@ -5,14 +5,15 @@ from __future__ import annotations
 import io
 from collections import defaultdict
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext, redirect_stdout
+from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from xraybatch.core.cores import available_cores
 from xraybatch.core.counting import counted
 from xraybatch.core.errors import ModelError, UsageError
+from xraybatch.core.interrupts import in_order
 from xraybatch.models.binding import Binding
 from xraybatch.models.devices import CPU, CUDA, check_provider, resolve_device
 from xraybatch.models.model import Model
@@ -247,12 +248,8 @@ class Session:
         while True:
             films = np.zeros((self.batch_size, rule.height, rule.width, 1), np.uint8)
             try:
-                with ThreadPoolExecutor(IN_FLIGHT) as threads:
-                    list(
-                        threads.map(
-                            lambda one: self._run(list(self.tasks), one), [films] * IN_FLIGHT
-                        )
-                    )
+                run = partial(self._run, list(self.tasks))
+                list(in_order(run, [films] * IN_FLIGHT, IN_FLIGHT))
                 return
             except Exception as error:
                 if self.batch_size <= 2 or "alloc" not in str(error).lower():

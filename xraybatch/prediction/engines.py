@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from contextlib import contextmanager
 
 from xraybatch.core.cores import available_cores
 from xraybatch.core.counting import counted
 from xraybatch.core.errors import XraybatchError
+from xraybatch.core.interrupts import is_done, uninterrupted
 from xraybatch.core.progress import Progress
 from xraybatch.images.fetching import Fetch
 from xraybatch.images.pool import DecodingPool
@@ -126,9 +127,9 @@ def _wait_for_check(checked: Future[object] | None, model: Model) -> None:
 
     Where none is there, or none lived to say so, this process does.
     """
-    if checked is not None:
-        wait([checked], _CHECK_SECONDS)
-        error = checked.exception() if checked.done() else TimeoutError()
+    if checked is not None and is_done(checked, _CHECK_SECONDS):
+        with uninterrupted():
+            error = checked.exception()
         if error is None:
             return
         if isinstance(error, XraybatchError):

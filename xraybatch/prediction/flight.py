@@ -9,9 +9,11 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import Generic, TypeVar
+
+from xraybatch.core.interrupts import is_done, result_of, uninterrupted
 
 _Session = TypeVar("_Session")
 _Result = TypeVar("_Result")
@@ -47,7 +49,8 @@ class Flight(Generic[_Session, _Result]):
         ready = self._taken(down_to=self._most - 1)
         if not self._under_way:
             self._since = time.perf_counter()
-        self._under_way.append(self._threads.submit(self._done, work))
+        with uninterrupted():
+            self._under_way.append(self._threads.submit(self._done, work))
         return ready
 
     def rest(self) -> list[_Result]:
@@ -57,7 +60,8 @@ class Flight(Generic[_Session, _Result]):
     def drop(self) -> None:
         """Forget what is under way, once the batches in hand are done."""
         if self._under_way:
-            wait(self._under_way)
+            for one in self._under_way:
+                is_done(one)
             self._under_way.clear()
             self._note_time()
 
@@ -76,8 +80,10 @@ class Flight(Generic[_Session, _Result]):
     def _taken(self, down_to: int) -> list[_Result]:
         """Results of the first of those under way, until so many are left; waits for the rest."""
         ready = []
-        while self._under_way and (self._under_way[0].done() or len(self._under_way) > down_to):
-            ready.append(self._under_way.popleft().result())
+        while self._under_way and (
+            is_done(self._under_way[0], 0) or len(self._under_way) > down_to
+        ):
+            ready.append(result_of(self._under_way.popleft()))
         if ready and not self._under_way:
             self._note_time()
         return ready

@@ -18,6 +18,7 @@ from functools import partial
 from pebble import ProcessExpired, ProcessPool
 
 from xraybatch.core.cores import available_cores
+from xraybatch.core.interrupts import result_of, uninterrupted
 from xraybatch.core.status import FilmError, FilmStatus
 from xraybatch.core.zipped import read_member
 from xraybatch.extension.records import ImageReader, Limits
@@ -78,17 +79,23 @@ def glances(
     # the salt stays here: nobody's hash is wanted
     look = partial(glance, max_pixels=max_pixels, asked=Asked(asked.where), fetch=fetch)
     workers = min(available_cores(), 1 + len(items) // 16)
-    with ProcessPool(workers, context=WorkerContext()) as pool:
-        fetching = _FETCH_SECONDS if any(item.is_remote for item in items) else 0.0
-        found = pool.map(look, items, timeout=_SECONDS + fetching).result()
-        for _ in items:
+    pool = ProcessPool(workers, context=WorkerContext())
+    fetching = _FETCH_SECONDS if any(item.is_remote for item in items) else 0.0
+    try:
+        with uninterrupted():
+            looks = [pool.schedule(look, [item], timeout=_SECONDS + fetching) for item in items]
+        for found in looks:
             try:
-                yield next(found)
+                yield result_of(found)
             except TooLong:
                 yield Glance("", FilmStatus.TIMEOUT, "Its header took too long.")
             except ProcessExpired as error:
                 words = last_words(error.exitcode or 0)
                 yield Glance("", FilmStatus.CRASHED, f"Its header ended the process ({words}).")
+    finally:
+        with uninterrupted():
+            pool.stop()
+            pool.join()
 
 
 def glance(item: Item, max_pixels: int, asked: Asked, fetch: Fetch | None = None) -> Glance:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from xraybatch.core.cores import available_cores
 from xraybatch.core.counting import counted
 from xraybatch.core.errors import InputError
 from xraybatch.core.files import sha256_of
+from xraybatch.core.interrupts import in_order
 from xraybatch.core.progress import Progress
 from xraybatch.core.status import FilmStatus
 from xraybatch.images.film import film_digest
@@ -134,11 +134,8 @@ def by_reason(failed: dict[int, tuple[FilmStatus, str]]) -> str:
 def _contents(files: Sequence[str], progress: Progress) -> list[str]:
     """SHA-256 of each file; empty where it cannot be read."""
     found = []
-    with (
-        progress.stage("reading films", len(files)) as stage,
-        ThreadPoolExecutor(available_cores()) as executor,
-    ):
-        for content in executor.map(_content, files):
+    with progress.stage("reading films", len(files)) as stage:
+        for content in in_order(_content, files, available_cores()):
             found.append(content)
             stage.advance()
     return found

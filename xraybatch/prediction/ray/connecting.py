@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 
 from xraybatch.core.errors import InputError, MissingExtra, UsageError
+from xraybatch.core.interrupts import is_done, result_of, uninterrupted
 
 AUTO = "auto"
 START_SECONDS = 60.0  # that connecting may take, and after it the first actor
@@ -127,8 +128,11 @@ def _within(seconds: float, work: Callable[[], None]) -> None:
         else:
             done.set_result(None)
 
-    threading.Thread(target=run, name="Ray", daemon=True).start()
-    done.result(seconds)
+    with uninterrupted():
+        threading.Thread(target=run, name="Ray", daemon=True).start()
+    if not is_done(done, seconds):
+        raise TimeoutError
+    result_of(done)
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ import numpy as np
 from xraybatch.core.cores import available_cores
 from xraybatch.core.errors import InputError
 from xraybatch.core.files import sha256_of
+from xraybatch.core.interrupts import in_order
 from xraybatch.core.progress import Progress
 from xraybatch.training.datasets.films import Row
 from xraybatch.training.datasets.options import PrepareOptions
@@ -75,12 +75,9 @@ def find_copies(rows: Sequence[Row], progress: Progress) -> Copies:
         If a film cannot be read to its end.
     """
     digests = []
-    with (
-        progress.stage("comparing", len(rows)) as stage,
-        ThreadPoolExecutor(available_cores()) as executor,
-    ):
+    with progress.stage("comparing", len(rows)) as stage:
         try:
-            for digest in executor.map(_digest, rows):
+            for digest in in_order(_digest, rows, available_cores()):
                 digests.append(digest)
                 stage.advance()
         except OSError as error:
