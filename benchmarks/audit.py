@@ -75,7 +75,8 @@ def decode_alone(folder: Path) -> float:
 def audit(folder: Path, *, near: bool) -> float:
     """Seconds of the whole audit."""
     begin = time.perf_counter()
-    found = audit_folders([folder], LabelsAsked(), AuditOptions(near=near, permutations=0))
+    options = AuditOptions(near=near, permutations=0, hashed=False)  # no table is asked for
+    found = audit_folders([folder], LabelsAsked(), options)
     seconds = time.perf_counter() - begin
     what = "audit" if near else "audit --no-near"
     print(f"{what:15}  {found.audit.films / seconds:7.1f} films/s  {seconds:6.1f} s")

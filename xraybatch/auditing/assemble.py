@@ -202,9 +202,9 @@ def _inverted(
 
 def _written(found: Survey, paths: Sequence[str]) -> tuple[Suspect, ...]:
     return tuple(
-        Suspect(paths[i], film.look.glyphs, "Marks in a line near the border: perhaps writing.")
+        Suspect(paths[i], film.glyphs, "Marks in a line near the border: perhaps writing.")
         for i, film in enumerate(found.films)
-        if film.look and film.look.glyphs
+        if film.glyphs
     )
 
 

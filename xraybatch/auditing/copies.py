@@ -6,7 +6,7 @@ on two sides of a split.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -110,15 +110,22 @@ def exact_links(found: Survey) -> list[Link]:
     Each is linked to the first of its kind. Nearly constant films are left out: two black films are
     no copies.
     """
+    films = {
+        i: film
+        for i, film in enumerate(found.films)
+        if film.is_ok and not (film.look and film.look.nearly_constant)
+    }
+    # the same bytes have the same pixels: only of few films the bytes must be known
+    alike = Counter((film.digest, film.outside.size) for film in films.values())
     links = []
     by_bytes: dict[bytes, int] = {}
     by_pixels: dict[bytes, int] = {}
-    for i, film in enumerate(found.films):
-        if not film.is_ok or (film.look and film.look.nearly_constant):
-            continue
-        first = by_bytes.setdefault(film.outside.digest, i) if film.outside.digest else i
-        if first != i:
-            links.append(Link(first, i, BYTES))
+    for i, film in films.items():
+        has_others = alike[film.digest, film.outside.size] > 1
+        content = found.bytes_digest(i) if has_others else b""
+        same = by_bytes.setdefault(content, i) if content else i
+        if same != i:
+            links.append(Link(same, i, BYTES))
             continue
         first = by_pixels.setdefault(film.digest, i)
         if first != i:

@@ -40,6 +40,8 @@ class AuditOptions:
         Processes that decode; None: as many as there are cores.
     timeout : float
         Seconds that one film may take.
+    hashed : bool
+        Hash the bytes of all files while they are read, for the table; else it reads them anew.
     """
 
     near: bool = True
@@ -47,6 +49,7 @@ class AuditOptions:
     seed: int = 0
     workers: int | None = None
     timeout: float = 60.0
+    hashed: bool = True
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,13 @@ def audit_films(
     begin = time.perf_counter()
     with uninterrupted():
         Thread(target=_load_sklearn, daemon=True).start()  # while other processes read
-    found = survey(given.items, progress, workers=options.workers, timeout=options.timeout)
+    found = survey(
+        given.items,
+        progress,
+        workers=options.workers,
+        timeout=options.timeout,
+        hashed=options.hashed,
+    )
     links = copying.exact_links(found)
     if options.near:
         links += _near(found, links, progress)

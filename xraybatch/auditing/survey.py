@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xraybatch.auditing.writing import count_glyphs
 from xraybatch.core.progress import Progress
 from xraybatch.core.status import FilmStatus
 from xraybatch.images.asked import Asked
 from xraybatch.images.film import FilmFacts, film_digest
 from xraybatch.images.look import Look
-from xraybatch.images.outside import Outside
+from xraybatch.images.outside import Outside, bytes_digest
 from xraybatch.images.pool import Decoded, DecodingPool, FilmSource
 from xraybatch.images.rule import DecodingRule
 from xraybatch.sources.item import Item
@@ -43,6 +44,8 @@ class Surveyed:
         Of the decoded film; empty without pixels.
     look : Look or None
         None without pixels.
+    glyphs : int
+        Glyph-like marks in lines of four and more near the borders: perhaps writing.
     """
 
     status: FilmStatus
@@ -51,6 +54,7 @@ class Surveyed:
     facts: FilmFacts | None = None
     digest: bytes = b""
     look: Look | None = None
+    glyphs: int = 0
 
     @property
     def is_ok(self) -> bool:
@@ -77,6 +81,11 @@ class Survey:
     rows: NDArray[np.int64]
     pixels: NDArray[np.uint8]
 
+    def bytes_digest(self, film: int) -> bytes:
+        """SHA-256 of a film's file, read anew where it was not asked for; empty: unreadable."""
+        item = self.items[film]
+        return self.films[film].outside.digest or bytes_digest(item.path, item.member)
+
     def readable(self) -> NDArray[np.int64]:
         """Indices of the films with pixels, rising; row k of `pixels` is that of the k-th."""
         return np.flatnonzero(self.rows >= 0)
@@ -88,6 +97,7 @@ def survey(
     *,
     workers: int | None = None,
     timeout: float = 60.0,
+    hashed: bool = True,
 ) -> Survey:
     """Decode every film once, with everything that is to be known of it.
 
@@ -102,7 +112,10 @@ def survey(
         Processes that decode; as many as there are cores if None.
     timeout : float
         Seconds that one film may take.
+    hashed : bool
+        Whether the bytes of all files are hashed, while they are read.
     """
+    asked = Asked(survey=True, hashed=hashed)
     sources = (FilmSource(item.path, item.key, member=item.member) for item in items)
     films: list[Surveyed] = []
     rows = np.full(len(items), -1, np.int64)
@@ -111,7 +124,7 @@ def survey(
         progress.stage("reading", len(items)) as stage,
         # held open by the memory map alone, so that a kill leaves no patient's pixels behind
         tempfile.TemporaryFile() as file,
-        DecodingPool(RULE, workers=workers, timeout=timeout, asked=Asked(survey=True)) as pool,
+        DecodingPool(RULE, workers=workers, timeout=timeout, asked=asked) as pool,
     ):
         for decoded in pool.decode(sources):
             if decoded.film is not None:
@@ -137,4 +150,5 @@ def _surveyed(decoded: Decoded, item: Item) -> Surveyed:
         decoded.facts,
         film_digest(decoded.film),
         decoded.look,
+        count_glyphs(decoded.film) if decoded.look and decoded.look.has_marks else 0,
     )

@@ -53,10 +53,10 @@ def findings_of(audited: Audited) -> list[list[str]]:
     note(list(audited.known.labelled_twice), "conflict")
     for its in audited.patients_across:
         note(list(its), "patient_leak")
-    looks = [(i, film.look) for i, film in enumerate(films) if film.look]
-    note([i for i, look in looks if look.nearly_constant], "constant")
+    constant = [i for i, film in enumerate(films) if film.look and film.look.nearly_constant]
+    note(constant, "constant")
     note(sorted(audited.inverted), "inverted")
-    note([i for i, look in looks if look.glyphs], "writing")
+    note([i for i, film in enumerate(films) if film.glyphs], "writing")
     return found
 
 
@@ -87,7 +87,7 @@ def _rows(audited: Audited) -> Iterator[list[str]]:
             ("1" if header.exif else "0") if outside.content else "",
             header.modality,
             header.maker,
-            outside.digest.hex(),
+            audited.survey.bytes_digest(i).hex(),
             str(group_of.get(i, "")),
             ";".join(findings[i]),
             no_formula(" ".join(facts.notes)) if facts else "",

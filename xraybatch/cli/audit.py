@@ -130,7 +130,7 @@ def command(
             raise UsageError(f"--fail-on {bar} is not known.", did_you_mean(bar, BARS))
     _check_places(out, reports, labels, overwrite=overwrite)
     asked = LabelsAsked(labels, path_column, label_column, patient_column, split_column, label_map)
-    options = AuditOptions(near, permutations, seed, workers, timeout)
+    options = AuditOptions(near, permutations, seed, workers, timeout, hashed=out is not None)
     audited = audit_folders(folders, asked, options, logged(ConsoleProgress(quiet=quiet)))
     log_result(counted(audited.audit.films, "film"))
     if out is not None:

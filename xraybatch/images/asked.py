@@ -47,12 +47,15 @@ class Asked:
         With which patients and studies are hashed; empty: they are not asked for.
     survey : bool
         Whether everything about the film and its file is wanted, as an audit wants it.
+    hashed : bool
+        Whether a survey tells the SHA-256 of each file, too.
     """
 
     where: Where = ()
     tags: tuple[str, ...] = ()
     salt: bytes = field(default=b"", repr=False)
     survey: bool = False
+    hashed: bool = False
 
     @property
     def columns(self) -> tuple[str, ...]:

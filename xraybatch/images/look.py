@@ -1,7 +1,8 @@
-"""What one small film shows by itself: hardly any grey at all, or marks that may be writing."""
+"""What one small film shows by itself: hardly any grey at all, or marks that stand abreast."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,14 +12,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NEARLY_CONSTANT = 8  # grey levels between the 1st and the 99th percentile
-_TALLEST, _SHORTEST = 14, 3  # rows of a glyph, of 256
-_WIDEST = 16
-_STRONG = 60  # grey levels that a glyph stands out by
-_LINE = 4  # glyphs beside each other
+SHORTEST = 3  # rows of a glyph, of 256
+LINE = 4  # glyphs beside each other
 _ABREAST = 3  # of a line, in one row at least: their middles are near, their heights alike
-_NEAR = 2.2  # heights between the middles of neighbours
+_STRONG = 60  # grey levels that a glyph stands out by
 _AROUND = 7  # pixels to each side that a glyph stands out against
-_MOST_MARKS = 400  # more are texture
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +27,12 @@ class Look:
     ----------
     spread : int
         Grey levels between the 1st and the 99th percentile.
-    glyphs : int
-        Glyph-like marks in lines of four and more near the borders: perhaps writing.
+    has_marks : bool
+        Whether so many marks near a border stand abreast as in any line of writing.
     """
 
     spread: int
-    glyphs: int
+    has_marks: bool
 
     @property
     def nearly_constant(self) -> bool:
@@ -51,62 +49,39 @@ def look_at(film: NDArray[np.uint8]) -> Look:
     """
     low, high = _percentiles(film, 0.01, 0.99)
     spread = high - low
-    return Look(spread, 0 if spread < NEARLY_CONSTANT else count_glyphs(film))
+    if spread < NEARLY_CONSTANT:
+        return Look(spread, False)
+    return Look(spread, next(marks_near_borders(film), None) is not None)
 
 
-def count_glyphs(film: NDArray[np.uint8]) -> int:
-    """Count small, strong, upright marks that stand in lines near the borders.
+def marks_near_borders(film: NDArray[np.uint8]) -> Iterator[NDArray[np.bool_]]:
+    """What stands out near the upper and the lower border, where three marks stand abreast.
 
-    A single side marker (L, R) is a mark without neighbours, so it does not count; bones and screws
-    are larger or stand alone. Writing that is smaller than three rows of 256 is not seen.
+    Parameters
+    ----------
+    film : ndarray of uint8, shape (256, 256), C-contiguous
+
+    Yields
+    ------
+    ndarray of bool, shape (h, w)
+        The part of a quarter of the film that holds all that is brighter there than what is around
+        it, as burnt-in text is; or all that is darker, as on a white band.
     """
     from PIL import Image, ImageFilter
 
     quarter = len(film) // 4
     reach = quarter + _AROUND
-    found = 0
     for strip, rows in ((film[:reach], slice(quarter)), (film[-reach:], slice(-quarter, None))):
         around = Image.fromarray(strip).filter(ImageFilter.BoxBlur(_AROUND))
         above = strip[rows].astype(np.int16) - np.asarray(around)[rows]
-        # brighter than what is around, as burnt-in text is; or darker, on a white band
         for marks in (above > _STRONG, above < -_STRONG):
-            found = max(found, _lines_of(marks))
-    return found
-
-
-def _lines_of(marks: NDArray[np.bool_]) -> int:
-    rows, columns = np.flatnonzero(marks.any(1)), np.flatnonzero(marks.any(0))
-    if len(rows) < _SHORTEST or len(columns) < _LINE:  # no room for a line
-        return 0
-    marks = marks[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    begins = marks[:, 1:] & ~marks[:, :-1]
-    if (np.count_nonzero(begins, 1) + marks[:, 0]).max() < _ABREAST:
-        return 0
-    from scipy import ndimage  # takes longer to load than many films take to look at
-
-    labelled, count = ndimage.label(marks, np.ones((3, 3), int))
-    return _in_lines(ndimage.find_objects(labelled)) if _LINE <= count <= _MOST_MARKS else 0
-
-
-def _in_lines(boxes: list[tuple[slice, slice]]) -> int:
-    glyphs = []
-    for rows, columns in boxes:
-        height, width = rows.stop - rows.start, columns.stop - columns.start
-        middle = (rows.start + rows.stop) / 2, (columns.start + columns.stop) / 2
-        is_glyph = _SHORTEST <= height <= _TALLEST and 1 <= width <= _WIDEST
-        if is_glyph and width <= 2 * height:
-            glyphs.append((middle[0], middle[1], height))
-    glyphs.sort(key=lambda glyph: glyph[1])
-    best = 0
-    for start, (row, column, height) in enumerate(glyphs):
-        length, last = 1, column
-        for other_row, other_column, other_height in glyphs[start + 1 :]:
-            if other_column - last > _NEAR * height:
-                break
-            if abs(other_row - row) <= 0.35 * height and abs(other_height - height) <= 0.4 * height:
-                length, last = length + 1, other_column
-        best = max(best, length)
-    return best if best >= _LINE else 0
+            rows_with, columns = np.flatnonzero(marks.any(1)), np.flatnonzero(marks.any(0))
+            if len(rows_with) < SHORTEST or len(columns) < LINE:  # no room for a line
+                continue
+            part = marks[rows_with[0] : rows_with[-1] + 1, columns[0] : columns[-1] + 1]
+            begins = part[:, 1:] & ~part[:, :-1]
+            if (np.count_nonzero(begins, 1) + part[:, 0]).max() >= _ABREAST:
+                yield part
 
 
 def _percentiles(film: NDArray[np.uint8], *shares: float) -> tuple[int, ...]:

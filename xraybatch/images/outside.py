@@ -13,7 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
-from xraybatch.extension.records import ImageReader
+from xraybatch.core.status import FilmError
+from xraybatch.core.zipped import read_member
+from xraybatch.extension.records import ImageReader, Limits
+from xraybatch.images.decode import DEFAULT_LIMITS
 from xraybatch.images.headers import HeaderFacts, header_facts
 from xraybatch.images.recognise import HEAD
 
@@ -29,7 +32,7 @@ class Outside:
     size : int
         Bytes.
     digest : bytes
-        SHA-256 of its bytes.
+        SHA-256 of its bytes, where it was asked for.
     suffix : str
         Of its name, in lower case.
     content : str
@@ -47,8 +50,10 @@ class Outside:
     header: HeaderFacts = field(default_factory=HeaderFacts)
 
 
-def look_outside(path: str, name: str, readers: Sequence[ImageReader]) -> Outside:
-    """Read a file's bytes once and its header; never raises for a file's sake.
+def look_outside(
+    path: str, name: str, readers: Sequence[ImageReader], *, hashed: bool = True
+) -> Outside:
+    """Read a file's header, and its bytes once; never raises for a file's sake.
 
     Parameters
     ----------
@@ -58,17 +63,21 @@ def look_outside(path: str, name: str, readers: Sequence[ImageReader]) -> Outsid
         What the file is called.
     readers : sequence of ImageReader
         Asked for what the bytes are.
+    hashed : bool
+        Whether the digest of its bytes is wanted, which takes reading all of them.
     """
     try:
         if stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - a pipe would be waited for
             with open(path, "rb") as file:  # noqa: PTH123
-                return look_inside(file, name, readers)
+                return look_inside(file, name, readers, hashed=hashed)
     except (OSError, ValueError):
         pass
     return Outside(suffix=_suffix(name))
 
 
-def look_inside(file: BinaryIO, name: str, readers: Sequence[ImageReader]) -> Outside:
+def look_inside(
+    file: BinaryIO, name: str, readers: Sequence[ImageReader], *, hashed: bool = True
+) -> Outside:
     """The same for an open file, which may lie in an archive.
 
     Raises
@@ -78,8 +87,8 @@ def look_inside(file: BinaryIO, name: str, readers: Sequence[ImageReader]) -> Ou
     """
     file.seek(0)
     head = file.read(HEAD)
-    size, digest = _whole(file)
-    found = Outside(size, digest, _suffix(name))
+    digest = _digest(file) if hashed else b""
+    found = Outside(file.seek(0, os.SEEK_END), digest, _suffix(name))
     reader = _recognised(head, readers)
     if reader is None:
         return found
@@ -92,18 +101,27 @@ def look_inside(file: BinaryIO, name: str, readers: Sequence[ImageReader]) -> Ou
     )
 
 
+def bytes_digest(path: str, member: str = "", limits: Limits = DEFAULT_LIMITS) -> bytes:
+    """SHA-256 of a file, or of a member of an archive; empty where it cannot be read."""
+    try:
+        if member:
+            return hashlib.sha256(read_member(path, member, limits.max_bytes)).digest()
+        with open(path, "rb") as file:  # noqa: PTH123 - a path of any kind
+            return _digest(file)
+    except (OSError, ValueError, FilmError):
+        return b""
+
+
 def _suffix(name: str) -> str:
     return os.path.splitext(name)[1].lower()  # noqa: PTH122 - a name of any kind
 
 
-def _whole(file: BinaryIO) -> tuple[int, bytes]:
+def _digest(file: BinaryIO) -> bytes:
     digest = hashlib.sha256()
-    size = 0
     file.seek(0)
     while block := file.read(_BLOCK):
         digest.update(block)
-        size += len(block)
-    return size, digest.digest()
+    return digest.digest()
 
 
 def _recognised(head: bytes, readers: Sequence[ImageReader]) -> ImageReader | None:

@@ -204,7 +204,7 @@ def attempt(
     """
     begin = time.perf_counter()
     waited = 0.0 if fetched is None else fetched.seconds
-    outside = _outside(source, kept.limits, kept.readers) if asked.survey else None
+    outside = _outside(source, kept, asked) if asked.survey else None
     with asking(asked) as told, announcing() as announced:
         try:
             film = kept.film(source, fetched)
@@ -236,16 +236,17 @@ def _look(film: Film) -> Look:
     return look_at(film.pixels)
 
 
-def _outside(source: FilmSource, limits: Limits, readers: Sequence[ImageReader] | None) -> Outside:
+def _outside(source: FilmSource, kept: KeptFile, asked: Asked) -> Outside:
     from xraybatch.images.outside import Outside, look_inside, look_outside
 
+    readers = kept.readers or ()
     if not source.member:
-        return look_outside(source.path, source.name, readers or ())
+        return look_outside(source.path, source.name, readers, hashed=asked.hashed)
     try:
-        content = read_member(source.path, source.member, limits.max_bytes)
+        content = read_member(source.path, source.member, kept.limits.max_bytes)
     except Exception:  # decoding says what is wrong with it
         return Outside()
-    return look_inside(io.BytesIO(content), source.name, readers or ())
+    return look_inside(io.BytesIO(content), source.name, readers, hashed=asked.hashed)
 
 
 def took_too_long(seconds: float) -> Outcome:
