@@ -10,6 +10,7 @@ from scipy.ndimage import gaussian_filter1d
 
 SIDE = 64  # pixels of the small film
 _SPREAD = 4.0  # pixels over which contrast is made even
+_MOST_IN_16 = 257  # times 255, a sum still fits into 16 bits
 _FAINT = 3.0  # grey levels: contrast below is noise, and is not raised
 WINDOW = np.sqrt(np.outer(np.hanning(SIDE), np.hanning(SIDE))).astype(np.float32)
 
@@ -23,7 +24,8 @@ def small(films: NDArray[np.uint8], side: int = SIDE) -> Floats:
     if height % side:
         return np.asarray(_shrinking(height, side) @ (films.astype(np.float32) @ across))
     # whole rows are added as they are, which is exact and fast
-    rows = films.reshape(count, side, height // side, width).sum(2, dtype=np.uint32)
+    wide = np.uint16 if height // side <= _MOST_IN_16 else np.uint32
+    rows = films.reshape(count, side, height // side, width).sum(2, dtype=wide)
     shrunk = rows.reshape(-1, width).astype(np.float32) @ (across * np.float32(side / height))
     return np.asarray(shrunk.reshape(count, side, side))
 

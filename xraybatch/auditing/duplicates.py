@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import blake2b
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ _STILL = 0.02  # sides of a film that a corner may move before a copy counts as 
 _SAME_GREY = 4.0  # mean grey levels that re-encoding may change
 _SAMPLED = 8  # every so many pixels
 _AT_ONCE = 64  # pairs
+_laying = Lock()  # its many small steps hold the interpreter's: two threads of them only wait
 _MANY = 1000  # pairs; more take a while, if they are more than there are films
 
 
@@ -134,15 +136,17 @@ def _compared(films: NDArray[np.uint8], suspected: list[Suspicion]) -> list[Pair
     guesses = guess_shifts(level[first], level[second], [one.manner for one in suspected])
     sizes: dict[int, Sizes] = {}
     found = []
-    for one, *places, guess in zip(suspected, first, second, guesses, strict=True):
-        if guess.height < SURE:
-            continue
-        for place in places:
-            if place not in sizes:
-                sizes[place] = Sizes(films[numbers[place]], Level(grey[place], level[place]))
-        laid = lay(sizes[places[0]], sizes[places[1]], guess)
-        if laid is not None:
-            found.append(Pair(one.first, one.second, _kind(laid), min(1.0, laid.place.agreement)))
+    with _laying:
+        for one, *places, guess in zip(suspected, first, second, guesses, strict=True):
+            if guess.height < SURE:
+                continue
+            for place in places:
+                if place not in sizes:
+                    sizes[place] = Sizes(films[numbers[place]], Level(grey[place], level[place]))
+            laid = lay(sizes[places[0]], sizes[places[1]], guess)
+            if laid is not None:
+                same = min(1.0, laid.place.agreement)
+                found.append(Pair(one.first, one.second, _kind(laid), same))
     return found
 
 

@@ -33,6 +33,7 @@ _LEAST = 0.45  # correlation that makes steps worth their time
 # had 0.26 and more where they were guessed to lie, and 0.53 and more after three steps.
 _COARSE = ((0.25, 3), (0.45, 17), (0.52, 0))
 _FINE = ((0.0, 6),)
+_ALMOST = 0.42  # what copies had at least that agree only when the first is laid over the second
 
 
 @dataclass(frozen=True)
@@ -163,7 +164,7 @@ def lay(first: Sizes, second: Sizes, guess: Guess) -> Laid | None:
     fine = _stepped(one, other, coarse.matrix, _FINE)
     if fine is None:
         return None
-    if not fine.is_one:
+    if not fine.is_one and fine.agreement > _ALMOST:
         back = _stepped(other, one, _inverse(coarse.matrix), _FINE)
         if back is not None and back.agreement > fine.agreement:
             fine = replace(back, matrix=_inverse(back.matrix))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from threading import Thread
 
@@ -20,7 +21,7 @@ from xraybatch.auditing.record import Audit
 from xraybatch.auditing.said import notes, sentences
 from xraybatch.auditing.shortcut import PERMUTATIONS, Shortcut, ask_shortcut
 from xraybatch.auditing.survey import Survey, survey
-from xraybatch.core.interrupts import uninterrupted
+from xraybatch.core.interrupts import result_of, uninterrupted
 from xraybatch.core.progress import SILENT, Progress
 from xraybatch.sources.discover import Discovery
 
@@ -101,16 +102,19 @@ def audit_films(
         hashed=options.hashed,
     )
     links = copying.exact_links(found)
-    if options.near:
-        links += _near(found, links, progress)
+    with ThreadPoolExecutor(1) as beside:  # laying films over each other leaves a core free
+        with uninterrupted():
+            inverted = beside.submit(against_the_others, found)
+        if options.near:
+            links += _near(found, links, progress)
     groups = copying.group_copies(links, known)
     clusters = copying.clusters_of(known, links)
-    inverted = against_the_others(found)
     shortcut = _shortcut(found, known, clusters, options, progress)
-    audit = assemble(given, found, known, groups, inverted, shortcut)
+    negatives = result_of(inverted)
+    audit = assemble(given, found, known, groups, negatives, shortcut)
     audit = _finished(audit, known, options, time.perf_counter() - begin)
     across = tuple(copying.across_parts(known.patients, known.parts))
-    return Audited(audit, found, known, groups, inverted, across)
+    return Audited(audit, found, known, groups, negatives, across)
 
 
 def _load_sklearn() -> None:

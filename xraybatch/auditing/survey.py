@@ -128,7 +128,7 @@ def survey(
     ):
         for decoded in pool.decode(sources):
             if decoded.film is not None:
-                file.write(decoded.film.tobytes())
+                file.write(decoded.film.data)
                 rows[decoded.index] = kept
                 kept += 1
             films.append(_surveyed(decoded, items[decoded.index]))
