@@ -38,6 +38,7 @@ def assemble(
     known: Known,
     groups: Sequence[CopyGroup],
     inverted: Mapping[int, float],
+    written: Mapping[int, int],
     shortcut: Shortcut,
 ) -> Audit:
     """The record of everything that was found, without what is said of it.
@@ -49,6 +50,7 @@ def assemble(
     known : Known
     groups : sequence of CopyGroup
     inverted : mapping of int to float
+    written : mapping of int to int
     shortcut : Shortcut
     """
     films, labels, classes = found.films, known.labels, known.classes
@@ -87,7 +89,7 @@ def assemble(
         leak=_leak(known, groups, patients),
         constant=_constant(found, paths),
         inverted=_inverted(found, paths, inverted),
-        written=_written(found, paths),
+        written=_written(paths, written),
         sentences=(),
         notes=(),
         seconds=0.0,
@@ -184,7 +186,7 @@ def _constant(found: Survey, paths: Sequence[str]) -> tuple[Suspect, ...]:
     return tuple(
         Suspect(paths[i], film.look.spread, f"It has {film.look.spread} grey levels.")
         for i, film in enumerate(found.films)
-        if film.look and film.look.nearly_constant
+        if film.look and film.is_constant
     )
 
 
@@ -200,11 +202,10 @@ def _inverted(
     return tuple(suspects)
 
 
-def _written(found: Survey, paths: Sequence[str]) -> tuple[Suspect, ...]:
+def _written(paths: Sequence[str], written: Mapping[int, int]) -> tuple[Suspect, ...]:
     return tuple(
-        Suspect(paths[i], film.glyphs, "Marks in a line near the border: perhaps writing.")
-        for i, film in enumerate(found.films)
-        if film.glyphs
+        Suspect(paths[i], glyphs, "Marks in a line near the border: perhaps writing.")
+        for i, glyphs in sorted(written.items())
     )
 
 

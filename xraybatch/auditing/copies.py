@@ -110,11 +110,7 @@ def exact_links(found: Survey) -> list[Link]:
     Each is linked to the first of its kind. Nearly constant films are left out: two black films are
     no copies.
     """
-    films = {
-        i: film
-        for i, film in enumerate(found.films)
-        if film.is_ok and not (film.look and film.look.nearly_constant)
-    }
+    films = {i: film for i, film in enumerate(found.films) if film.is_ok and not film.is_constant}
     # the same bytes have the same pixels: only of few films the bytes must be known
     alike = Counter((film.digest, film.outside.size) for film in films.values())
     links = []

@@ -33,7 +33,7 @@ def against_the_others(found: Survey) -> dict[int, float]:
     Empty where there are fewer than `FEWEST` films, or where they have too little in common.
     Memory: a kilobyte a film.
     """
-    readable = [i for i in found.readable() if not _is_constant(found, i)]
+    readable = [i for i in found.readable() if not found.films[i].is_constant]
     if len(readable) < FEWEST:
         return {}
     shrunk: NDArray[np.uint8] = np.empty((len(readable), _SIDE, _SIDE), np.uint8)
@@ -88,8 +88,3 @@ def _border(small: NDArray[np.uint8]) -> NDArray[np.float64]:
     middle = small[:, _MIDDLE:-_MIDDLE, _MIDDLE:-_MIDDLE].reshape(len(small), -1)
     brighter: NDArray[np.float64] = np.median(small[:, ring], axis=1) - np.median(middle, axis=1)
     return brighter
-
-
-def _is_constant(found: Survey, film: int) -> bool:
-    look = found.films[film].look
-    return look is None or look.nearly_constant

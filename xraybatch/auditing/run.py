@@ -21,6 +21,7 @@ from xraybatch.auditing.record import Audit
 from xraybatch.auditing.said import notes, sentences
 from xraybatch.auditing.shortcut import PERMUTATIONS, Shortcut, ask_shortcut
 from xraybatch.auditing.survey import Survey, survey
+from xraybatch.auditing.writing import written_on
 from xraybatch.core.interrupts import result_of, uninterrupted
 from xraybatch.core.progress import SILENT, Progress
 from xraybatch.sources.discover import Discovery
@@ -66,6 +67,8 @@ class Audited:
         Those of `audit.copies`, with positions.
     inverted : mapping of int to float
         As `against_the_others` returns.
+    written : mapping of int to int
+        As `written_on` returns.
     patients_across : tuple of (tuple of int)
         Films of each patient who stands in several parts.
     """
@@ -75,6 +78,7 @@ class Audited:
     known: Known
     groups: tuple[copying.CopyGroup, ...]
     inverted: Mapping[int, float]
+    written: Mapping[int, int]
     patients_across: tuple[tuple[int, ...], ...]
 
 
@@ -105,16 +109,17 @@ def audit_films(
     with ThreadPoolExecutor(1) as beside:  # laying films over each other leaves a core free
         with uninterrupted():
             inverted = beside.submit(against_the_others, found)
+            written = beside.submit(written_on, found)
         if options.near:
             links += _near(found, links, progress)
     groups = copying.group_copies(links, known)
     clusters = copying.clusters_of(known, links)
     shortcut = _shortcut(found, known, clusters, options, progress)
-    negatives = result_of(inverted)
-    audit = assemble(given, found, known, groups, negatives, shortcut)
+    alone = result_of(inverted), result_of(written)
+    audit = assemble(given, found, known, groups, *alone, shortcut)
     audit = _finished(audit, known, options, time.perf_counter() - begin)
     across = tuple(copying.across_parts(known.patients, known.parts))
-    return Audited(audit, found, known, groups, negatives, across)
+    return Audited(audit, found, known, groups, *alone, across)
 
 
 def _load_sklearn() -> None:
@@ -125,11 +130,7 @@ def _load_sklearn() -> None:
 def _near(found: Survey, exact: Sequence[copying.Link], progress: Progress) -> list[copying.Link]:
     """Changed copies, of one film of each group of exact ones, without nearly constant films."""
     again = {link.second for link in exact}
-    films = [
-        i
-        for i in found.readable()
-        if i not in again and (look := found.films[i].look) and not look.nearly_constant
-    ]
+    films = [i for i in found.readable() if i not in again and not found.films[i].is_constant]
     if len(films) < 2:
         return []
     rows = found.rows[films]

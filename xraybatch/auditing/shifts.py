@@ -11,10 +11,10 @@ from PIL import Image
 from scipy import fft
 
 from xraybatch.auditing.contrast import SIDE, WINDOW, Floats
-from xraybatch.auditing.spectra import Manner, turning
+from xraybatch.auditing.spectra import Manner, lengths, turning
 
-# height of a peak, in units of the spread around it; of 3,038 pairs of copies 2 had less
-SURE = 12.0
+# height of a peak, in units of the spread around it; the lowest of 3,038 pairs of copies had 11.46
+SURE = 11.25
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,7 @@ def guess_shifts(first: Floats, second: Floats, manners: Sequence[Manner]) -> li
     found = []
     for turned in (laid, laid[:, ::-1, ::-1]):
         cross = under * np.conj(fft.rfft2(turned * WINDOW))
-        # the square root of its length: taking the length of complex numbers is slow
-        cross /= np.sqrt(np.sqrt(cross.real**2 + cross.imag**2)) + np.float32(1e-6)
+        cross /= np.sqrt(lengths(cross)) + np.float32(1e-6)
         peaks = fft.irfft2(cross).reshape(len(laid), -1)
         at = np.abs(peaks).argmax(1)
         heights = np.take_along_axis(peaks, at[:, None], 1)[:, 0] / (peaks.std(1) + 1e-9)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xraybatch.auditing.writing import count_glyphs
 from xraybatch.core.progress import Progress
 from xraybatch.core.status import FilmStatus
 from xraybatch.images.asked import Asked
@@ -44,8 +43,6 @@ class Surveyed:
         Of the decoded film; empty without pixels.
     look : Look or None
         None without pixels.
-    glyphs : int
-        Glyph-like marks in lines of four and more near the borders: perhaps writing.
     """
 
     status: FilmStatus
@@ -54,12 +51,16 @@ class Surveyed:
     facts: FilmFacts | None = None
     digest: bytes = b""
     look: Look | None = None
-    glyphs: int = 0
 
     @property
     def is_ok(self) -> bool:
         """Whether it has pixels."""
         return self.facts is not None
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether it has pixels, but hardly any picture."""
+        return self.look is not None and self.look.nearly_constant
 
 
 @dataclass(frozen=True)
@@ -150,5 +151,4 @@ def _surveyed(decoded: Decoded, item: Item) -> Surveyed:
         decoded.facts,
         film_digest(decoded.film),
         decoded.look,
-        count_glyphs(decoded.film) if decoded.look and decoded.look.has_marks else 0,
     )

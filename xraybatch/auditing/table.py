@@ -53,10 +53,9 @@ def findings_of(audited: Audited) -> list[list[str]]:
     note(list(audited.known.labelled_twice), "conflict")
     for its in audited.patients_across:
         note(list(its), "patient_leak")
-    constant = [i for i, film in enumerate(films) if film.look and film.look.nearly_constant]
-    note(constant, "constant")
+    note([i for i, film in enumerate(films) if film.is_constant], "constant")
     note(sorted(audited.inverted), "inverted")
-    note([i for i, film in enumerate(films) if film.glyphs], "writing")
+    note(sorted(audited.written), "writing")
     return found
 
 

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageFilter
 from scipy import ndimage
 
-from xraybatch.images.look import LINE, SHORTEST, marks_near_borders
+from xraybatch.auditing.survey import Survey
 
-_TALLEST = 14  # rows of a glyph, of 256
+_TALLEST, _SHORTEST = 14, 3  # rows of a glyph, of 256
 _WIDEST = 16
+_STRONG = 60  # grey levels that a glyph stands out by
+_LINE = 4  # glyphs beside each other
+_ABREAST = 3  # of a line, in one row at least: their middles are near, their heights alike
 _NEAR = 2.2  # heights between the middles of neighbours
+_AROUND = 7  # pixels to each side that a glyph stands out against
 _MOST_MARKS = 400  # more are texture
+
+
+def written_on(found: Survey) -> dict[int, int]:
+    """Films that perhaps bear writing: position → how many glyphs its longest line has."""
+    looked = (i for i in found.readable() if not found.films[i].is_constant)
+    counted = ((i, count_glyphs(np.asarray(found.pixels[found.rows[i]]))) for i in looked)
+    return {int(i): glyphs for i, glyphs in counted if glyphs}
 
 
 def count_glyphs(film: NDArray[np.uint8]) -> int:
@@ -29,12 +43,33 @@ def count_glyphs(film: NDArray[np.uint8]) -> int:
     int
         Glyphs of the longest line; 0 where no line has four.
     """
-    return max(map(_lines_of, marks_near_borders(film)), default=0)
+    return max(map(_lines_of, _marks(film)), default=0)
+
+
+def _marks(film: NDArray[np.uint8]) -> Iterator[NDArray[np.bool_]]:
+    """What stands out near the upper and the lower border.
+
+    Brighter than what is around it, as burnt-in text is; or darker, on a white band.
+    """
+    quarter = len(film) // 4
+    reach = quarter + _AROUND
+    for strip, rows in ((film[:reach], slice(quarter)), (film[-reach:], slice(-quarter, None))):
+        around = Image.fromarray(strip).filter(ImageFilter.BoxBlur(_AROUND))
+        above = strip[rows].astype(np.int16) - np.asarray(around)[rows]
+        yield above > _STRONG
+        yield above < -_STRONG
 
 
 def _lines_of(marks: NDArray[np.bool_]) -> int:
+    rows, columns = np.flatnonzero(marks.any(1)), np.flatnonzero(marks.any(0))
+    if len(rows) < _SHORTEST or len(columns) < _LINE:  # no room for a line
+        return 0
+    marks = marks[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    begins = marks[:, 1:] & ~marks[:, :-1]
+    if (np.count_nonzero(begins, 1) + marks[:, 0]).max() < _ABREAST:  # sooner seen than labelled
+        return 0
     labelled, count = ndimage.label(marks, np.ones((3, 3), int))
-    return _in_lines(ndimage.find_objects(labelled)) if LINE <= count <= _MOST_MARKS else 0
+    return _in_lines(ndimage.find_objects(labelled)) if _LINE <= count <= _MOST_MARKS else 0
 
 
 def _in_lines(boxes: list[tuple[slice, slice]]) -> int:
@@ -42,7 +77,7 @@ def _in_lines(boxes: list[tuple[slice, slice]]) -> int:
     for rows, columns in boxes:
         height, width = rows.stop - rows.start, columns.stop - columns.start
         middle = (rows.start + rows.stop) / 2, (columns.start + columns.stop) / 2
-        is_glyph = SHORTEST <= height <= _TALLEST and 1 <= width <= _WIDEST
+        is_glyph = _SHORTEST <= height <= _TALLEST and 1 <= width <= _WIDEST
         if is_glyph and width <= 2 * height:
             glyphs.append((middle[0], middle[1], height))
     glyphs.sort(key=lambda glyph: glyph[1])
@@ -55,4 +90,4 @@ def _in_lines(boxes: list[tuple[slice, slice]]) -> int:
             if abs(other_row - row) <= 0.35 * height and abs(other_height - height) <= 0.4 * height:
                 length, last = length + 1, other_column
         best = max(best, length)
-    return best if best >= LINE else 0
+    return best if best >= _LINE else 0

@@ -72,5 +72,5 @@ class Film:
 
 def film_digest(pixels: NDArray[np.uint8]) -> bytes:
     """The first 8 bytes of SHA-256 over the pixels in C order."""
-    whole = pixels if pixels.flags.c_contiguous else pixels.tobytes()
+    whole = pixels.data if pixels.flags.c_contiguous else pixels.tobytes()
     return hashlib.sha256(whole).digest()[:8]
