@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -183,3 +184,31 @@ def test_changed_copies_are_found_beside_exact_ones(troubled: Path) -> None:
     assert groups["05.png", "mirrored.png"].conflict
     assert groups["05.png", "mirrored.png"].leak
     assert groups["00.png", "same.png"].kinds == ("identical bytes",)
+
+
+@pytest.mark.parametrize("hashed", [True, False])
+def test_a_pipe_among_the_films_is_waited_for_nowhere(tmp_path: Path, hashed: bool) -> None:
+    os.mkfifo(tmp_path / "film.png")
+    audited = audit_folders(
+        [tmp_path / "film.png"], LabelsAsked(), replace(QUICK, hashed=hashed, workers=1)
+    )
+    write_table(audited, tmp_path / "audit.csv")
+    (row,) = csv.DictReader((tmp_path / "audit.csv").open(newline=""))
+    assert row["status"] != "ok"
+    assert row["sha256"] == ""
+
+
+def test_hashed_before_or_after_the_table_and_the_copies_are_the_same(
+    troubled: Path, tmp_path: Path
+) -> None:
+    texts = []
+    for hashed in (True, False):
+        audited = audit_folders([troubled], LabelsAsked(), replace(QUICK, hashed=hashed))
+        out = tmp_path / f"{hashed}.csv"
+        write_table(audited, out)
+        rows = list(csv.DictReader(out.open(newline="")))
+        texts.append([row | {"sha256": row["sha256"] * (row["status"] == "ok")} for row in rows])
+        kinds = {kind for group in audited.groups for kind in group.kinds}
+        assert {"identical bytes", "identical pixels"} <= kinds
+    assert texts[0] == texts[1]
+    assert all(row["sha256"] for row in texts[0] if row["status"] == "ok")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import threading
+import weakref
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from queue import SimpleQueue
 
 import pytest
 
-from xraybatch.core.interrupts import in_order, is_done, result_of, uninterrupted
+from xraybatch.core.interrupts import beside, in_order, is_done, result_of, uninterrupted
 
 
 @pytest.fixture(autouse=True)
@@ -120,3 +124,79 @@ def test_results_come_in_order_and_what_nobody_asks_for_is_dropped() -> None:
     with pytest.raises(ZeroDivisionError):
         list(in_order(work, range(10_000), 1))
     assert begun.qsize() < 10_000
+
+
+def test_a_sigterm_at_the_end_of_a_block_does_not_take_ctrl_c_with_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    install = signal.signal
+
+    def installed(number: int, handler: object) -> object:
+        was = install(number, handler)
+        if number == signal.SIGTERM and handler is stop:  # it comes at once
+            signal.raise_signal(signal.SIGTERM)
+        return was
+
+    monkeypatch.setattr(signal, "signal", installed)
+    try:
+        with pytest.raises(KeyboardInterrupt), uninterrupted():
+            pass
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        install(signal.SIGTERM, before)
+
+
+def test_what_failed_work_held_is_let_go() -> None:
+    class Large:
+        pass
+
+    seen: list[weakref.ref[Large]] = []
+
+    def work(number: int) -> None:
+        large = Large()
+        seen.append(weakref.ref(large))
+        raise ZeroDivisionError
+
+    gc.disable()
+    try:
+        with suppress(ZeroDivisionError):
+            list(in_order(work, range(1), 1))
+        assert seen[0]() is None
+    finally:
+        gc.enable()
+
+
+def test_items_are_taken_as_results_are_asked_for() -> None:
+    taken: list[int] = []
+
+    def items() -> Iterator[int]:
+        for number in range(1000):
+            taken.append(number)
+            yield number
+
+    results = in_order(lambda number: number, items(), 2)
+    assert next(results) == 0
+    assert len(taken) < 20
+    results.close()
+
+
+def test_work_under_way_is_told_that_nobody_waits_for_it() -> None:
+    leaving = threading.Event()
+
+    def work(number: int) -> bool:
+        return number == 0 or leaving.wait(60)
+
+    results = in_order(work, range(3), 2, leaving=leaving)
+    assert next(results)
+    results.close()  # would wait for a minute
+    assert leaving.is_set()
+
+
+def test_work_beside_is_a_future() -> None:
+    assert result_of(beside(lambda: 3)) == 3
+    with pytest.raises(ZeroDivisionError):
+        result_of(beside(lambda: 1 // 0))

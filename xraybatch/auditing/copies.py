@@ -17,6 +17,9 @@ from xraybatch.auditing.duplicates import Pair
 from xraybatch.auditing.known import Known
 from xraybatch.auditing.record import Alike
 from xraybatch.auditing.survey import Survey
+from xraybatch.core.cores import available_cores
+from xraybatch.core.interrupts import in_order
+from xraybatch.core.progress import SILENT, Progress
 
 BYTES, PIXELS = "identical bytes", "identical pixels"
 KINDS = {
@@ -104,7 +107,7 @@ class CopyGroup:
         return len(self.parts) > 1
 
 
-def exact_links(found: Survey) -> list[Link]:
+def exact_links(found: Survey, progress: Progress = SILENT) -> list[Link]:
     """Films with the same bytes, and films whose bytes differ but not their pixels.
 
     Each is linked to the first of its kind. Nearly constant films are left out: two black films are
@@ -113,12 +116,19 @@ def exact_links(found: Survey) -> list[Link]:
     films = {i: film for i, film in enumerate(found.films) if film.is_ok and not film.is_constant}
     # the same bytes have the same pixels: only of few films the bytes must be known
     alike = Counter((film.digest, film.outside.size) for film in films.values())
+    asked = [i for i, film in films.items() if alike[film.digest, film.outside.size] > 1]
+    contents: dict[int, bytes] = {}
+    if asked:
+        with progress.stage("comparing bytes", len(asked)) as stage:
+            digests = in_order(found.bytes_digest, asked, available_cores())
+            for i, digest in zip(asked, digests, strict=True):
+                contents[i] = digest
+                stage.advance()
     links = []
     by_bytes: dict[bytes, int] = {}
     by_pixels: dict[bytes, int] = {}
     for i, film in films.items():
-        has_others = alike[film.digest, film.outside.size] > 1
-        content = found.bytes_digest(i) if has_others else b""
+        content = contents.get(i)
         same = by_bytes.setdefault(content, i) if content else i
         if same != i:
             links.append(Link(same, i, BYTES))

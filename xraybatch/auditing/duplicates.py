@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import blake2b
-from threading import Lock
+from threading import Event, Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,14 +18,17 @@ from xraybatch.auditing.contrast import even, small
 from xraybatch.auditing.registration import Laid, Level, Sizes, lay
 from xraybatch.auditing.shifts import SURE, guess_shifts
 from xraybatch.auditing.suspicions import Suspicion, suspicions
-from xraybatch.core.cores import in_threads
+from xraybatch.core.cores import available_cores
+from xraybatch.core.interrupts import in_order
 from xraybatch.core.progress import SILENT, Progress
 
 _STILL = 0.02  # sides of a film that a corner may move before a copy counts as moved
 _SAME_GREY = 4.0  # mean grey levels that re-encoding may change
 _SAMPLED = 8  # every so many pixels
 _AT_ONCE = 64  # pairs
-_laying = Lock()  # its many small steps hold the interpreter's: two threads of them only wait
+# Laying is many small steps that hold the interpreter's lock: two threads of them, on two cores,
+# took as long as one and half as much time again of the other core
+_laying = Lock()
 _MANY = 1000  # pairs; more take a while, if they are more than there are films
 
 
@@ -88,15 +91,16 @@ def _found(films: NDArray[np.uint8], tell: Progress, threads: int | None) -> lis
             "--no-near leaves that out."
         )
     found: list[Pair] = []
+    leaving = Event()
     with tell.stage("comparing copies", len(suspected), unit="pairs") as stage:
 
         def compared(part: list[Suspicion]) -> list[Pair]:
-            told = _compared(films, part)
+            told = _compared(films, part, leaving)
             stage.advance(len(part))
             return told
 
         parts = [suspected[at : at + _AT_ONCE] for at in range(0, len(suspected), _AT_ONCE)]
-        for pairs in in_threads(compared, parts, threads):
+        for pairs in in_order(compared, parts, threads or available_cores(), leaving=leaving):
             found += pairs
     return sorted([*identical, *found], key=lambda pair: (pair.first, pair.second))
 
@@ -125,7 +129,7 @@ def _digest(film: NDArray[np.uint8]) -> bytes:
     return blake2b(film.tobytes(), digest_size=16).digest()
 
 
-def _compared(films: NDArray[np.uint8], suspected: list[Suspicion]) -> list[Pair]:
+def _compared(films: NDArray[np.uint8], suspected: list[Suspicion], leaving: Event) -> list[Pair]:
     numbers = np.unique([(one.first, one.second) for one in suspected])
     grey = small(films[numbers])
     level = even(grey)
@@ -136,17 +140,16 @@ def _compared(films: NDArray[np.uint8], suspected: list[Suspicion]) -> list[Pair
     guesses = guess_shifts(level[first], level[second], [one.manner for one in suspected])
     sizes: dict[int, Sizes] = {}
     found = []
-    with _laying:
-        for one, *places, guess in zip(suspected, first, second, guesses, strict=True):
-            if guess.height < SURE:
-                continue
-            for place in places:
-                if place not in sizes:
-                    sizes[place] = Sizes(films[numbers[place]], Level(grey[place], level[place]))
+    for one, *places, guess in zip(suspected, first, second, guesses, strict=True):
+        if guess.height < SURE or leaving.is_set():
+            continue
+        for place in places:
+            if place not in sizes:
+                sizes[place] = Sizes(films[numbers[place]], Level(grey[place], level[place]))
+        with _laying:
             laid = lay(sizes[places[0]], sizes[places[1]], guess)
-            if laid is not None:
-                same = min(1.0, laid.place.agreement)
-                found.append(Pair(one.first, one.second, _kind(laid), same))
+        if laid is not None:
+            found.append(Pair(one.first, one.second, _kind(laid), min(1.0, laid.place.agreement)))
     return found
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from threading import Thread
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +20,7 @@ from xraybatch.auditing.said import notes, sentences
 from xraybatch.auditing.shortcut import PERMUTATIONS, Shortcut, ask_shortcut
 from xraybatch.auditing.survey import Survey, survey
 from xraybatch.auditing.writing import written_on
-from xraybatch.core.interrupts import result_of, uninterrupted
+from xraybatch.core.interrupts import beside, result_of
 from xraybatch.core.progress import SILENT, Progress
 from xraybatch.sources.discover import Discovery
 
@@ -43,7 +41,8 @@ class AuditOptions:
     timeout : float
         Seconds that one film may take.
     hashed : bool
-        Hash the bytes of all files while they are read, for the table; else it reads them anew.
+        Hash the bytes of all files while they are read; else the search for copies, and the table,
+        read anew what they must know.
     """
 
     near: bool = True
@@ -96,8 +95,7 @@ def audit_films(
     progress : Progress
     """
     begin = time.perf_counter()
-    with uninterrupted():
-        Thread(target=_load_sklearn, daemon=True).start()  # while other processes read
+    beside(_load_sklearn)  # while other processes read
     found = survey(
         given.items,
         progress,
@@ -105,21 +103,19 @@ def audit_films(
         timeout=options.timeout,
         hashed=options.hashed,
     )
-    links = copying.exact_links(found)
-    with ThreadPoolExecutor(1) as beside:  # laying films over each other leaves a core free
-        with uninterrupted():
-            inverted = beside.submit(against_the_others, found)
-            written = beside.submit(written_on, found)
-        if options.near:
-            links += _near(found, links, progress)
+    # comparing bytes waits for the disk, and laying films over each other leaves a core free
+    each = beside(lambda: (against_the_others(found), written_on(found)))
+    links = copying.exact_links(found, progress)
+    if options.near:
+        links += _near(found, links, progress)
     groups = copying.group_copies(links, known)
     clusters = copying.clusters_of(known, links)
     shortcut = _shortcut(found, known, clusters, options, progress)
-    alone = result_of(inverted), result_of(written)
-    audit = assemble(given, found, known, groups, *alone, shortcut)
+    inverted, written = result_of(each)
+    audit = assemble(given, found, known, groups, inverted, written, shortcut)
     audit = _finished(audit, known, options, time.perf_counter() - begin)
     across = tuple(copying.across_parts(known.patients, known.parts))
-    return Audited(audit, found, known, groups, *alone, across)
+    return Audited(audit, found, known, groups, inverted, written, across)
 
 
 def _load_sklearn() -> None:

@@ -75,17 +75,26 @@ class Survey:
         Row of `pixels` of each film; −1 without pixels.
     pixels : ndarray of uint8, shape (m, 256, 256)
         Memory-mapped from a file that has no name any more.
+    hashed : bool
+        Whether the bytes of all files were hashed where they were read.
     """
 
     items: tuple[Item, ...]
     films: tuple[Surveyed, ...]
     rows: NDArray[np.int64]
     pixels: NDArray[np.uint8]
+    hashed: bool
 
     def bytes_digest(self, film: int) -> bytes:
-        """SHA-256 of a film's file, read anew where it was not asked for; empty: unreadable."""
-        item = self.items[film]
-        return self.films[film].outside.digest or bytes_digest(item.path, item.member)
+        """SHA-256 of a film's file; empty where it cannot be read.
+
+        Where it was not hashed with the others it is read anew, but only if it is a film: what is
+        none may be anything.
+        """
+        known, item = self.films[film], self.items[film]
+        if self.hashed or not known.is_ok:
+            return known.outside.digest
+        return bytes_digest(item.path, item.member)
 
     def readable(self) -> NDArray[np.int64]:
         """Indices of the films with pixels, rising; row k of `pixels` is that of the k-th."""
@@ -137,7 +146,7 @@ def survey(
         file.flush()
         shape = (kept, SIDE, SIDE)
         pixels = np.memmap(file, np.uint8, "r", shape=shape) if kept else np.zeros(shape, np.uint8)
-    return Survey(tuple(items), tuple(films), rows, pixels)
+    return Survey(tuple(items), tuple(films), rows, pixels, hashed)
 
 
 def _surveyed(decoded: Decoded, item: Item) -> Surveyed:

@@ -12,24 +12,26 @@ import math
 import signal
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any, TypeVar
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 _LOOK = 0.1  # seconds that Ctrl-C may have to wait while a future is waited for
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_AHEAD = 4  # of `in_order`: works a thread that are begun before they are asked for
 
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
     """Keep Ctrl-C, and SIGTERM where it means the same, until the block is through.
 
-    For blocks of well under a second. In other threads than the main one, which no signal
-    interrupts, it does nothing.
+    For short blocks: nobody waits gladly after Ctrl-C. In other threads than the main one, which
+    no signal interrupts, it does nothing.
 
     Raises
     ------
@@ -39,24 +41,30 @@ def uninterrupted() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    kept: list[tuple[Any, ...]] = []
+    kept: dict[int, FrameType | None] = {}
 
-    def keep(*came: Any) -> None:
-        kept.append(came)
+    def keep(number: int, frame: FrameType | None) -> None:
+        kept[number] = frame
 
-    before: dict[signal.Signals, Callable[..., Any]] = {}
+    interrupt, term = (signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM))
     try:
-        for number in _SIGNALS:
-            handler = signal.getsignal(number)
-            if callable(handler):  # else the system's own: ignored, or the end
-                before[number] = handler
-                signal.signal(number, keep)
+        # what is no function is the system's own: ignored, or the end
+        if callable(interrupt):
+            signal.signal(signal.SIGINT, keep)
+        if callable(term):
+            signal.signal(signal.SIGTERM, keep)
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        for came in kept[:1]:
-            before[came[0]](*came)
+        try:
+            if callable(term):
+                signal.signal(signal.SIGTERM, term)
+        finally:  # one that comes in between must not take Ctrl-C with it
+            if callable(interrupt):
+                signal.signal(signal.SIGINT, interrupt)
+        for number, frame in kept.items():
+            handler = interrupt if number == signal.SIGINT else term
+            if callable(handler):
+                handler(number, frame)
 
 
 def is_done(future: Future[Any], within: float = math.inf) -> bool:
@@ -74,22 +82,61 @@ def is_done(future: Future[Any], within: float = math.inf) -> bool:
 def result_of(future: Future[_Result]) -> _Result:
     """What ``future.result()`` gives or raises; Ctrl-C ends the waiting."""
     is_done(future)
+    try:
+        with uninterrupted():
+            return future.result()
+    finally:
+        del future  # else its error, whose traceback has this frame, would keep itself in memory
+
+
+def beside(work: Callable[[], _Result]) -> Future[_Result]:
+    """Begin work in a thread of its own, which keeps nobody from leaving."""
+    future: Future[_Result] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+
     with uninterrupted():
-        return future.result()
+        threading.Thread(target=run, name="beside", daemon=True).start()
+    return future
 
 
 def in_order(
-    work: Callable[[_Item], _Result], items: Iterable[_Item], threads: int
+    work: Callable[[_Item], _Result],
+    items: Iterable[_Item],
+    threads: int,
+    *,
+    leaving: threading.Event | None = None,
 ) -> Iterator[_Result]:
     """Results of `work` in the order of the items, from so many threads.
 
-    What was not begun is dropped where the results are no longer asked for.
+    Parameters
+    ----------
+    work : callable
+    items : iterable
+        Taken as they are needed.
+    threads : int
+    leaving : Event, optional
+        Set where the results are no longer asked for, so that what is under way may end early. It
+        is waited for; what was not begun is dropped.
     """
     executor = ThreadPoolExecutor(threads)
+    futures: deque[Future[_Result]] = deque()
     try:
-        with uninterrupted():
-            futures = [executor.submit(work, item) for item in items]
-        for future in futures:
-            yield result_of(future)
+        for item in items:
+            with uninterrupted():
+                futures.append(executor.submit(work, item))
+            if len(futures) >= _AHEAD * threads:
+                yield result_of(futures.popleft())
+        while futures:
+            yield result_of(futures.popleft())
     finally:
-        executor.shutdown(cancel_futures=True)
+        futures.clear()
+        with uninterrupted():
+            if leaving is not None:
+                leaving.set()
+            executor.shutdown(wait=False, cancel_futures=True)
+        executor.shutdown()

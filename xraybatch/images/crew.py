@@ -7,7 +7,6 @@ process was on, the processes note in shared memory.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -27,7 +26,7 @@ from xraybatch.images.asked import NOTHING, Asked
 from xraybatch.images.chunk import Chunk
 from xraybatch.images.fetching import Fetch
 from xraybatch.images.memory import shares
-from xraybatch.images.processes import WorkerContext, is_alive, kill, last_words
+from xraybatch.images.processes import WorkerContext, end, is_alive, kill, last_words
 from xraybatch.images.rule import DecodingRule
 from xraybatch.images.worker import NOBODY, NOTE, Desk, run, start, took_too_long
 
@@ -35,7 +34,6 @@ _LOOK = 0.05  # seconds between two looks at the processes
 _GONE = 1.0  # seconds that a process may be gone before its chunk is taken from it
 _BREAKS = 3  # how often the crew may break without finishing a part in between
 _PATIENCE = 2.0  # seconds of quiet after which the crew is replaced
-_END = 5.0  # seconds in which pebble's threads end after their processes
 _START = 10.0  # the same for a crew of which nobody has begun yet, times that patience
 
 
@@ -146,43 +144,35 @@ class Crew:
         """
         self._quiet_since = time.monotonic()
         while not window[0].is_done:
+            open_chunks = [chunk for chunk in window if not chunk.is_done]
             with uninterrupted():
                 wait([window[0].future], timeout=_LOOK)
-                self._watch([chunk for chunk in window if not chunk.is_done])
+                renew = self._must_renew(open_chunks)
+            if renew:
+                self.stop()
+                for chunk in open_chunks:
+                    if not chunk.is_done:
+                        self.submit(chunk)
 
     def stop(self) -> None:
         """End the processes; the next chunk would start new ones."""
-        with uninterrupted():
-            self._stop()
-
-    def _stop(self) -> None:
         self._alone = None
         self._wait_for_it.clear()
         if self._processes is None:
             return
-        processes, self._processes = self._processes, None
-        processes.stop()  # first, so that none is replaced
-        self._context.kill_all()
-        # a process that is killed in the middle of a message, or with a lock in its hand, may leave
-        # a thread of pebble's waiting for ever: nobody waits for that, and it ends with us
-        ending = threading.Thread(target=processes.join, name="end of decoding", daemon=True)
-        ending.start()
-        ending.join(_END)
-        self._context.kill_all()  # those that were just being started
+        with uninterrupted():
+            processes, self._processes = self._processes, None
+            end(processes, self._context)
 
-    def _watch(self, open_chunks: Sequence[Chunk]) -> None:
+    def _must_renew(self, open_chunks: Sequence[Chunk]) -> bool:
+        """Look at all of them; whether the processes must be replaced."""
         try:
             for chunk in open_chunks:
                 self._look_at(chunk)
-            renew = self._is_stuck(open_chunks)
+            return self._is_stuck(open_chunks)
         except BrokenProcessPool:
             self._count_break()
-            renew = True
-        if renew:
-            self.stop()
-            for chunk in open_chunks:
-                if not chunk.is_done:
-                    self.submit(chunk)
+            return True
 
     def _is_stuck(self, chunks: Sequence[Chunk]) -> bool:
         """Whether work waits and no process takes any.

@@ -15,6 +15,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Protocol
 
 from xraybatch.core.errors import XraybatchError
+from xraybatch.core.interrupts import uninterrupted
 from xraybatch.core.status import FilmError, FilmStatus
 
 if TYPE_CHECKING:
@@ -149,7 +150,8 @@ class Reads:
         if self._started < self.threads:
             self._started += 1
             # a daemon: a server that does not answer must not keep the program from ending
-            threading.Thread(target=self._run, name="fetching", daemon=True).start()
+            with uninterrupted():
+                threading.Thread(target=self._run, name="fetching", daemon=True).start()
         reading = Reading(source)
         self._queue.put(reading)
         return reading

@@ -53,7 +53,7 @@ class Outside:
 def look_outside(
     path: str, name: str, readers: Sequence[ImageReader], *, hashed: bool = True
 ) -> Outside:
-    """Read a file's header, and its bytes once; never raises for a file's sake.
+    """Read a file's header, and all of its bytes where wanted; never raises for a file's sake.
 
     Parameters
     ----------
@@ -106,6 +106,8 @@ def bytes_digest(path: str, member: str = "", limits: Limits = DEFAULT_LIMITS) -
     try:
         if member:
             return hashlib.sha256(read_member(path, member, limits.max_bytes)).digest()
+        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - a pipe would be waited for
+            return b""
         with open(path, "rb") as file:  # noqa: PTH123 - a path of any kind
             return _digest(file)
     except (OSError, ValueError, FilmError):

@@ -16,9 +16,15 @@ from contextlib import contextmanager, suppress
 from multiprocessing.context import SpawnContext, SpawnProcess
 from multiprocessing.process import BaseProcess
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
+from xraybatch.core.interrupts import uninterrupted
+
+if TYPE_CHECKING:
+    from pebble import ProcessPool
+
+_END = 5.0  # seconds in which pebble's threads end after their processes
 _one_at_a_time = threading.Lock()
 
 
@@ -51,6 +57,19 @@ class WorkerContext(SpawnContext):
         for process in list(self._started):
             if process.pid is not None:
                 process.kill()
+
+
+def end(pool: ProcessPool, context: WorkerContext) -> None:
+    """End a pool and its processes at once, whatever they are doing; takes 5 seconds at most."""
+    with uninterrupted():
+        pool.stop()  # first, so that none is replaced
+        context.kill_all()
+        # a process that is killed in the middle of a message, or with a lock in its hand, may leave
+        # a thread of pebble's waiting for ever: nobody waits for that, and it ends with us
+        ending = threading.Thread(target=pool.join, name="end of decoding", daemon=True)
+        ending.start()
+        ending.join(_END)
+        context.kill_all()  # those that were just being started
 
 
 def kill(process: int) -> None:

@@ -27,7 +27,7 @@ from xraybatch.images.asked import Asked, asking
 from xraybatch.images.decode import decode, decode_path
 from xraybatch.images.faults import one_status
 from xraybatch.images.fetching import Fetch
-from xraybatch.images.processes import WorkerContext, last_words
+from xraybatch.images.processes import WorkerContext, end, last_words
 from xraybatch.images.readers.raster import check_cost
 from xraybatch.images.rule import DecodingRule
 from xraybatch.sources.item import HEAD, Item
@@ -79,11 +79,14 @@ def glances(
     # the salt stays here: nobody's hash is wanted
     look = partial(glance, max_pixels=max_pixels, asked=Asked(asked.where), fetch=fetch)
     workers = min(available_cores(), 1 + len(items) // 16)
-    pool = ProcessPool(workers, context=WorkerContext())
+    context = WorkerContext()
+    pool = ProcessPool(workers, context=context)
     fetching = _FETCH_SECONDS if any(item.is_remote for item in items) else 0.0
     try:
-        with uninterrupted():
-            looks = [pool.schedule(look, [item], timeout=_SECONDS + fetching) for item in items]
+        looks = []
+        for item in items:
+            with uninterrupted():
+                looks.append(pool.schedule(look, [item], timeout=_SECONDS + fetching))
         for found in looks:
             try:
                 yield result_of(found)
@@ -93,9 +96,7 @@ def glances(
                 words = last_words(error.exitcode or 0)
                 yield Glance("", FilmStatus.CRASHED, f"Its header ended the process ({words}).")
     finally:
-        with uninterrupted():
-            pool.stop()
-            pool.join()
+        end(pool, context)
 
 
 def glance(item: Item, max_pixels: int, asked: Asked, fetch: Fetch | None = None) -> Glance:

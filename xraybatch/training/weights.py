@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from xraybatch.core.errors import InputError, PluginError, UsageError
+from xraybatch.core.interrupts import uninterrupted
 from xraybatch.core.progress import Progress
 from xraybatch.extension.records import Architecture, BuildOptions, Network
 from xraybatch.training.options import WEIGHTS
@@ -146,7 +147,8 @@ def _from_net(
     try:
         with progress.stage("loading ImageNet weights", None, unit="MB") as stage:
             thread = threading.Thread(target=work, name="weights", daemon=True)
-            thread.start()
+            with uninterrupted():
+                thread.start()
             reason = _wait(thread, patience, stage)
     finally:
         socket.setdefaulttimeout(before)

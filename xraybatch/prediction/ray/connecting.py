@@ -10,14 +10,12 @@ import atexit
 import logging
 import os
 import socket
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
 from importlib.util import find_spec
 
 from xraybatch.core.errors import InputError, MissingExtra, UsageError
-from xraybatch.core.interrupts import is_done, result_of, uninterrupted
+from xraybatch.core.interrupts import beside, is_done, result_of
 
 AUTO = "auto"
 START_SECONDS = 60.0  # that connecting may take, and after it the first actor
@@ -118,18 +116,7 @@ def _within(seconds: float, work: Callable[[], None]) -> None:
 
     Also because Ray takes the handler of SIGTERM for itself where it is started by the main thread.
     """
-    done: Future[None] = Future()
-
-    def run() -> None:
-        try:
-            work()
-        except BaseException as error:
-            done.set_exception(error)
-        else:
-            done.set_result(None)
-
-    with uninterrupted():
-        threading.Thread(target=run, name="Ray", daemon=True).start()
+    done = beside(work)
     if not is_done(done, seconds):
         raise TimeoutError
     result_of(done)

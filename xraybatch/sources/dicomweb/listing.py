@@ -9,11 +9,11 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 from xraybatch.core.counting import counted
 from xraybatch.core.counting import films as so_many_films
 from xraybatch.core.errors import InputError, UsageError
+from xraybatch.core.interrupts import in_order
 from xraybatch.core.progress import SILENT, Progress
 from xraybatch.sources.dicomweb.address import Place, is_uid
 from xraybatch.sources.dicomweb.fetch import turns_of
@@ -89,19 +89,15 @@ class _Listing:
 
     def all(self) -> Discovery:
         days = self._query.days or ("",)
-        # several series at once, as many as there may be connections
-        threads = ThreadPoolExecutor(self._at_once)
-        try:
-            with self._progress.stage("asking", len(days), "days") as stage:
-                for day in days:
-                    series = list(self._series_of(day))
-                    answers = threads.map(self._queries.instances, series)
-                    for one, (instances, lost) in zip(series, answers, strict=True):
-                        self._lost_by_pages += lost
-                        self._take(one, instances)
-                    stage.advance(1, so_many_films(len(self._items)))
-        finally:
-            threads.shutdown(cancel_futures=True)
+        with self._progress.stage("asking", len(days), "days") as stage:
+            for day in days:
+                series = list(self._series_of(day))
+                # several at once, as many as there may be connections
+                answers = in_order(self._queries.instances, series, self._at_once)
+                for one, (instances, lost) in zip(series, answers, strict=True):
+                    self._lost_by_pages += lost
+                    self._take(one, instances)
+                stage.advance(1, so_many_films(len(self._items)))
         self._tell()
         self._items.sort()
         return Discovery(self._items, dict(sorted(self._skipped.items())))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from xraybatch.core.errors import InputError
+from xraybatch.core.interrupts import in_order
 from xraybatch.core.progress import Stage
 from xraybatch.core.status import FilmError
 from xraybatch.sources.fetch import IoOptions
@@ -68,23 +68,20 @@ def films_of_store(
             yield _item(place, single, str(place))
             return
     found = 0
-    with ThreadPoolExecutor(io.threads) as threads:
-        for page in _pages(store, place):
-            found += len(page)
-            # those whose name says nothing are looked at together
-            looks = {
-                one["path"]: threads.submit(_why, store, one, why_no_film)
-                for one in page
-                if not (is_called_film(_name(one)) or _why_not_read(one, place))
-            }
-            for one in page:
-                look = looks.get(one["path"])
-                if why := look.result() if look else _why_not_read(one, place):
-                    skipped[why] += 1
-                else:
-                    inner = key_of(_inside(one["path"], place))
-                    yield _item(place, one, f"{base}/{inner}" if base else inner)
-            stage.advance(len(page))
+    for page in _pages(store, place):
+        found += len(page)
+        whys = {one["path"]: _why_not_read(one, place) for one in page}
+        # those whose name says nothing are looked at together
+        unsure = [one for one in page if not (is_called_film(_name(one)) or whys[one["path"]])]
+        looks = in_order(lambda one: _why(store, one, why_no_film), unsure, io.threads)
+        whys |= zip((one["path"] for one in unsure), looks, strict=True)
+        for one in page:
+            if why := whys[one["path"]]:
+                skipped[why] += 1
+            else:
+                inner = key_of(_inside(one["path"], place))
+                yield _item(place, one, f"{base}/{inner}" if base else inner)
+        stage.advance(len(page))
     if not found:
         raise InputError(
             f"There is nothing at {place}.", "Look at the name of the bucket and of the prefix."

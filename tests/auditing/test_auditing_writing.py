@@ -1,4 +1,4 @@
-"""Nearly constant films, and writing near borders."""
+"""Writing near borders."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from xraybatch.auditing.writing import count_glyphs
-from xraybatch.images.look import look_at
 
 
 def bone(rows: int = 256, columns: int = 200) -> Image.Image:
@@ -21,12 +20,6 @@ def bone(rows: int = 256, columns: int = 200) -> Image.Image:
 
 def glyphs(image: Image.Image) -> int:
     return count_glyphs(np.asarray(image))
-
-
-@pytest.mark.parametrize(("spread", "constant"), [(0, True), (5, True), (8, False), (40, False)])
-def test_a_film_without_grey_is_nearly_constant(spread: int, constant: bool) -> None:
-    ramp = np.linspace(100, 100 + spread, 256).round().astype(np.uint8)
-    assert look_at(np.tile(ramp, (64, 1))).nearly_constant is constant
 
 
 @pytest.mark.parametrize("top", [True, False])
