@@ -21,7 +21,7 @@ from xraybatch.core.errors import XraybatchError
 from xraybatch.core.memory import Memory
 from xraybatch.core.status import FilmStatus
 from xraybatch.extension.records import DisplayHints, ImageReader, Limits, StoredImage
-from xraybatch.images import crew, kept, memory, worker
+from xraybatch.images import crew, kept, memory, processes, worker
 from xraybatch.images import pool as pool_module
 from xraybatch.images.asked import Asked
 from xraybatch.images.decode import decode_path
@@ -320,7 +320,7 @@ def test_hostile_files_in_the_pool(shared_data):
 
 
 def test_a_pool_ends_though_its_threads_do_not(films, monkeypatch):
-    monkeypatch.setattr(crew, "_END", 0.1)
+    monkeypatch.setattr(processes, "_END", 0.1)
     never = threading.Event()
     with DecodingPool(RULE, workers=2, readers_from=TROUBLE) as pool:
         decoding = pool.decode(films(64))
