@@ -26,8 +26,8 @@ _STILL = 0.02  # sides of a film that a corner may move before a copy counts as 
 _SAME_GREY = 4.0  # mean grey levels that re-encoding may change
 _SAMPLED = 8  # every so many pixels
 _AT_ONCE = 64  # pairs
-# Laying is many small steps that hold the interpreter's lock: two threads of them, on two cores,
-# took as long as one and half as much time again of the other core
+# Laying is many small steps that hold the interpreter's lock: on two cores, two threads of them
+# took as long as one, and a third more processor time
 _laying = Lock()
 _MANY = 1000  # pairs; more take a while, if they are more than there are films
 

@@ -11,7 +11,7 @@ from PIL import Image
 from scipy import fft
 
 from xraybatch.auditing.contrast import SIDE, WINDOW, Floats
-from xraybatch.auditing.spectra import Manner, magnitudes, turning
+from xraybatch.auditing.spectra import Manner, turning
 
 # height of a peak, in units of the spread around it; the lowest of 3,038 pairs of copies had 11.46
 SURE = 11.25
@@ -58,7 +58,7 @@ def guess_shifts(first: Floats, second: Floats, manners: Sequence[Manner]) -> li
     found = []
     for turned in (laid, laid[:, ::-1, ::-1]):
         cross = under * np.conj(fft.rfft2(turned * WINDOW))
-        cross /= np.sqrt(magnitudes(cross)) + np.float32(1e-6)
+        cross /= np.sqrt(np.abs(cross)) + np.float32(1e-6)
         peaks = fft.irfft2(cross).reshape(len(laid), -1)
         at = np.abs(peaks).argmax(1)
         heights = np.take_along_axis(peaks, at[:, None], 1)[:, 0] / (peaks.std(1) + 1e-9)

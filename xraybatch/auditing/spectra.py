@@ -74,13 +74,9 @@ def described(films: NDArray[np.uint8]) -> Floats:
     seen = (_sampling() @ strength.reshape(len(films), -1).T).reshape(len(MANNERS), LENGTH, -1)
     vectors = np.ascontiguousarray(seen.swapaxes(1, 2))
     vectors -= vectors.mean(2, keepdims=True)
-    vectors /= np.maximum(np.sqrt(np.einsum("mnk,mnk->mn", vectors, vectors)), 1e-6)[..., None]
+    lengths = np.sqrt(np.einsum("mnk,mnk->mn", vectors, vectors))
+    vectors /= np.maximum(lengths, 1e-6)[..., None]
     return vectors
-
-
-def magnitudes(numbers: NDArray[np.complex64]) -> Floats:
-    """Of complex numbers that are neither huge nor tiny: a third of the time of `numpy.abs`."""
-    return np.asarray(np.sqrt(numbers.real**2 + numbers.imag**2))
 
 
 def turning(degrees: float) -> NDArray[np.float64]:
@@ -97,8 +93,7 @@ def _strength(level: Floats) -> Floats:
     length = SIDE * _FINER
     across = fft.rfft(level * WINDOW, length, axis=2)[:, :, : _REACH + 1]
     around = fft.fft(np.ascontiguousarray(across), length, axis=1)
-    kept = np.concatenate([around[:, -_REACH:], around[:, : _REACH + 1]], 1)
-    half = np.log1p(magnitudes(kept))
+    half = np.log1p(np.abs(np.concatenate([around[:, -_REACH:], around[:, : _REACH + 1]], 1)))
     whole = np.concatenate([half[:, ::-1, :0:-1], half], 2)
     blur = blurring(2 * _REACH + 1, _TREND * _FINER)
     return np.asarray(half - blur @ (whole @ blur[_REACH:].T), np.float32)
