@@ -54,32 +54,27 @@ def guess_shifts(first: Floats, second: Floats, manners: Sequence[Manner]) -> li
         How each second film seems to have been laid down.
     """
     laid = np.stack([_laid_down(film, how) for film, how in zip(second, manners, strict=True)])
-    under = fft.rfft2(first * WINDOW)
-    found = []
-    for turned in (laid, laid[:, ::-1, ::-1]):
-        cross = under * np.conj(fft.rfft2(turned * WINDOW))
-        cross /= np.sqrt(np.abs(cross)) + np.float32(1e-6)
-        peaks = fft.irfft2(cross).reshape(len(laid), -1)
+    under, over = fft.rfft2(first * WINDOW), fft.rfft2(laid * WINDOW)
+    under /= np.sqrt(np.abs(under * over)) + np.float32(1e-6)
+    places, heights = [], []
+    for half in (0, 1):
+        # half a turn conjugates a spectrum, and moves the film by a pixel
+        peaks = fft.irfft2(under * (over if half else np.conj(over))).reshape(len(laid), -1)
         at = np.abs(peaks).argmax(1)
-        heights = np.take_along_axis(peaks, at[:, None], 1)[:, 0] / (peaks.std(1) + 1e-9)
-        found.append((at, heights))
+        places.append(np.stack(np.divmod(at, SIDE), 1) + half)
+        heights.append(np.take_along_axis(peaks, at[:, None], 1)[:, 0] / (peaks.std(1) + 1e-9))
+    turned = np.abs(heights).argmax(0)
     return [
-        max(
-            (
-                _guess(manner, manner.quarters + 2 * half, int(at[i]), float(heights[i]))
-                for half, (at, heights) in enumerate(found)
-            ),
-            key=lambda guess: guess.height,
-        )
-        for i, manner in enumerate(manners)
+        _guess(manner, manner.quarters + 2 * half, places[half][i], float(heights[half][i]))
+        for i, (manner, half) in enumerate(zip(manners, turned.tolist(), strict=True))
     ]
 
 
-def _guess(manner: Manner, quarters: int, at: int, height: float) -> Guess:
+def _guess(manner: Manner, quarters: int, place: NDArray[np.intp], height: float) -> Guess:
     # turned a little before it is mirrored, as the spectra are; a mirror reverses the sense
     turn = turning(-manner.degrees if manner.mirrored else manner.degrees) / manner.zoom
-    y, x = ((place + SIDE // 2) % SIDE - SIDE // 2 for place in divmod(at, SIDE))
-    matrix = np.column_stack([turn, -turn @ (np.array([x, y]) / SIDE)])
+    down, across = (place + SIDE // 2) % SIDE - SIDE // 2
+    matrix = np.column_stack([turn, -turn @ (np.array([across, down]) / SIDE)])
     return Guess(manner.mirrored, quarters, height < 0, matrix, abs(height))
 
 

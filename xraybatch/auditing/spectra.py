@@ -12,7 +12,6 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
 from scipy.sparse import csr_array
 
 from xraybatch.auditing.contrast import SIDE, WINDOW, Floats, blurring, even, small
@@ -71,7 +70,7 @@ def described(films: NDArray[np.uint8]) -> Floats:
         correlation, −1 to 1; all are 0 for a constant film.
     """
     strength = _strength(even(small(films)))
-    seen = (_sampling() @ strength.reshape(len(films), -1).T).reshape(len(MANNERS), LENGTH, -1)
+    seen = (_sampling() @ strength.reshape(-1, len(films))).reshape(len(MANNERS), LENGTH, -1)
     vectors = np.ascontiguousarray(seen.swapaxes(1, 2))
     vectors -= vectors.mean(2, keepdims=True)
     lengths = np.sqrt(np.einsum("mnk,mnk->mn", vectors, vectors))
@@ -88,15 +87,33 @@ def turning(degrees: float) -> NDArray[np.float64]:
 def _strength(level: Floats) -> Floats:
     """Logarithm of the magnitude of each spectrum, without its slow trend; half of it.
 
-    Shape ``(n, 2 * _REACH + 1, _REACH + 1)``: frequencies down, and those across from 0.
+    Shape ``(2 * _REACH + 1, _REACH + 1, n)``: frequencies down, and those across from 0. So few are
+    wanted of so small films that products with waves take less time than fast transforms, which
+    give them all.
     """
-    length = SIDE * _FINER
-    across = fft.rfft(level * WINDOW, length, axis=2)[:, :, : _REACH + 1]
-    around = fft.fft(np.ascontiguousarray(across), length, axis=1)
-    half = np.log1p(np.abs(np.concatenate([around[:, -_REACH:], around[:, : _REACH + 1]], 1)))
-    whole = np.concatenate([half[:, ::-1, :0:-1], half], 2)
+    waves = _waves()
+    across = np.concatenate(waves) @ np.ascontiguousarray((level * WINDOW).transpose(1, 2, 0))
+    shape = _REACH + 1, 2, _REACH + 1, len(level)
+    # first the wave down, then the one across
+    (cos_cos, cos_sin), (sin_cos, sin_sin) = (
+        (wave @ across.reshape(SIDE, -1)).reshape(shape).swapaxes(0, 1) for wave in waves
+    )
+    falling = (cos_cos - sin_sin) ** 2 + (cos_sin + sin_cos) ** 2
+    rising = (cos_cos + sin_sin) ** 2 + (cos_sin - sin_cos) ** 2
+    half = np.concatenate([rising[:0:-1], falling])
+    np.log1p(np.sqrt(half, out=half), out=half)
     blur = blurring(2 * _REACH + 1, _TREND * _FINER)
-    return np.asarray(half - blur @ (whole @ blur[_REACH:].T), np.float32)
+    down = (blur @ half.reshape(len(blur), -1)).reshape(half.shape)
+    half -= blur[_REACH:, _REACH:] @ down
+    half -= blur[_REACH:, _REACH - 1 :: -1] @ down[::-1, 1:]  # the other half is the same
+    return half
+
+
+@lru_cache(maxsize=1)
+def _waves() -> tuple[Floats, Floats]:
+    """Cosine and sine of each frequency from 0 along a line of a film: ``(_REACH + 1, SIDE)``."""
+    angle = 2 * np.pi / (SIDE * _FINER) * np.outer(np.arange(_REACH + 1), np.arange(SIDE))
+    return np.cos(angle).astype(np.float32), np.sin(angle).astype(np.float32)
 
 
 @lru_cache(maxsize=1)

@@ -20,6 +20,7 @@ from xraybatch.core.cores import available_cores, in_threads
 NEIGHBOURS = 4  # films that each film is compared with, in every manner
 LEAST = 0.57  # likeness below which hardly a copy was seen, and most films of one kind lie
 _BLOCK = 128  # films that are laid down at a time
+_DESCRIBED = 16  # films described at a time; with more, the system spends its time giving memory
 _TILE = 8 * _BLOCK  # films that these are laid over at a time
 
 
@@ -61,7 +62,11 @@ def suspicions(
     nearest = _Nearest(len(chosen))
 
     def prepared(block: slice) -> Floats:
-        vectors = described(films[chosen[block]])
+        numbers = chosen[block]
+        vectors = np.empty((len(MANNERS), len(numbers), LENGTH), np.float32)
+        for at in range(0, len(numbers), _DESCRIBED):
+            some = slice(at, at + _DESCRIBED)
+            vectors[:, some] = described(films[numbers[some]])
         known[block] = vectors[0]
         return vectors
 

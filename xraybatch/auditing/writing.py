@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
 from scipy import ndimage
 
 from xraybatch.auditing.survey import Survey
@@ -17,7 +16,7 @@ _STRONG = 60  # grey levels that a glyph stands out by
 _LINE = 4  # glyphs beside each other
 _ABREAST = 3  # of a line, in one row at least: their middles are near, their heights alike
 _NEAR = 2.2  # heights between the middles of neighbours
-_AROUND = 7  # pixels to each side that a glyph stands out against
+_AROUND = 7  # pixels to each side that a glyph stands out against; `_sums` adds as many
 _MOST_MARKS = 400  # more are texture
 
 
@@ -51,13 +50,44 @@ def _marks(film: NDArray[np.uint8]) -> Iterator[NDArray[np.bool_]]:
 
     Brighter than what is around it, as burnt-in text is; or darker, on a white band.
     """
-    quarter = len(film) // 4
-    reach = quarter + _AROUND
-    for strip, rows in ((film[:reach], slice(quarter)), (film[-reach:], slice(-quarter, None))):
-        around = Image.fromarray(strip).filter(ImageFilter.BoxBlur(_AROUND))
-        above = strip[rows].astype(np.int16) - np.asarray(around)[rows]
-        yield above > _STRONG
-        yield above < -_STRONG
+    borders = _borders(film)
+    # sums over 15 × 15 pixels are 57,375 at most, so the halves of two differ by 16 bits
+    around = np.zeros_like(borders[_AROUND:-_AROUND])
+    down = _sums(borders).ravel()
+    around.ravel()[_AROUND:-_AROUND] = _sums(down)  # at the ends of lines of what is not asked for
+    area = (2 * _AROUND + 1) ** 2
+    itself = borders[_AROUND:-_AROUND] * np.uint16(area)
+    above = (itself >> 1).view(np.int16) - (around >> 1).view(np.int16)
+    above = above[..., _AROUND:-_AROUND]
+    strong = _STRONG * area // 2
+    for lines in (above[:, 0], above[::-1, 1]):
+        yield lines > strong
+        yield lines < -strong
+
+
+def _borders(film: NDArray[np.uint8]) -> NDArray[np.uint16]:
+    """Lines of the upper quarter from above, beside those of the lower quarter from below.
+
+    Shape ``(lines, 2, columns)``, with what is around them; beyond the film its borders go on.
+    """
+    quarter, columns = len(film) // 4, film.shape[1]
+    shape = quarter + 2 * _AROUND, 2, columns + 2 * _AROUND
+    lines: NDArray[np.uint16] = np.empty(shape, np.uint16)
+    for side, rows in enumerate((film, film[::-1])):
+        lines[_AROUND:, side, _AROUND:-_AROUND] = rows[: quarter + _AROUND]
+    lines[:_AROUND] = lines[_AROUND]
+    lines[..., :_AROUND] = lines[..., _AROUND, None]
+    lines[..., -_AROUND:] = lines[..., -_AROUND - 1, None]
+    return lines
+
+
+def _sums(values: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """Each with the seven before it and the seven after it along the first axis: 14 fewer."""
+    two = values[:-1] + values[1:]
+    four = two[:-2] + two[2:]
+    eight = four[:-4] + four[4:]
+    fifteen: NDArray[np.uint16] = eight[:-_AROUND] + eight[_AROUND:] - values[_AROUND:-_AROUND]
+    return fifteen
 
 
 def _lines_of(marks: NDArray[np.bool_]) -> int:
