@@ -16,8 +16,8 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter, shift
 
 from xraybatch.auditing import duplicates
+from xraybatch.auditing.agreement import AGREES
 from xraybatch.auditing.duplicates import find_near_duplicates
-from xraybatch.auditing.registration import AGREES
 from xraybatch.core.status import FilmError
 from xraybatch.images.decode import decode_path
 from xraybatch.images.rule import DecodingRule

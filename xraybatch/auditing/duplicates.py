@@ -9,26 +9,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import blake2b
-from threading import Event, Lock
+from threading import Event
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xraybatch.auditing.contrast import even, small
-from xraybatch.auditing.registration import Laid, Level, Sizes, lay
-from xraybatch.auditing.shifts import SURE, guess_shifts
+from xraybatch.auditing.registration import Films, Laid, lay
+from xraybatch.auditing.shifts import SURE, Guess, guess_shifts
 from xraybatch.auditing.suspicions import Suspicion, suspicions
 from xraybatch.core.cores import available_cores
 from xraybatch.core.interrupts import in_order
 from xraybatch.core.progress import SILENT, Progress
 
+Some = TypeVar("Some")
+
 _STILL = 0.02  # sides of a film that a corner may move before a copy counts as moved
 _SAME_GREY = 4.0  # mean grey levels that re-encoding may change
 _SAMPLED = 8  # every so many pixels
-_AT_ONCE = 64  # pairs
-# Laying is many small steps that hold the interpreter's lock: on two cores, two threads of them
-# took as long as one, and a third more processor time
-_laying = Lock()
+# Pairs: that one thread takes, that are guessed at a time, and laid: what is done to few of them is
+# too short to be shared by cores, what is done to many does not fit into a core's memory
+_AT_ONCE, _GUESSED, _LAID = 256, 64, 32
 _MANY = 1000  # pairs; more take a while, if they are more than there are films
 
 
@@ -99,8 +101,8 @@ def _found(films: NDArray[np.uint8], tell: Progress, threads: int | None) -> lis
             stage.advance(len(part))
             return told
 
-        parts = [suspected[at : at + _AT_ONCE] for at in range(0, len(suspected), _AT_ONCE)]
-        for pairs in in_order(compared, parts, threads or available_cores(), leaving=leaving):
+        parts, together = _parts(suspected, _AT_ONCE), threads or available_cores()
+        for pairs in in_order(compared, parts, together, leaving=leaving):
             found += pairs
     return sorted([*identical, *found], key=lambda pair: (pair.first, pair.second))
 
@@ -130,34 +132,47 @@ def _digest(film: NDArray[np.uint8]) -> bytes:
 
 
 def _compared(films: NDArray[np.uint8], suspected: list[Suspicion], leaving: Event) -> list[Pair]:
-    numbers = np.unique([(one.first, one.second) for one in suspected])
-    grey = small(films[numbers])
-    level = even(grey)
-    first, second = (
-        np.searchsorted(numbers, [getattr(one, which) for one in suspected])
-        for which in ("first", "second")
-    )
-    guesses = guess_shifts(level[first], level[second], [one.manner for one in suspected])
-    sizes: dict[int, Sizes] = {}
+    sure: list[tuple[Suspicion, Guess]] = []
+    for part in _parts(suspected, _GUESSED):
+        if leaving.is_set():
+            return []
+        first, second = _stacked(films, part)
+        guesses = guess_shifts(first.even, second.even, [one.manner for one in part])
+        sure += [pair for pair in zip(part, guesses, strict=True) if pair[1].height >= SURE]
     found = []
-    for one, *places, guess in zip(suspected, first, second, guesses, strict=True):
-        if guess.height < SURE or leaving.is_set():
-            continue
-        for place in places:
-            if place not in sizes:
-                sizes[place] = Sizes(films[numbers[place]], Level(grey[place], level[place]))
-        with _laying:
-            laid = lay(sizes[places[0]], sizes[places[1]], guess)
-        if laid is not None:
-            found.append(Pair(one.first, one.second, _kind(laid), min(1.0, laid.place.agreement)))
+    for these in _parts(sure, _LAID):
+        if leaving.is_set():
+            break
+        first, second = _stacked(films, [one for one, _ in these])
+        for laid in lay(first, second, [guess for _, guess in these]):
+            one, guess = these[laid.pair]
+            similarity = min(1.0, laid.agreement)
+            found.append(Pair(one.first, one.second, _kind(laid, guess), similarity))
     return found
 
 
-def _kind(laid: Laid) -> str:
-    if laid.guess.mirrored:
+def _stacked(films: NDArray[np.uint8], suspected: list[Suspicion]) -> tuple[Films, Films]:
+    """First and second films of each pair; one that is in several is made small once."""
+    pairs = np.array([(one.first, one.second) for one in suspected])
+    numbers, places = np.unique(pairs, return_inverse=True)
+    grey = small(films[numbers])
+    level = even(grey)
+    first, second = places.reshape(pairs.shape).T
+    return (
+        Films(films, numbers[first], grey[first], level[first]),
+        Films(films, numbers[second], grey[second], level[second]),
+    )
+
+
+def _parts(whole: list[Some], size: int) -> list[list[Some]]:
+    return [whole[at : at + size] for at in range(0, len(whole), size)]
+
+
+def _kind(laid: Laid, guess: Guess) -> str:
+    if guess.mirrored:
         return "mirrored"
-    if laid.guess.quarters:
+    if guess.quarters:
         return "turned"
-    if laid.place.moved > _STILL:
+    if laid.moved > _STILL:
         return "moved"
-    return "contrast" if laid.guess.negative or laid.difference > _SAME_GREY else "near"
+    return "contrast" if guess.negative or laid.difference > _SAME_GREY else "near"

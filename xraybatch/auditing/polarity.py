@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xraybatch.auditing.contrast import small
 from xraybatch.auditing.survey import Survey
+from xraybatch.images.look import SMALL
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,25 +20,24 @@ if TYPE_CHECKING:
 FEWEST = 20  # films from which a mean means anything
 AGAINST = -0.3  # correlation with the mean of the others
 _ALIKE = 0.3  # what half of the films must correlate by, or nothing can be told
-_SIDE = 32
-_RING, _MIDDLE = 2, 8  # rows and columns of 32: of the border, and around the middle
+_RING, _MIDDLE = 2, 8  # rows and columns of a look: of the border, and around the middle
 _ROUNDS = 5
 _BLOCK = 4096  # small films at a time
-_READ = 128  # films at a time
 
 
 def against_the_others(found: Survey) -> dict[int, float]:
     """Films whose light and dark are exchanged: position → correlation with the others.
 
     Empty where there are fewer than `FEWEST` films, or where they have too little in common.
-    Memory: a kilobyte a film.
     """
-    readable = [i for i in found.readable() if not found.films[i].is_constant]
-    if len(readable) < FEWEST:
+    looks = {
+        i: film.look for i, film in enumerate(found.films) if film.look and not film.is_constant
+    }
+    if len(looks) < FEWEST:
         return {}
-    shrunk: NDArray[np.uint8] = np.empty((len(readable), _SIDE, _SIDE), np.uint8)
-    for part in _blocks(len(readable), _READ):
-        shrunk[part] = np.rint(small(found.pixels[found.rows[readable[part]]], _SIDE))
+    readable = list(looks)
+    flat = np.frombuffer(b"".join(look.small for look in looks.values()), np.uint8)
+    shrunk = flat.reshape(-1, SMALL, SMALL)
     along = _with_the_others(shrunk)
     if np.median(along) < _ALIKE:
         return {}
@@ -54,7 +53,7 @@ def _with_the_others(small: NDArray[np.uint8]) -> NDArray[np.float32]:
     sign: NDArray[np.float32] = np.ones(len(small), np.float32)
     along = sign
     for _ in range(_ROUNDS):
-        total = np.zeros(_SIDE * _SIDE, np.float32)
+        total = np.zeros(SMALL * SMALL, np.float32)
         for part in _blocks(len(small)):
             total += sign[part] @ _standardised(small[part])
         with_all = np.concatenate(
@@ -77,13 +76,13 @@ def _standardised(small: NDArray[np.uint8]) -> NDArray[np.float32]:
     return flat
 
 
-def _blocks(count: int, size: int = _BLOCK) -> list[slice]:
-    return [slice(start, start + size) for start in range(0, count, size)]
+def _blocks(count: int) -> list[slice]:
+    return [slice(start, start + _BLOCK) for start in range(0, count, _BLOCK)]
 
 
 def _border(small: NDArray[np.uint8]) -> NDArray[np.float64]:
     """How much brighter than its middle each film's border is, in grey levels."""
-    ring = np.ones((_SIDE, _SIDE), bool)
+    ring = np.ones((SMALL, SMALL), bool)
     ring[_RING:-_RING, _RING:-_RING] = False
     middle = small[:, _MIDDLE:-_MIDDLE, _MIDDLE:-_MIDDLE].reshape(len(small), -1)
     brighter: NDArray[np.float64] = np.median(small[:, ring], axis=1) - np.median(middle, axis=1)

@@ -62,6 +62,11 @@ class Surveyed:
         """Whether it has pixels, but hardly any picture."""
         return self.look is not None and self.look.nearly_constant
 
+    @property
+    def is_marked(self) -> bool:
+        """Whether it shows a picture, and what could be writing."""
+        return self.look is not None and self.look.marked and not self.look.nearly_constant
+
 
 @dataclass(frozen=True)
 class Survey:

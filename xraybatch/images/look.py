@@ -1,4 +1,4 @@
-"""What one small film shows by itself: whether there is any picture."""
+"""What one small film shows by itself: whether there is any picture, and room for writing."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xraybatch.images.marks import marks_on, may_be_line
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+SMALL = 32  # pixels to each side of what a look keeps of the film
 NEARLY_CONSTANT = 8  # grey levels between the 1st and the 99th percentile
 
 
@@ -21,9 +24,15 @@ class Look:
     ----------
     spread : int
         Grey levels between the 1st and the 99th percentile.
+    marked : bool
+        Whether marks near its borders could be writing.
+    small : bytes
+        The film in 32 × 32 grey levels, each the mean of its part.
     """
 
     spread: int
+    marked: bool
+    small: bytes
 
     @property
     def nearly_constant(self) -> bool:
@@ -36,14 +45,12 @@ def look_at(film: NDArray[np.uint8]) -> Look:
 
     Parameters
     ----------
-    film : ndarray of uint8, shape (height, width), C-contiguous
+    film : ndarray of uint8, shape (256, 256), C-contiguous
     """
-    low, high = _percentiles(film, 0.01, 0.99)
-    return Look(high - low)
-
-
-def _percentiles(film: NDArray[np.uint8], *shares: float) -> tuple[int, ...]:
     from PIL import Image
 
-    counted = np.cumsum(Image.fromarray(film).histogram())
-    return tuple(int(np.searchsorted(counted, share * counted[-1])) for share in shares)
+    image = Image.fromarray(film)
+    counted = np.cumsum(image.histogram())
+    low, high = np.searchsorted(counted, np.array([0.01, 0.99]) * counted[-1])
+    marked = any(map(may_be_line, marks_on(film)))
+    return Look(int(high - low), marked, image.reduce(len(film) // SMALL).tobytes())

@@ -20,7 +20,7 @@ from xraybatch.images.asked import NOTHING, Asked
 from xraybatch.images.fetching import Fetch, Reading, Reads
 from xraybatch.images.kept import FilmSource, KeptFile
 from xraybatch.images.rule import DecodingRule
-from xraybatch.images.worker import Outcome, attempt, took_too_long
+from xraybatch.images.worker import Outcome, attempt, surveyed, took_too_long
 
 if TYPE_CHECKING:
     import numpy as np
@@ -143,7 +143,10 @@ class Threads:
             try:
                 fetched = None if work.reading is None else work.reading.wait()
                 work.begun = time.monotonic()
-                work.result = attempt(work.source, kept, self._asked, fetched=fetched)
+                pixels, outcome = attempt(work.source, kept, self._asked, fetched=fetched)
+                if self._asked.survey:
+                    outcome = surveyed(work.source, kept, self._asked, pixels, outcome)
+                work.result = pixels, outcome
             except BaseException as error:
                 work.result = error
             work.done.set()

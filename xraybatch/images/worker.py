@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from xraybatch.images.film import Film, FilmFacts
+    from xraybatch.images.film import FilmFacts
     from xraybatch.images.look import Look
     from xraybatch.images.outside import Outside
 
@@ -183,6 +183,12 @@ def run(
             kept.close()
             outcome = replace(outcome, short=memory < desk.memory.alone)
         outcomes.append(outcome)
+    if desk.asked.survey:
+        # not film by film: what runs again at once runs in a third of the time
+        for number, (position, source) in enumerate(films):
+            desk.notes[note + 1], desk.notes[note + 2] = position, time.monotonic()
+            pixels = space[slot, position] if outcomes[number].status is FilmStatus.OK else None
+            outcomes[number] = surveyed(source, kept, desk.asked, pixels, outcomes[number])
     if alone:
         kept.close()
         _limit_memory(desk.memory.each)
@@ -204,7 +210,6 @@ def attempt(
     """
     begin = time.perf_counter()
     waited = 0.0 if fetched is None else fetched.seconds
-    outside = _outside(source, kept, asked) if asked.survey else None
     with asking(asked) as told, announcing() as announced:
         try:
             film = kept.film(source, fetched)
@@ -214,7 +219,7 @@ def attempt(
             seconds = time.perf_counter() - begin
             said = (error.status, error.sentence, (), seconds)
             short = memory is not None and perhaps_short(error, announced, memory)
-            return None, Outcome(*said, told=told, outside=outside, short=short, fetching=waited)
+            return None, Outcome(*said, told=told, short=short, fetching=waited)
     seconds = time.perf_counter() - begin
     frames = 1 if facts.format in _MOVING else facts.frames
     # of a reader that did not ask itself; identifiers only our own reader hashes
@@ -224,16 +229,22 @@ def attempt(
         frames=frames,
         told=told,
         facts=replace(facts, tags={}) if asked.survey else None,
-        outside=outside,
-        look=_look(film) if asked.survey else None,
         fetching=waited,
     )
 
 
-def _look(film: Film) -> Look:
+def surveyed(
+    source: FilmSource,
+    kept: KeptFile,
+    asked: Asked,
+    pixels: NDArray[np.uint8] | None,
+    outcome: Outcome,
+) -> Outcome:
+    """The outcome of a film, with what a survey is to know of it besides."""
     from xraybatch.images.look import look_at
 
-    return look_at(film.pixels)
+    look = None if pixels is None else look_at(pixels)
+    return replace(outcome, outside=_outside(source, kept, asked), look=look)
 
 
 def _outside(source: FilmSource, kept: KeptFile, asked: Asked) -> Outside:
