@@ -118,7 +118,8 @@ def ask_shortcut(
     folds = _dealt(groups, seed)
     predicted = _predicted(x, y, folds)
     observed = _balanced(y, predicted, len(classes))
-    ((low, high),) = _intervals(y, [predicted], groups, len(classes), seed)
+    each = [_predicted(values[known][:, None], y, folds) for values in columns.values()]
+    (low, high), *intervals = _intervals(y, [predicted, *each], groups, len(classes), seed)
     random = np.random.default_rng([seed, 1])
     by_chance = []
     with progress.stage("permuting labels", permutations, unit="permutations") as stage:
@@ -132,7 +133,12 @@ def ask_shortcut(
     effect = (observed - chance) / (1 - chance)
     p = (1 + sum(b >= observed for b in by_chance)) / (1 + len(by_chance)) if by_chance else None
     found = p is not None and p <= LEVEL and effect >= LEAST_EFFECT
-    alone = _each_alone(columns, known, y, groups, folds, len(classes), seed)
+    values = [_balanced(y, predicted, len(classes)) for predicted in each]
+    alone = [
+        Alone(name, _estimate(value, *interval, groups))
+        for name, value, interval in zip(columns, values, intervals, strict=True)
+    ]
+    alone.sort(key=lambda one: -(one.balanced_accuracy.value or 0))
     culprits = tuple(
         one.name
         for one in alone
@@ -148,7 +154,7 @@ def ask_shortcut(
         highest_by_chance=float(np.quantile(by_chance, 0.95)) if by_chance else None,
         effect=effect,
         found=found,
-        alone=alone,
+        alone=tuple(alone),
         culprits=culprits,
         films=len(y),
         clusters=int(groups.max()) + 1,
@@ -213,12 +219,15 @@ def _predicted(x: Any, y: NDArray[np.int64], folds: Sequence[tuple[Any, Any]]) -
     from sklearn.tree import DecisionTreeClassifier
 
     predicted = np.zeros_like(y)
+    x = x.astype(np.float32)  # as trees look at it
     least = max(3, len(y) // 100)
     for learned, judged in folds:
-        tree = DecisionTreeClassifier(
-            max_depth=_DEPTH, min_samples_leaf=least, class_weight="balanced", random_state=0
-        )
-        predicted[judged] = tree.fit(x[learned], y[learned]).predict(x[judged])
+        tree = DecisionTreeClassifier(max_depth=_DEPTH, min_samples_leaf=least, random_state=0)
+        # as class_weight="balanced", which takes as long as the tree
+        films = np.bincount(y[learned])
+        weights = len(learned) / (np.count_nonzero(films) * np.maximum(films, 1))
+        tree.fit(x[learned], y[learned], sample_weight=weights[y[learned]])
+        predicted[judged] = tree.predict(x[judged])
     return predicted
 
 
@@ -260,21 +269,3 @@ def _estimate(value: float, low: float, high: float, groups: NDArray[np.int64]) 
         n=len(groups),
         clusters=int(groups.max()) + 1,
     )
-
-
-def _each_alone(
-    columns: Mapping[str, NDArray[np.float64]],
-    known: NDArray[np.int64],
-    y: NDArray[np.int64],
-    groups: NDArray[np.int64],
-    folds: Sequence[tuple[Any, Any]],
-    classes: int,
-    seed: int,
-) -> tuple[Alone, ...]:
-    predictions = [_predicted(values[known][:, None], y, folds) for values in columns.values()]
-    intervals = _intervals(y, predictions, groups, classes, seed)
-    found = [
-        Alone(name, _estimate(_balanced(y, predicted, classes), low, high, groups))
-        for name, predicted, (low, high) in zip(columns, predictions, intervals, strict=True)
-    ]
-    return tuple(sorted(found, key=lambda one: -(one.balanced_accuracy.value or 0)))
