@@ -46,6 +46,7 @@ def look_at(film: NDArray[np.uint8]) -> Look:
     Parameters
     ----------
     film : ndarray of uint8, shape (256, 256), C-contiguous
+        Others have at least 16 pixels a side; writing on them is of other heights than are sought.
     """
     from PIL import Image
 
@@ -53,4 +54,5 @@ def look_at(film: NDArray[np.uint8]) -> Look:
     counted = np.cumsum(image.histogram())
     low, high = np.searchsorted(counted, np.array([0.01, 0.99]) * counted[-1])
     marked = any(map(may_be_line, marks_on(film)))
-    return Look(int(high - low), marked, image.reduce(len(film) // SMALL).tobytes())
+    small = image.resize((SMALL, SMALL), Image.Resampling.BOX, reducing_gap=1.0)
+    return Look(int(high - low), marked, small.tobytes())
