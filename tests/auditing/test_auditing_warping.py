@@ -1,4 +1,4 @@
-"""Films laid by matrices, and spectra: against scipy and numpy."""
+"""Films laid by matrices, and spectra: against scipy and numpy; pairs that are not laid."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 from scipy.ndimage import affine_transform, gaussian_filter, gaussian_filter1d
 
+from xraybatch.auditing.agreement import agreement_of
 from xraybatch.auditing.contrast import WINDOW
+from xraybatch.auditing.levels import Levels
+from xraybatch.auditing.registration import _stepped
 from xraybatch.auditing.spectra import _FINER, _REACH, _TREND, _strength
 from xraybatch.auditing.warping import cells_of, warped
 
@@ -43,6 +46,21 @@ def test_nothing_is_seen_where_there_is_no_film() -> None:
     everywhere = np.tile(np.array([[1e6, 0, -1e9], [0, np.nan, 0]]), (2, 1, 1))
     with np.errstate(invalid="ignore"):
         assert warped(cells_of(films), everywhere).shape == films.shape
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_films_that_do_not_correlate_stay_where_they_were_guessed(count: int) -> None:
+    """Steps bring none of them nearer, so what agreed before is all there is."""
+    one, other = (
+        Levels(films, films) for films in (smooth(count, 64), -smooth(count, 64)[:, ::-1])
+    )
+    guessed = np.tile(np.eye(2, 3), (count, 1, 1))
+    pairs, best = _stepped(one, other, guessed, ((-1.0, 3),))
+    expected = agreement_of(one, other, guessed)
+    np.testing.assert_array_equal(pairs, np.arange(count))
+    np.testing.assert_array_equal(best.matrix, guessed)
+    np.testing.assert_array_equal(best.agreement, expected.agreement)
+    assert not best.is_one.any()
 
 
 def test_strength_is_that_of_numpys_transform() -> None:

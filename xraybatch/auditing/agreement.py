@@ -76,7 +76,8 @@ def agreement_of(first: Levels, second: Levels, matrix: NDArray[np.float64]) -> 
     matrix : ndarray of float64, shape (n, 2, 3)
     """
     a, b = _in_tiles(first.detail), _in_tiles(warped(second.detail_cells, matrix))
-    whole = (np.abs(_corners(first.side) @ matrix.swapaxes(1, 2)) <= 0.5).reshape(*a.shape[:2], -1)
+    corners = _corners(first.side) @ matrix.swapaxes(1, 2)
+    whole = (np.abs(corners) <= 0.5).reshape(*a.shape[:2], 8)  # x and y of four
     pixels = a.shape[2]
     squares = [np.einsum("ntp,ntp->nt", part, part) / pixels for part in (a, b)]
     shows = [np.sqrt(square) > _TEXTURED for square in squares]
@@ -107,4 +108,4 @@ def _in_tiles(films: Floats) -> Floats:
     """``(n, tiles, pixels)``."""
     count, side = len(films), films.shape[1] // _TILES
     tiles = films.reshape(count, _TILES, side, _TILES, side).swapaxes(2, 3)
-    return tiles.reshape(count, _TILES**2, -1)
+    return tiles.reshape(count, _TILES**2, side**2)

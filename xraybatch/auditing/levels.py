@@ -85,7 +85,7 @@ class Levels:
             np.multiply(gradient, axis, out=change[:, 0])
             np.multiply(gradient, axis[:, None], out=change[:, 1])
             np.multiply(gradient, np.float32(self.side), out=change[:, 2])
-        return changes.reshape(len(self), 6, -1)
+        return changes.reshape(len(self), 6, self.side**2)
 
     @cached_property
     def inverse_hessian(self) -> NDArray[np.float64]:

@@ -29,6 +29,7 @@ def against_the_others(found: Survey) -> dict[int, float]:
     """Films whose light and dark are exchanged: position → correlation with the others.
 
     Empty where there are fewer than `FEWEST` films, or where they have too little in common.
+    Memory: a kilobyte a film.
     """
     looks = {
         i: film.look for i, film in enumerate(found.films) if film.look and not film.is_constant

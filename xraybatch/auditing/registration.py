@@ -155,7 +155,7 @@ def _steps(
     correlates, moving = np.ones(len(one), bool), np.ones(len(one), bool)
     pairs = np.arange(len(one))
     for done in range(most):
-        template = one.even.reshape(len(one), -1)
+        template = one.even.reshape(len(one), one.side**2)
         laid = warped(other.even_cells, matrix[pairs]).reshape(template.shape)
         under = template * (laid != 0)  # where there is none, or none that shows anything
         known = _product(laid, laid) + 1e-6

@@ -40,7 +40,7 @@ def cells_of(films: Floats) -> Cells:
 
 
 def warped(cells: Cells, matrices: NDArray[np.float64]) -> Floats:
-    """Films as matrices lay them; 0 where there is none.
+    """Films as matrices lay them; 0 where there is none, which begins a pixel beyond the border.
 
     Parameters
     ----------
