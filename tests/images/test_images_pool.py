@@ -80,6 +80,17 @@ def test_order_and_pixels_do_not_depend_on_workers(grey_films):
         assert all(np.array_equal(a, b.film) for a, b in zip(want, decoded, strict=True))
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_survey_and_decoding_share_the_time_of_a_film(workers, films):
+    """Each recognises the film, and both together take longer than it may."""
+    rule, asked = DecodingRule(32, 32), Asked(survey=True)
+    sources = films(40, [(20, "recognised_after 0.8")])
+    with DecodingPool(
+        rule, workers=workers, timeout=1.2, readers_from=TROUBLE, asked=asked
+    ) as pool:
+        check(list(pool.decode(sources)), 40, {20: "timeout"})
+
+
 def test_trouble_takes_only_the_film_it_is_in(films, tmp_path, capfd):
     exceptions = {
         *((5, "crash", "crashed"), (6, "killed", "crashed"), (20, "leave", "crashed")),

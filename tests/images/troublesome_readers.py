@@ -19,8 +19,13 @@ from xraybatch.images.memory import announce
 
 
 def readers():
-    sniff = lambda head: head.startswith(b"TROUBLE ")  # noqa: E731
     return [ImageReader("trouble", "", (".trouble",), sniff, read)]
+
+
+def sniff(head):
+    if head.startswith(b"TROUBLE recognised_after "):
+        time.sleep(float(head.split()[2]))
+    return head.startswith(b"TROUBLE ")
 
 
 def read(file, limits, frame):

@@ -184,7 +184,7 @@ def run(
             outcome = replace(outcome, short=memory < desk.memory.alone)
         outcomes.append(outcome)
     if desk.asked.survey:
-        # not film by film: what runs again at once runs in a third of the time
+        # not film by film: what runs again at once runs in half of the time
         for number, (position, source) in enumerate(films):
             # what its decoding took is of the same time limit
             desk.notes[note + 2] = time.monotonic() - outcomes[number].seconds
