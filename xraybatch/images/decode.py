@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 DEFAULT_LIMITS = Limits()
 
+_SMALL = 1 << 16  # bytes of a file that is read at once
+
 
 def decode(
     file: BinaryIO | bytes,
@@ -67,13 +69,13 @@ def decode(
         With a status and a sentence, for everything that is no whole film.
     """
     known = installed_readers() if readers is None else readers
-    with one_status("The file"):
-        stream = io.BytesIO(file) if isinstance(file, bytes) else file
-        reader = _reader_of(stream, known)
-        with one_status(f"The {reader.name.upper()}"):
-            stream.seek(0)
-            image = settle_depth(_read(reader, stream, limits, frame, rule))
-            pixels = _shown(image, rule)
+    with one_status("The file") as reading:
+        stream, head = _begun(io.BytesIO(file) if isinstance(file, bytes) else file)
+        reader = recognise(head, known)
+        reading.what = f"The {reader.name.upper()}"
+        stream.seek(0)
+        image = settle_depth(_read(reader, stream, limits, frame, rule))
+        pixels = _shown(image, rule)
     notes = (*_foreign(reader), *lies(name, reader, known), *image.notes)
     return Film(pixels, _facts(image, notes))
 
@@ -105,9 +107,9 @@ class FrameDecoder:
     ) -> None:
         known = installed_readers() if readers is None else readers
         self._rule, self._limits = rule, limits
-        self._stream = stream
         with one_status("The file"):
-            self._reader = _reader_of(stream, known)
+            self._stream, head = _begun(stream)
+            self._reader = recognise(head, known)
         self._said = (*_foreign(self._reader), *lies(name, self._reader, known))
         self._read: ReadFrame | None = None
 
@@ -173,12 +175,8 @@ def _installed(known: Registry) -> tuple[ImageReader, ...]:
     return tuple(owned.record for owned in known.records(ImageReader))
 
 
-def _strangers() -> tuple[Owned[ImageReader], ...]:
-    return _strangers_of(registry())
-
-
 @lru_cache(maxsize=1)
-def _strangers_of(known: Registry) -> tuple[Owned[ImageReader], ...]:
+def _strangers(known: Registry) -> tuple[Owned[ImageReader], ...]:
     return tuple(o for o in known.records(ImageReader) if o.owner.partition(":")[0] != OURS)
 
 
@@ -186,7 +184,7 @@ def _foreign(reader: ImageReader) -> tuple[str, ...]:
     """No reference film is of a stranger's format, so nobody knows whether it decodes as before."""
     return tuple(
         f"Read by '{reader.name}' of {owned.owner}, which no self-test compares."
-        for owned in _strangers()
+        for owned in _strangers(registry())
         if owned.record is reader
     )
 
@@ -209,12 +207,16 @@ def open_film(path: str | os.PathLike[str]) -> BinaryIO:
         raise FilmError(FilmStatus.UNREADABLE, f"The file cannot be opened: {said}.") from None
 
 
-def _reader_of(stream: BinaryIO, readers: Sequence[ImageReader]) -> ImageReader:
+def _begun(stream: BinaryIO) -> tuple[BinaryIO, bytes]:
+    """A file and its first bytes; a small one of the file system is then in memory, to seek in."""
+    on_disk = isinstance(stream, io.BufferedReader)  # reads less than asked for only at the end
     stream.seek(0)
-    head = stream.read(HEAD)
-    if not head:
+    start = stream.read(_SMALL if on_disk else HEAD)
+    if not start:
         raise FilmError(FilmStatus.EMPTY, "The file has no bytes.")
-    return recognise(head, readers)
+    if on_disk and len(start) < _SMALL:
+        stream = io.BytesIO(start)
+    return stream, start[:HEAD]
 
 
 def _shown(image: StoredImage, rule: DecodingRule) -> NDArray[np.uint8]:

@@ -24,6 +24,7 @@ from xraybatch.images.stretch import ends_by_count, ends_of, histogram
 _DIGITS = 9  # of a grey level: beyond the noise of the arithmetic, before the steps of 32 bits
 _BLOCK = 1 << 20  # values mapped at a time where no table is possible
 _LOOKED_UP = 1 << 18  # pixels looked up at a time
+_AS_STORED = {orientation: DisplayHints(orientation=orientation) for orientation in range(1, 9)}
 _FLOAT_TOLERANCE = 1e-3  # of values that should be in 0–1
 
 
@@ -52,7 +53,7 @@ def display(image: StoredImage) -> NDArray[np.uint8]:
     if grey.dtype == np.bool_:
         grey = grey.view(np.uint8)
         hints = DisplayHints(bits_stored=1, white_is_zero=hints.white_is_zero)
-    if grey.dtype == np.uint8 and hints == DisplayHints(orientation=hints.orientation):
+    if grey.dtype == np.uint8 and hints == _AS_STORED.get(hints.orientation):
         return np.ascontiguousarray(grey)
     if grey.dtype.kind == "f":
         _check_floats(grey)

@@ -8,8 +8,8 @@ import struct
 import threading
 import warnings
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
 
 from PIL import Image, UnidentifiedImageError
 
@@ -24,14 +24,14 @@ _CUT = (
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 
 
-@contextmanager
-def one_status(what: str) -> Iterator[None]:
+class one_status:  # noqa: N801 - named as the context managers of the standard library are
     """Turn whatever is raised inside into `FilmError`, and keep libraries quiet meanwhile.
 
     Parameters
     ----------
     what : str
-        What is read, for the sentence: ``the PNG``.
+        What is read, for the sentence: ``the PNG``. Also an attribute, to be set to more when more
+        is known.
 
     Raises
     ------
@@ -39,16 +39,25 @@ def one_status(what: str) -> Iterator[None]:
         For every error but an interruption by a person; also for those that are no `Exception`,
         as libraries written in Rust raise them.
     """
-    try:
-        with _quiet:
-            yield
-    except FilmError:
-        raise
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+
+    def __enter__(self) -> Self:
+        _quiet.enter()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        _quiet.leave()
+        if error is None or isinstance(error, FilmError | KeyboardInterrupt):
+            return
         status = _status_of(error)
-        raise FilmError(status, _sentence(status, what, error)) from error
+        raise FilmError(status, _sentence(status, self.what, error)) from error
 
 
 def _status_of(error: BaseException) -> FilmStatus:
@@ -89,29 +98,29 @@ def _sentence(status: FilmStatus, what: str, error: BaseException) -> str:
 class _Quiet:
     """Silences warnings of the imaging libraries while at least one film is being read.
 
-    ``warnings.catch_warnings`` is not made for threads: the first one in saves the filters, the
-    last one out restores them. What is worth knowing is found by looking at the film, not at
-    warnings.
+    ``warnings.catch_warnings`` is not made for threads, and costs more than recognising a film: the
+    first one in puts a filter before the others, the last one out takes it away. What is worth
+    knowing is found by looking at the film, not at warnings.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._inside = 0
-        self._saved = warnings.catch_warnings()
+        self._outside = warnings.filters
 
-    def __enter__(self) -> None:
+    def enter(self) -> None:
         with self._lock:
             if self._inside == 0:
-                self._saved = warnings.catch_warnings()
-                self._saved.__enter__()
-                warnings.filterwarnings("ignore", module=r"(PIL|pydicom|xraybatch|numpy)\b")
+                self._outside = warnings.filters
+                warnings.filters = [_IGNORED, *self._outside]
             self._inside += 1
 
-    def __exit__(self, *_: object) -> None:
+    def leave(self) -> None:
         with self._lock:
             self._inside -= 1
             if self._inside == 0:
-                self._saved.__exit__(None, None, None)
+                warnings.filters = self._outside
 
 
+_IGNORED = ("ignore", None, Warning, re.compile(r"(PIL|pydicom|xraybatch|numpy)\b"), 0)
 _quiet = _Quiet()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,16 +20,19 @@ LEFT_OVER = 2  # times the rule's size, in pixels of a reduced film: what the re
 
 def upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
     """Turn and flip a film as its Exif orientation (1 to 8) asks; a view where possible."""
-    turned = {
-        2: lambda a: a[:, ::-1],
-        3: lambda a: a[::-1, ::-1],
-        4: lambda a: a[::-1],
-        5: lambda a: a.T,
-        6: lambda a: np.rot90(a, -1),
-        7: lambda a: a[::-1, ::-1].T,
-        8: lambda a: np.rot90(a),
-    }.get(orientation)
+    turned = _TURNS.get(orientation)
     return pixels if turned is None else turned(pixels)
+
+
+_TURNS: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.T,
+    6: lambda a: np.rot90(a, -1),
+    7: lambda a: a[::-1, ::-1].T,
+    8: lambda a: np.rot90(a),
+}
 
 
 @dataclass(frozen=True)
@@ -125,6 +129,8 @@ def fit(
     if place is None:
         if pixels.shape == (height, width):
             return np.ascontiguousarray(pixels)
+        if rule.resize == "stretch":
+            return _resized(pixels, height, width)
         rows, columns = pixels.shape
         place = Reduced(rows, columns, by=1)
     if rule.resize == "pad":
@@ -177,7 +183,12 @@ def middle_part(
 
 
 def _resized(
-    pixels: NDArray[np.uint8], height: int, width: int, box: tuple[float, float, float, float]
+    pixels: NDArray[np.uint8],
+    height: int,
+    width: int,
+    box: tuple[float, float, float, float] | None = None,
 ) -> NDArray[np.uint8]:
-    image = Image.fromarray(np.ascontiguousarray(pixels))
+    rows = np.ascontiguousarray(pixels)
+    # `fromarray` comes to this call too, after a look at what the array could be
+    image = Image.frombuffer("L", rows.shape[::-1], rows, "raw", "L", 0, 1)
     return np.array(image.resize((width, height), _FILTER, box=box))

@@ -41,9 +41,9 @@ def read_reduced(file: BinaryIO, limits: Limits, frame: int, reducible: Reducibl
         columns, rows = image.size
         most = reducible(rows, columns, orientation)
         by = next((scale for scale in _SCALES if scale <= most), 1)
-        drafted = image.draft("L", (max(1, columns // by), max(1, rows // by)))
-        if drafted is None:
-            by = 1
+        if by > 1 or image.mode != "L":
+            drafted = image.draft("L", (max(1, columns // by), max(1, rows // by)))
+            by = 1 if drafted is None else by
         values = stored_values(image)
     check_restarts(file)
     return StoredImage(
