@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,9 +17,11 @@ from PIL import Image
 from tests.prediction.conftest import grey_pixels
 from xraybatch.core.tasks import Task, TaskKind
 from xraybatch.images.rule import DecodingRule
+from xraybatch.models import sessions
 from xraybatch.models.card import Card, TaskCard
 from xraybatch.models.model import load_model
 from xraybatch.models.seal import write_sealed
+from xraybatch.models.session import Session
 from xraybatch.prediction.options import PredictOptions
 from xraybatch.prediction.run import predict_items
 from xraybatch.sources.films import find_films
@@ -179,3 +182,45 @@ def test_bytes_do_not_depend_on_the_order_in_which_a_folder_is_read(
     monkeypatch.setattr(os, "scandir", shuffled)
     assert table("touchy", [films], workers=0) == expected
     assert any(order != sorted(order) for order in orders)
+
+
+@pytest.mark.parametrize(("batch_size", "threads"), [(2, 3), (2, 8), (7, 8), (16, 17)])
+def test_bytes_are_the_same_with_more_threads_than_a_batch_has_films(
+    table: Callable[..., bytes], batch_size: int, threads: int
+) -> None:
+    """onnxruntime divides the sums of a batch by its threads where these are more."""
+    assert table("touchy", batch_size=batch_size, threads=threads) == table("touchy")
+
+
+@pytest.mark.parametrize("name", ["touchy", "tiny"])
+@pytest.mark.parametrize(("batch_size", "threads", "abreast"), [(2, 2, 2), (2, 6, 4), (7, 3, 3)])
+def test_bytes_are_those_of_batches_computed_one_after_another(
+    table: Callable[..., bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    batch_size: int,
+    threads: int,
+    abreast: int,
+) -> None:
+    """Of many films a CPU computes several batches at once; here of few, too."""
+    opened: list[int] = []
+
+    def noted(*given: Any, **more: Any) -> Session:
+        opened.append(more["abreast"])
+        return Session(*given, **more)
+
+    monkeypatch.setattr(sessions, "_BATCHES_EACH", 1)
+    monkeypatch.setattr(sessions, "Session", noted)
+    assert table(name, batch_size=batch_size, threads=threads) == table(name)
+    assert opened[0] == abreast
+
+
+def test_few_films_are_computed_a_batch_at_a_time(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[int] = []
+    monkeypatch.setattr(sessions, "Session", lambda *_, **more: opened.append(more["abreast"]))
+    for films in (0, 255, 256, 1_000_000):
+        with suppress(AttributeError):  # what was opened is no session
+            sessions.open_sessions(load_model(tiny_model), threads=2, films=films)
+    assert opened == [1, 1, 2, 2]

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import entropy
 
 from xraybatch.core.tasks import Task, TaskKind
-from xraybatch.images.greys import STEPS, grey_counts, grey_distance
+from xraybatch.images.greys import STEPS, grey_counts, grey_distances
 from xraybatch.images.rule import DecodingRule
 from xraybatch.models.card import Card, TaskCard
 from xraybatch.prediction.unlike import Likeness, Scores, compare, stability_index
@@ -26,29 +26,29 @@ def _films(seed: int, count: int, brightness: float) -> np.ndarray:
 
 
 def _trained_on(films: np.ndarray) -> Card:
-    counts = np.stack([grey_counts(film) for film in films])
+    counts = grey_counts(films)
     shares = counts.sum(0) / counts.sum()
-    bar = np.quantile([grey_distance(one, shares) for one in counts], 0.99)
+    bar = np.quantile(grey_distances(counts, shares), 0.99)
     return _card(grey_histogram=list(shares), grey_bar=float(bar))
 
 
 def _beyond(card: Card, films: np.ndarray) -> int:
     likeness = Likeness(card)
-    return sum((likeness.distance(film) or 0) > likeness.bar for film in films)
+    return sum((apart or 0) > likeness.bar for apart in likeness.distances(films))
 
 
 def test_greys_are_counted_as_numpy_counts_them() -> None:
-    film = np.random.default_rng(0).integers(0, 256, (40, 50), np.uint8)
-    expected, _ = np.histogram(film, bins=STEPS, range=(0, 256))
-    assert (grey_counts(film) == expected).all()
-    assert (grey_counts(film[::2, ::3]) == np.histogram(film[::2, ::3], STEPS, (0, 256))[0]).all()
+    films = np.random.default_rng(0).integers(0, 256, (3, 40, 50), np.uint8)
+    for some in (films, films[:, ::2, ::3], films[:0]):
+        counts = grey_counts(some)
+        assert counts.shape == (len(some), STEPS)
+        for film, found in zip(some, counts, strict=True):
+            assert (found == np.histogram(film, STEPS, (0, 256))[0]).all()
 
 
 def test_distance_is_none_for_the_same_greys_and_one_for_no_grey_in_common() -> None:
-    dark, light = np.zeros((8, 8), np.uint8), np.full((8, 8), 255, np.uint8)
-    shares = grey_counts(dark) / 64
-    assert grey_distance(grey_counts(dark), shares) == 0
-    assert grey_distance(grey_counts(light), shares) == 1
+    dark_and_light = grey_counts(np.stack([np.full((8, 8), grey, np.uint8) for grey in (0, 255)]))
+    assert grey_distances(dark_and_light, dark_and_light[0] / 64).tolist() == [0, 1]
 
 
 def test_films_like_those_of_the_training_are_not_told() -> None:
@@ -72,9 +72,9 @@ def test_two_odd_films_are_not_enough_to_tell() -> None:
 
 
 def test_a_card_that_says_nothing_of_greys_compares_nothing() -> None:
-    film = np.zeros((32, 32), np.uint8)
-    assert Likeness(_card()).distance(film) is None
-    assert Likeness(_card(grey_histogram=[1 / 32] * 32)).distance(film) is None
+    films = np.zeros((2, 32, 32), np.uint8)
+    assert Likeness(_card()).distances(films) == [None, None]
+    assert Likeness(_card(grey_histogram=[1 / 32] * 32)).distances(films) == [None, None]
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_a_card_that_says_nothing_of_greys_compares_nothing() -> None:
 def test_a_card_that_says_what_is_no_count_compares_nothing(data: dict[str, object]) -> None:
     """A card needs only schema, tasks and rule to be read; a run does not stop at the rest."""
     card = _card(**data)
-    assert Likeness(card).distance(np.zeros((32, 32), np.uint8)) is None
+    assert Likeness(card).distances(np.zeros((1, 32, 32), np.uint8)) == [None]
     assert Scores(card).known == {}
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
+
+from xraybatch.images.resize import as_image
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,36 +19,39 @@ STEPS = 32  # of eight grey levels each
 RARE = 0.01  # share of a model's own training films that lie beyond the bar in its card
 
 
-def grey_counts(film: NDArray[np.uint8]) -> NDArray[np.int64]:
+def grey_counts(films: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Pixels in each of 32 steps of grey.
 
     Parameters
     ----------
-    film : ndarray of uint8, shape (height, width)
+    films : ndarray of uint8, shape (n, height, width)
 
     Returns
     -------
-    ndarray of int64, shape (32,)
+    ndarray of int64, shape (n, 32)
     """
     # Pillow counts a film in a third of the time of numpy, which wants wide integers first
-    counts = Image.fromarray(np.ascontiguousarray(film)).histogram()
-    found: NDArray[np.int64] = np.array(counts, np.int64).reshape(STEPS, -1).sum(axis=1)
+    counts = [as_image(film).histogram() for film in films]
+    each = np.array(counts, np.int64).reshape(len(films), STEPS, 256 // STEPS)
+    found: NDArray[np.int64] = each.sum(axis=2)
     return found
 
 
-def grey_distance(counts: NDArray[np.int64], shares: NDArray[np.float64]) -> float:
+def grey_distances(counts: NDArray[np.int64], shares: NDArray[np.float64]) -> NDArray[np.float64]:
     """Total variation between a film's greys and others': the share of pixels that would move.
 
     Parameters
     ----------
-    counts : ndarray of int64, shape (32,)
-        Of the film, as `grey_counts` returns them; at least one pixel.
+    counts : ndarray of int64, shape (n, 32)
+        Of the films, as `grey_counts` returns them; at least one pixel each.
     shares : ndarray of float64, shape (32,)
         Of the others; their sum is 1.
 
     Returns
     -------
-    float
+    ndarray of float64, shape (n,)
         0 (spread alike) to 1 (no grey in common).
     """
-    return float(np.abs(counts / counts.sum() - shares).sum() / 2)
+    apart: NDArray[np.float64] = np.abs(counts / counts.sum(axis=1, keepdims=True) - shares)
+    halves: NDArray[np.float64] = apart.sum(axis=1) / 2
+    return halves

@@ -18,6 +18,13 @@ _FILTER = Image.Resampling.BILINEAR
 LEFT_OVER = 2  # times the rule's size, in pixels of a reduced film: what the resize still averages
 
 
+def as_image(pixels: NDArray[np.uint8]) -> Image.Image:
+    """A film as Pillow's image, which shares its memory where that is C-contiguous."""
+    rows = np.ascontiguousarray(pixels)
+    # `fromarray` comes to this call too, after a look at what the array could be
+    return Image.frombuffer("L", rows.shape[::-1], rows, "raw", "L", 0, 1)
+
+
 def upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
     """Turn and flip a film as its Exif orientation (1 to 8) asks; a view where possible."""
     turned = _TURNS.get(orientation)
@@ -188,7 +195,4 @@ def _resized(
     width: int,
     box: tuple[float, float, float, float] | None = None,
 ) -> NDArray[np.uint8]:
-    rows = np.ascontiguousarray(pixels)
-    # `fromarray` comes to this call too, after a look at what the array could be
-    image = Image.frombuffer("L", rows.shape[::-1], rows, "raw", "L", 0, 1)
-    return np.array(image.resize((width, height), _FILTER, box=box))
+    return np.array(as_image(pixels).resize((width, height), _FILTER, box=box))

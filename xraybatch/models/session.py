@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import nullcontext, redirect_stdout
 from functools import partial
-from threading import Lock
+from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Any
 
 from xraybatch.core.cores import available_cores
@@ -33,8 +33,8 @@ _NOWHERE = "/nowhere/no weights outside the model file"
 _EXACT = ("session.x64quantprecision", "1")
 # decoding wants the cores that threads with nothing to do spin on
 _BRIEFLY = ("session.intra_op.spin_duration_us", "50")
-_BATCH = {CPU: 16, CUDA: 32}
-IN_FLIGHT = 2  # batches that a session is given at once
+BATCH = {CPU: 16, CUDA: 32}
+_ON_A_GPU = 2  # batches at once
 
 
 class Session:
@@ -49,7 +49,11 @@ class Session:
         Films a batch, 2 or more; 16 on a CPU and 32 on a GPU by default. The last batch is padded:
         onnxruntime takes another way for batches of one film, so one shape gives one result.
     threads : int, optional
-        Threads inside one batch; all cores that this process may use by default. Not used on a GPU.
+        Threads that compute; as many as this process may use cores by default. One batch gets at
+        most as many as it has films. Not used on a GPU.
+    abreast : int
+        Batches that a CPU computes at once, at most `threads`: one by all threads is done soonest,
+        several wait less for each other's threads. The answers are the same. Not used on a GPU.
     bound : bool, optional
         Whether buffers stay on the device from batch to batch; on a GPU by default.
 
@@ -60,6 +64,8 @@ class Session:
     note : str
         A fallback that a person should hear of; empty where there was none.
     batch_size : int
+    in_flight : int
+        Callers of `predict` at once that keep the device busy.
     self_test_difference : float or None
         How far the answers to the synthetic films were from the card's; None: it holds none.
 
@@ -77,6 +83,7 @@ class Session:
         device: str = "auto",
         batch_size: int | None = None,
         threads: int | None = None,
+        abreast: int = 1,
         bound: bool | None = None,
     ) -> None:
         if batch_size is not None and batch_size < 2:
@@ -86,18 +93,22 @@ class Session:
             )
         request = resolve_device(device)
         self._model = model
-        self._session = _open(model, request.providers, threads)
+        # each of those abreast computes with its caller's thread, the others help whom they can;
+        # with more threads than films onnxruntime adds in another order
+        helped = min((threads or available_cores()) - abreast + 1, batch_size or BATCH[CPU])
+        self._session = _open(model, request.providers, max(1, helped))
         real = self._session.get_providers()[0]
         self.note = check_provider(request, real)
         number = request.providers[0][1].get("device_id", 0)
         self.device = "cpu" if real == CPU else f"cuda:{number}"
         self._check_graph()
         self._bound = real == CUDA if bound is None else bound
-        # a CPU computes one batch with all cores; the next one waits for them, not for our own work
-        self._turn = Lock() if real == CPU else nullcontext()
+        # the next batch waits for cores, not for our own work
+        self._turn = BoundedSemaphore(abreast) if real == CPU else nullcontext()
+        self.in_flight = abreast + 1 if real == CPU else _ON_A_GPU
         # those that no thread uses now, by outputs and batch size
         self._bindings: defaultdict[tuple[object, ...], list[Binding]] = defaultdict(list)
-        self.batch_size = batch_size or _BATCH[real]
+        self.batch_size = batch_size or BATCH[real]
         if real == CUDA:
             self._halve_until_it_fits()
         self.self_test_difference = session_difference(model.card, self.predict)
@@ -249,7 +260,7 @@ class Session:
             films = np.zeros((self.batch_size, rule.height, rule.width, 1), np.uint8)
             try:
                 run = partial(self._run, list(self.tasks))
-                list(in_order(run, [films] * IN_FLIGHT, IN_FLIGHT))
+                list(in_order(run, [films] * self.in_flight, self.in_flight))
                 return
             except Exception as error:
                 if self.batch_size <= 2 or "alloc" not in str(error).lower():
@@ -262,9 +273,7 @@ class Session:
                 self.note = f"The GPU's memory holds batches of {self.batch_size} films only."
 
 
-def _open(
-    model: Model, providers: Sequence[tuple[str, dict[str, Any]]], threads: int | None
-) -> Any:
+def _open(model: Model, providers: Sequence[tuple[str, dict[str, Any]]], threads: int) -> Any:
     import onnxruntime as ort
 
     if hasattr(ort, "disable_telemetry_events"):  # builds for Windows do not read the variable
@@ -274,7 +283,7 @@ def _open(
             ort.preload_dlls()
     options = ort.SessionOptions()
     options.log_severity_level = 4  # 3 prints a GPU fallback, which is said in our own words
-    options.intra_op_num_threads = threads or available_cores()
+    options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.use_deterministic_compute = True
     options.add_session_config_entry(_ELSEWHERE, _NOWHERE)

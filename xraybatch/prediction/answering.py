@@ -75,9 +75,11 @@ def answered(
     if not films:
         return []
     outputs = [*session.tasks, EMBEDDING] if embeddings else None
-    answers = session.predict(np.stack([ready.film for ready in films]), outputs)
+    pixels = np.stack([ready.film for ready in films])
+    answers = session.predict(pixels, outputs)
     embedded = [v.astype("<f4").tobytes() for v in answers[EMBEDDING]] if embeddings else None
     values = np.concatenate([answers[task] for task in session.tasks], axis=1)
+    distances = [None] * len(films) if likeness is None else likeness.distances(pixels)
     rows = []
     sane = are_probabilities(values)
     for i, (ready, row, is_sane) in enumerate(zip(films, values, sane, strict=True)):
@@ -85,10 +87,11 @@ def answered(
         if is_sane:
             was_seen = None if seen is None else film_digest(film) in seen
             blob = row.astype("<f4").tobytes()
-            apart = None if likeness is None else likeness.distance(film)
             known = b"" if embedded is None else embedded[i]
             status = FilmStatus.OK
-            rows.append(Row(item, frame, status, "", blob, was_seen, notes, told, apart, known))
+            rows.append(
+                Row(item, frame, status, "", blob, was_seen, notes, told, distances[i], known)
+            )
         else:
             status = FilmStatus.NO_ANSWER
             rows.append(Row(item, frame, status, _NO_ANSWER, notes=notes, told=told))

@@ -81,7 +81,11 @@ def open_local(
         # a process checks how it decodes, while the session is made here
         checked = pool.start(films, decoder_check(model.card))
         sessions = open_sessions(
-            model, device=options.device, batch_size=options.batch_size, threads=options.threads
+            model,
+            device=options.device,
+            batch_size=options.batch_size,
+            threads=options.threads,
+            films=films,
         )
         width = sessions[0].embedding_width() if options.embeddings else 0
         _wait_for_check(checked, model)

@@ -1,7 +1,7 @@
 """Batches on their way through one session or several, a few of them at once.
 
 A session that gets its next batch only when the last one's answer was written down waits meanwhile:
-it gets two, each from a thread of its own.
+it gets one more than it computes at once, each from a thread of its own.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from xraybatch.core.errors import XraybatchError
 from xraybatch.core.status import FilmStatus
 from xraybatch.images.pool import Decoded, DecodingPool, FilmSource
 from xraybatch.images.readers.raster import frame_note
-from xraybatch.models.session import IN_FLIGHT, Session
+from xraybatch.models.session import Session
 from xraybatch.prediction.answering import Ready, answered
 from xraybatch.prediction.breaker import Breaker
 from xraybatch.prediction.engine import Chunk, Facts, Outcome, Seconds
@@ -79,7 +79,7 @@ class LocalEngine:
         embeddings: bool = False,
     ) -> None:
         self._batch_size = sessions[0].batch_size
-        self._flight: Flight[Session, _Answers] = Flight(sessions, IN_FLIGHT)
+        self._flight: Flight[Session, _Answers] = Flight(sessions, sessions[0].in_flight)
         self._pool = pool
         self.facts = facts
         self._seen = seen

@@ -15,7 +15,7 @@ import numpy as np
 
 from xraybatch.core.counting import films as films_of
 from xraybatch.core.status import FilmStatus
-from xraybatch.images.greys import RARE, STEPS, grey_counts, grey_distance
+from xraybatch.images.greys import RARE, STEPS, grey_counts, grey_distances
 from xraybatch.models.card import Card
 from xraybatch.prediction.rows import Row
 
@@ -51,9 +51,11 @@ class Likeness:
         self.bar = float(bar) if self.is_known else 1.0
         self._shares = shares / shares.sum() if self.is_known else shares
 
-    def distance(self, film: NDArray[np.uint8]) -> float | None:
-        """How far the film's greys are from those of the training films, 0 to 1."""
-        return grey_distance(grey_counts(film), self._shares) if self.is_known else None
+    def distances(self, films: NDArray[np.uint8]) -> list[float | None]:
+        """How far the greys of films ``(n, height, width)`` are from those learned from, 0 to 1."""
+        if not self.is_known:
+            return [None] * len(films)
+        return [*map(float, grey_distances(grey_counts(films), self._shares))]
 
 
 class Scores:

@@ -16,7 +16,7 @@ from xraybatch.evaluation.report import Report
 from xraybatch.extension.records import Architecture
 from xraybatch.extension.registry import Owned
 from xraybatch.images.fingerprint import LIBRARIES, decoder_fingerprint
-from xraybatch.images.greys import RARE, grey_counts, grey_distance
+from xraybatch.images.greys import RARE, grey_counts, grey_distances
 from xraybatch.models.card import Card, TaskCard, pack_hashes
 from xraybatch.training.gate import Parity
 from xraybatch.training.options import TrainOptions
@@ -158,11 +158,11 @@ def _counts(task: Task, prepared: Prepared) -> dict[str, dict[str, int]]:
 
 def _greys(prepared: Prepared) -> dict[str, Any]:
     """Shares of pixels in steps of grey over the training films, and how far from it they are."""
-    counts = np.stack(
-        [grey_counts(prepared.films[np.array([i])][0, ..., 0]) for i in prepared.split.where(TRAIN)]
+    counts = np.concatenate(
+        [grey_counts(prepared.films[np.array([i])][..., 0]) for i in prepared.split.where(TRAIN)]
     )
     shares = counts.sum(axis=0) / counts.sum()
-    apart = [grey_distance(film, shares) for film in counts]
+    apart = grey_distances(counts, shares)
     return {
         "grey_histogram": [round(float(share), 5) for share in shares],
         "grey_bar": round(float(np.quantile(apart, 1 - RARE)), 5),
