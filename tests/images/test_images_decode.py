@@ -219,6 +219,18 @@ def test_a_strangers_error_is_corrupt_and_its_memory_error_too_large():
         assert status_of(b"something", readers=[reader]) == status
 
 
+@pytest.mark.parametrize("orientation", [None, "6", [1]])
+def test_what_a_strangers_hints_break_is_corrupt(orientation):
+    from xraybatch import DisplayHints, ImageReader, StoredImage
+
+    def read(file, limits, frame):
+        pixels = np.zeros((8, 8), np.uint8)
+        return StoredImage(pixels, DisplayHints(orientation=orientation), "ODD", "odd 1.0")
+
+    reader = ImageReader("odd", "", (".odd",), lambda head: True, read)
+    assert status_of(b"something", readers=[reader]) == "corrupt"
+
+
 def test_the_plugin_module_loads_without_any_imaging_library():
     code = (
         "import sys, xraybatch.images.readers as r; r.register_image_readers();"

@@ -84,3 +84,30 @@ def test_an_interruption_and_what_has_a_status_pass(error):
     with pytest.raises(type(error)) as raised, one_status("The file"):
         raise error
     assert raised.value is error
+
+
+class _Unprintable(Exception):
+    def __str__(self) -> str:
+        raise ValueError("no text")
+
+
+def test_an_error_without_text_becomes_a_status_too():
+    with pytest.raises(FilmError) as raised, one_status("The PNG"):
+        raise _Unprintable
+    assert raised.value.status is FilmStatus.CORRUPT
+    assert raised.value.sentence == "The PNG is damaged: _Unprintable"
+
+
+def test_filters_do_not_pile_up_where_another_brings_ours_back():
+    with warnings.catch_warnings():
+        for _ in range(3):
+            seam = one_status("The file")
+            seam.__enter__()
+            other = warnings.catch_warnings()
+            other.__enter__()
+            seam.__exit__(None, None, None)
+            other.__exit__(None, None, None)  # ours are here again
+        before = len(warnings.filters)
+        with one_status("The file"):
+            assert len(warnings.filters) == before
+        assert len(warnings.filters) == before - 1

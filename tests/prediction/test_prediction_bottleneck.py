@@ -10,7 +10,7 @@ from xraybatch.cli.export import command as export
 from xraybatch.cli.predict import command as predict
 from xraybatch.prediction.bottleneck import Stages, bottleneck
 
-MODEL = Stages(100, 90, 2, 20, 4, 4, 4, "cpu", "fp32")
+MODEL = Stages(100, 90, 2, 20, 4, 4, 4, "cpu", 16, "fp32")
 DECODING = replace(MODEL, classifying=20, decoding=300, waiting=70)
 
 
@@ -24,6 +24,7 @@ def test_short_runs_say_nothing() -> None:
         (MODEL, "The model took 95% of the time", "--to onnx-int8"),
         (replace(MODEL, precision="int8"), "The model", "a GPU, or a smaller network"),
         (replace(MODEL, threads=2), "The model", "--threads 4"),
+        (replace(MODEL, threads=3, batch_size=2), "The model", "--batch-size 4"),
         (DECODING, "Decoding took 79% of the time", "All 4 cores decode"),
         (replace(DECODING, workers=1), "Decoding", "--workers 4"),
         (replace(MODEL, decoding=300), "Decoding and the model", "more cores"),

@@ -46,7 +46,9 @@ if TYPE_CHECKING:
     help="Processes that decode; 0: none, but threads.  [default: the cores]",
 )
 @click.option(
-    "--threads", type=click.IntRange(1), help="Threads of the model.  [default: the cores]"
+    "--threads",
+    type=click.IntRange(1),
+    help="Threads of the model; of one batch at most as many as films.  [default: the cores]",
 )
 @click.option(
     "--timeout",

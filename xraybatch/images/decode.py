@@ -76,8 +76,8 @@ def decode(
         stream.seek(0)
         image = settle_depth(_read(reader, stream, limits, frame, rule))
         pixels = _shown(image, rule)
-    notes = (*_foreign(reader), *lies(name, reader, known), *image.notes)
-    return Film(pixels, _facts(image, notes))
+        notes = (*_foreign(reader), *lies(name, reader, known), *image.notes)
+        return Film(pixels, _facts(image, notes))
 
 
 class FrameDecoder:
@@ -124,7 +124,7 @@ class FrameDecoder:
         with one_status(f"The {self._reader.name.upper()}"):
             image = settle_depth(self._stored(frame))
             pixels = _shown(image, self._rule)
-        return Film(pixels, _facts(image, (*self._said, *image.notes)))
+            return Film(pixels, _facts(image, (*self._said, *image.notes)))
 
     def _stored(self, frame: int) -> StoredImage:
         if self._reader.open_frames is None:

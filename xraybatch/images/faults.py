@@ -56,12 +56,21 @@ class one_status:  # noqa: N801 - named as the context managers of the standard 
         _quiet.leave()
         if error is None or isinstance(error, FilmError | KeyboardInterrupt):
             return
-        status = _status_of(error)
-        raise FilmError(status, _sentence(status, self.what, error)) from error
+        said = _said(error)
+        status = _status_of(error, said.lower())
+        raise FilmError(status, _sentence(status, self.what, error, said)) from error
 
 
-def _status_of(error: BaseException) -> FilmStatus:
-    text = str(error).lower()
+def _said(error: BaseException) -> str:
+    try:
+        return str(error).strip() or type(error).__name__
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # of what it was made of something has no text
+        return type(error).__name__
+
+
+def _status_of(error: BaseException, text: str) -> FilmStatus:
     if isinstance(error, MemoryError | OverflowError | Image.DecompressionBombError):
         return FilmStatus.TOO_LARGE
     if isinstance(error, NotImplementedError):
@@ -78,12 +87,11 @@ def _status_of(error: BaseException) -> FilmStatus:
     return FilmStatus.CORRUPT
 
 
-def _sentence(status: FilmStatus, what: str, error: BaseException) -> str:
+def _sentence(status: FilmStatus, what: str, error: BaseException, said: str) -> str:
     if isinstance(error, RecursionError):
         return f"{what} is nested too deeply."
     if isinstance(error, MemoryError):
         return f"{what} needs more memory than a film may take."
-    said = str(error).strip() or type(error).__name__
     if what == "The DICOM":  # a library quotes the value that it stumbles over
         said = _QUOTED.sub("…", said)
     begin = {
@@ -99,7 +107,7 @@ class _Quiet:
     """Silences warnings of the imaging libraries while at least one film is being read.
 
     ``warnings.catch_warnings`` is not made for threads, and costs more than recognising a film: the
-    first one in puts a filter before the others, the last one out takes it away. What is worth
+    first one in puts a filter before the others, the last one out gives those back. What is worth
     knowing is found by looking at the film, not at warnings.
     """
 
@@ -111,7 +119,8 @@ class _Quiet:
     def enter(self) -> None:
         with self._lock:
             if self._inside == 0:
-                self._outside = warnings.filters
+                # without ours, which another thread's `catch_warnings` may have brought back
+                self._outside = [one for one in warnings.filters if one is not _IGNORED]
                 warnings.filters = [_IGNORED, *self._outside]
             self._inside += 1
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import nullcontext, redirect_stdout
 from functools import partial
-from threading import BoundedSemaphore
+from threading import BoundedSemaphore, Lock
 from typing import TYPE_CHECKING, Any
 
 from xraybatch.core.cores import available_cores
@@ -64,6 +64,8 @@ class Session:
     note : str
         A fallback that a person should hear of; empty where there was none.
     batch_size : int
+    threads : int
+        That compute on a CPU, those of the callers among them.
     in_flight : int
         Callers of `predict` at once that keep the device busy.
     self_test_difference : float or None
@@ -97,6 +99,7 @@ class Session:
         # with more threads than films onnxruntime adds in another order
         helped = min((threads or available_cores()) - abreast + 1, batch_size or BATCH[CPU])
         self._session = _open(model, request.providers, max(1, helped))
+        self.threads = abreast + max(1, helped) - 1
         real = self._session.get_providers()[0]
         self.note = check_provider(request, real)
         number = request.providers[0][1].get("device_id", 0)
@@ -104,7 +107,7 @@ class Session:
         self._check_graph()
         self._bound = real == CUDA if bound is None else bound
         # the next batch waits for cores, not for our own work
-        self._turn = BoundedSemaphore(abreast) if real == CPU else nullcontext()
+        self._turn = _turns(abreast) if real == CPU else nullcontext()
         self.in_flight = abreast + 1 if real == CPU else _ON_A_GPU
         # those that no thread uses now, by outputs and batch size
         self._bindings: defaultdict[tuple[object, ...], list[Binding]] = defaultdict(list)
@@ -271,6 +274,11 @@ class Session:
                 self._bindings.clear()
                 self.batch_size //= 2
                 self.note = f"The GPU's memory holds batches of {self.batch_size} films only."
+
+
+def _turns(abreast: int) -> Any:
+    """So many at once; of one a `Lock`, which Ctrl-C in the main thread cannot lose."""
+    return Lock() if abreast == 1 else BoundedSemaphore(abreast)
 
 
 def _open(model: Model, providers: Sequence[tuple[str, dict[str, Any]]], threads: int) -> Any:

@@ -9,7 +9,8 @@ from xraybatch.models.devices import CPU, each_device
 from xraybatch.models.model import Model
 from xraybatch.models.session import BATCH, Session
 
-_MOST_ABREAST = 4  # each takes memory for its layers: 120 MB of a ResNet50 at 224 x 224
+# each takes memory for its layers: 120 MB of a ResNet50 at 224 x 224, of larger films far more
+_MOST_ABREAST = 2
 _BATCHES_EACH = 8  # fewer, and cores without a last batch stand idle for too long
 
 

@@ -28,6 +28,8 @@ class Stages:
         Decoding processes, threads of the session, and cores that may be used.
     device : str
         ``cpu`` or ``cuda:N``.
+    batch_size : int
+        Films of a batch.
     precision : str
         Of the model: ``fp32``, ``fp16``, ``int8``.
     fetching : float
@@ -44,6 +46,7 @@ class Stages:
     threads: int
     cores: int
     device: str
+    batch_size: int
     precision: str
     fetching: float = 0.0
     io_threads: int = 0
@@ -80,8 +83,10 @@ def bottleneck(stages: Stages) -> str:
         return f"Decoding took {_percent(stages.decoding, both)}. " + _decode(stages)
     if session > _MOST_OF_IT * both:
         idle = stages.threads < stages.cores
+        # a batch gets at most as many threads as it has films
+        setting = "--threads" if stages.threads < stages.batch_size else "--batch-size"
         relief = (
-            f"--threads {stages.cores}"
+            f"{setting} {stages.cores}"
             if idle
             else f"a GPU{_or_export(stages, 'onnx-int8')}, or a smaller network"
         )

@@ -92,7 +92,7 @@ def open_local(
         engine = LocalEngine(
             sessions,
             pool,
-            _facts(sessions, pool, options, width),
+            _facts(sessions, pool, width),
             model.card.seen_in_training() if model.card.hashes else None,
             Likeness(model.card),
             all_frames=options.frames == ALL,
@@ -104,9 +104,7 @@ def open_local(
             engine.close()
 
 
-def _facts(
-    sessions: Sequence[Session], pool: DecodingPool, options: PredictOptions, width: int
-) -> Facts:
+def _facts(sessions: Sequence[Session], pool: DecodingPool, width: int) -> Facts:
     session, device = sessions[0], device_of(sessions)
     processors = {one.processor for one in sessions}
     differences = [one.self_test_difference for one in sessions]
@@ -119,7 +117,7 @@ def _facts(
         self_test_difference=max((d for d in differences if d is not None), default=None),
         works=f"{device}, {working}",
         cores=available_cores(),
-        threads=options.threads or available_cores(),
+        threads=session.threads,
         embedding_width=width,
         note=session.note,
         mixed=len(processors) > 1,

@@ -233,6 +233,7 @@ def _stages(wall: float, engine: Engine, model: Model) -> Stages:
         threads=facts.threads,
         cores=facts.cores,
         device=facts.device,
+        batch_size=facts.batch_size,
         precision=str(model.card.precision.get("format", "fp32")),
     )
 

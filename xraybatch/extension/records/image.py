@@ -144,8 +144,9 @@ class ImageReader:
         ``sniff(head: bytes) -> bool`` on the first 4 KiB of a file.
     read : callable
         ``read(file: BinaryIO, limits: Limits, frame: int) -> StoredImage``; `file` is seekable and
-        at its beginning. Raises `xraybatch.FilmError` with a status for every file that it cannot
-        read whole; whatever else it raises becomes ``corrupt`` with that error's text.
+        at its beginning; it may lie in memory, with no file number and no name. Raises
+        `xraybatch.FilmError` with a status for every file that it cannot read whole; whatever else
+        it raises becomes ``corrupt`` with that error's text.
     read_reduced : callable or None
         For formats that can be decoded at a smaller scale at less cost: ``read_reduced(file,
         limits, frame, reducible) -> StoredImage``, asked instead of `read`. ``reducible(rows,
