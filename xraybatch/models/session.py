@@ -7,7 +7,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import nullcontext, redirect_stdout
 from functools import partial
-from threading import BoundedSemaphore, Lock
+from itertools import cycle
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from xraybatch.core.cores import available_cores
@@ -106,8 +107,10 @@ class Session:
         self.device = "cpu" if real == CPU else f"cuda:{number}"
         self._check_graph()
         self._bound = real == CUDA if bound is None else bound
-        # the next batch waits for cores, not for our own work
-        self._turn = _turns(abreast) if real == CPU else nullcontext()
+        # the next batch waits for cores, not for our own work; a `Lock`, because a semaphore, which
+        # is written in Python, can be lost to Ctrl-C
+        turns: list[Any] = [Lock() for _ in range(abreast)] if real == CPU else [nullcontext()]
+        self._turns = cycle(turns)
         self.in_flight = abreast + 1 if real == CPU else _ON_A_GPU
         # those that no thread uses now, by outputs and batch size
         self._bindings: defaultdict[tuple[object, ...], list[Binding]] = defaultdict(list)
@@ -203,7 +206,7 @@ class Session:
                 padded = np.zeros((self.batch_size, *batch.shape[1:]), np.uint8)
                 padded[:count] = batch
                 batch = padded
-            with self._turn:
+            with next(self._turns):
                 answers = self._answers(names, np.ascontiguousarray(batch))
             parts.append([answer[:count] for answer in answers])
         if not parts:
@@ -274,11 +277,6 @@ class Session:
                 self._bindings.clear()
                 self.batch_size //= 2
                 self.note = f"The GPU's memory holds batches of {self.batch_size} films only."
-
-
-def _turns(abreast: int) -> Any:
-    """So many at once; of one a `Lock`, which Ctrl-C in the main thread cannot lose."""
-    return Lock() if abreast == 1 else BoundedSemaphore(abreast)
 
 
 def _open(model: Model, providers: Sequence[tuple[str, dict[str, Any]]], threads: int) -> Any:
