@@ -210,10 +210,13 @@ def test_the_gallery_by_keys_alone(show, binary):
     assert f"ward/film{place - 1:05}.png" in view.inner_text()
     page.keyboard.press("Escape")
     assert not view.is_visible()
-    # the browser tells of a closed dialog in a task of its own, the page gives the focus there
-    page.wait_for_function(f"document.activeElement.dataset.place === '{place - 1}'")
+    # the browser tells of a closed dialog in a task of its own, the page gives the focus there;
+    # waited for from outside, because the page lets no text be evaluated
+    from playwright.sync_api import expect
+
+    expect(page.locator(f"[data-place='{place - 1}']:focus")).to_have_count(1)
     page.keyboard.press("End")  # on another page of the gallery
-    page.wait_for_function("document.activeElement.dataset.place === '119'")
+    expect(page.locator("[data-place='119']:focus")).to_have_count(1)
     assert page.locator("#gallery-pages output").inner_text() == "97–120"
     assert page.locator("#gallery-films button[tabindex='0']").count() == 1
 
