@@ -73,7 +73,7 @@ def is_done(future: Future[Any], within: float = math.inf) -> bool:
     while True:
         left = until - time.monotonic()
         with uninterrupted():
-            if wait([future], max(0.0, min(left, _LOOK))).done:
+            if future.done() or (left > 0 and wait([future], min(left, _LOOK)).done):
                 return True
         if left <= 0:
             return False

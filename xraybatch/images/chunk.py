@@ -1,4 +1,4 @@
-"""A chunk of films on its way through the pool, and who is to blame when its process dies."""
+"""A chunk of films on its way through the pool, its size, and who is to blame for a death."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Any
 from xraybatch.core.status import FilmStatus
 from xraybatch.images.kept import FilmSource
 from xraybatch.images.worker import Outcome
+
+_QUICK = 0.004  # seconds a film; of quicker ones a chunk's own cost, messages and wakings, is felt
 
 
 @dataclass
@@ -100,3 +102,32 @@ class Chunk:
         self.parts[0].remove(position)
         if not self.parts[0]:
             self.parts.pop(0)
+
+
+class ChunkSize:
+    """How many films the next chunk gets: more while they are quick, fewer when they are slow.
+
+    Slow films in large chunks would keep one process busy at the end, and the others idle.
+
+    Parameters
+    ----------
+    least : int
+        Films of the first chunk.
+    most : int
+
+    Attributes
+    ----------
+    films : int
+    """
+
+    def __init__(self, least: int, most: int) -> None:
+        self._least, self._most = least, most
+        self.films = least
+
+    def learn(self, chunk: Chunk) -> None:
+        """Take note of how long the films of a finished chunk took."""
+        seconds = sum(one.seconds + one.fetching for one in chunk.outcomes.values())
+        if seconds < _QUICK * len(chunk.films):
+            self.films = min(2 * self.films, self._most)
+        else:
+            self.films = max(self.films // 2, self._least)

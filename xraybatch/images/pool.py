@@ -21,7 +21,7 @@ from xraybatch.core.cores import available_cores
 from xraybatch.core.status import FilmStatus
 from xraybatch.extension.records import Limits
 from xraybatch.images.asked import NOTHING, Asked
-from xraybatch.images.chunk import Chunk
+from xraybatch.images.chunk import Chunk, ChunkSize
 from xraybatch.images.crew import Crew
 from xraybatch.images.decode import DEFAULT_LIMITS
 from xraybatch.images.fetching import Fetch
@@ -39,7 +39,9 @@ __all__ = ["Decoded", "DecodingPool", "FilmSource"]
 FEW = 32  # fewer films than these are decoded by fewer processes
 _FILMS_A_PROCESS = 8
 _CHUNK = 16
+_LARGEST = 64  # films of a chunk, where they are quick
 _CHUNK_BYTES = 8 << 20  # large films go in smaller chunks
+_RING_BYTES = 48 << 20  # of which quick films may have chunks; a container often shares 64 MB
 
 
 @dataclass(frozen=True)
@@ -131,8 +133,11 @@ class DecodingPool:
         self._readers_from = readers_from
         self._asked = asked
         self._fetch = fetch
-        self._chunk = max(1, min(_CHUNK, _CHUNK_BYTES // (rule.height * rule.width)))
         self._slots = 2 * self.workers + 2
+        film = rule.height * rule.width
+        self._chunk = max(1, min(_CHUNK, _CHUNK_BYTES // film))
+        fitting = min(_CHUNK_BYTES, _RING_BYTES // self._slots) // film
+        self._largest = max(self._chunk, min(_LARGEST, fitting))
         self._crew: Crew | None = None
 
     def __enter__(self) -> DecodingPool:
@@ -188,9 +193,10 @@ class DecodingPool:
         if not first:
             return iter(())
         everything = chain(first, waiting)
-        count, size = self._count(len(first)), self._chunk
+        count, size = self._count(len(first)), ChunkSize(self._chunk, self._largest)
         if len(first) < FEW:
-            size = min(size, max(1, -(-len(first) // count)))
+            least = min(self._chunk, max(1, -(-len(first) // count)))
+            size = ChunkSize(least, least)
         return self._in_processes(everything, self._crew_of(count), size, ahead)
 
     # ── where no process is asked for: threads ────────────────────────────────────────────────────
@@ -227,7 +233,7 @@ class DecodingPool:
             self.limits,
             workers=count,
             slots=self._slots,
-            chunk=self._chunk,
+            chunk=self._largest,
             timeout=self.timeout,
             readers_from=self._readers_from,
             asked=self._asked,
@@ -237,22 +243,24 @@ class DecodingPool:
         return crew
 
     def _in_processes(
-        self, sources: Iterable[FilmSource], crew: Crew, size: int, ahead: int | None
+        self, sources: Iterable[FilmSource], crew: Crew, size: ChunkSize, ahead: int | None
     ) -> Iterator[Decoded]:
         free = list(range(self._slots))
         if ahead is not None:
-            free = free[: max(1, -(-ahead // size))]
+            free = free[: max(1, -(-ahead // size.films))]
         numbered = enumerate(sources)
         window: deque[Chunk] = deque()
         try:
             while True:
-                while free and (batch := list(islice(numbered, size))):
+                while free and (batch := list(islice(numbered, size.films))):
                     window.append(Chunk(free.pop(), batch))
                     crew.submit(window[-1])
                 if not window:
                     return
                 crew.finish_first(window)
                 chunk = window.popleft()
+                if ahead is None:
+                    size.learn(chunk)
                 for position, (index, _) in enumerate(chunk.films):
                     outcome = chunk.outcomes[position]
                     done = outcome.status is FilmStatus.OK

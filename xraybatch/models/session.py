@@ -111,7 +111,8 @@ class Session:
         # is written in Python, can be lost to Ctrl-C
         turns: list[Any] = [Lock() for _ in range(abreast)] if real == CPU else [nullcontext()]
         self._turns = cycle(turns)
-        self.in_flight = abreast + 1 if real == CPU else _ON_A_GPU
+        # as many wait as compute, so that no core stands still while answers are written down
+        self.in_flight = 2 * abreast if real == CPU else _ON_A_GPU
         # those that no thread uses now, by outputs and batch size
         self._bindings: defaultdict[tuple[object, ...], list[Binding]] = defaultdict(list)
         self.batch_size = batch_size or BATCH[real]
