@@ -10,7 +10,9 @@ The ideal is arithmetic: core-seconds of the bare session on films that are alre
 those of decoding in one process alone, spread over the cores. Prediction, and every peer, is a
 process of its own over both folders; the difference of the two times is its rate, so that its start
 does not count. All take turns, in a new order every round; printed are medians over the rounds of
-what was measured in the same round, and the spread of the bare session against itself. Peers: Keras
+what was measured in the same round, and the spread of the bare session against itself. The bare
+session computes one batch after another by all threads; as many at once as prediction computes of
+so many films, it is measured too ("abreast"), which the ideal does not know of. Peers: Keras
 `predict` over `image_dataset_from_directory`, onnxruntime in a loop with Pillow, and Ultralytics
 and timm where they are installed.
 """
@@ -36,16 +38,19 @@ from peers import PEERS, missing
 from PIL import Image
 
 from xraybatch.core.cores import available_cores
+from xraybatch.core.interrupts import in_order
 from xraybatch.core.status import FilmError
 from xraybatch.images.decode import decode_path
 from xraybatch.images.rule import DecodingRule
 from xraybatch.models.choice import choose_model
 from xraybatch.models.model import Model
 from xraybatch.models.session import Session
+from xraybatch.models.sessions import open_sessions
 
 LARGE = 200_000  # bytes of a large JPEG
 KINDS = ("small-jpeg", "large-jpeg", "png", "png16", "dicom")
 OURS, IDEAL, SESSION, AGAIN, DECODING = "xraybatch", "ideal", "session", "again", "decoding"
+ABREAST = "abreast"
 
 
 def main() -> None:
@@ -96,12 +101,14 @@ def measure(
     """A line: the ideal, what it consists of, and everybody's rate with its ratio to the ideal."""
     model = choose_model(path).model
     session = Session(model, device="cpu")
+    (together,) = open_sessions(model, device="cpu", films=len(list(one.iterdir())))
     films, cost = decoded(model, one)
     count, cores = len(list(one.iterdir())), available_cores()
     seconds: dict[str, list[float]] = defaultdict(list)  # a film, of the whole machine
     turns: dict[str, Callable[[], float]] = {
         SESSION: lambda: run_session(session, films),
         AGAIN: lambda: run_session(session, films),
+        ABREAST: lambda: run_abreast(together, films),
         DECODING: lambda: decoded(model, one)[1] / cores,
     }
     for name in (OURS, *peers):
@@ -114,8 +121,8 @@ def measure(
     seconds[DECODING] = seconds[DECODING][1:]
     seconds[IDEAL] = [s + d for s, d in zip(seconds[SESSION], seconds[DECODING], strict=True)]
     shown = [f"{kind:11}"]
-    for name in (IDEAL, SESSION, DECODING, AGAIN, OURS, *(n for n in peers if n in turns)):
-        base = seconds[SESSION] if name == AGAIN else seconds[IDEAL]
+    for name in (IDEAL, SESSION, DECODING, AGAIN, ABREAST, OURS, *(n for n in peers if n in turns)):
+        base = seconds[SESSION] if name in (AGAIN, ABREAST) else seconds[IDEAL]
         ratios = [b / s for b, s in zip(base, seconds[name], strict=True)]
         rate = 1 / statistics.median(seconds[name])
         shown.append(f"{name} {rate:.1f} ({statistics.median(ratios):.3f})")
@@ -130,6 +137,16 @@ def run_session(session: Session, films: NDArray[np.uint8]) -> float:
     """Seconds a film of the bare session."""
     begin = time.perf_counter()
     session.predict(films)
+    return (time.perf_counter() - begin) / len(films)
+
+
+def run_abreast(session: Session, films: NDArray[np.uint8]) -> float:
+    """Seconds a film of the bare session, with as many callers as it takes."""
+    size = session.batch_size
+    batches = [films[start : start + size] for start in range(0, len(films), size)]
+    begin = time.perf_counter()
+    for _ in in_order(session.predict, batches, session.in_flight):
+        pass
     return (time.perf_counter() - begin) / len(films)
 
 
