@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier, Event, current_thread, main_thread
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -167,24 +168,51 @@ def test_buffers_that_stay_on_the_device_change_no_answer(tiny_model: Path) -> N
             np.testing.assert_array_equal(answers[name], expected[name])
 
 
-def test_a_cpu_computes_one_batch_at_a_time(
-    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("abreast", [1, 2])
+def test_a_cpu_computes_as_many_batches_at_once_as_it_should(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch, abreast: int
 ) -> None:
     run, at_work, most = Session._run, [], []
+    together = Barrier(abreast)
 
     def runs(self: Session, names: list[str], batch: Any) -> Any:
         at_work.append(batch)
+        together.wait(60)
         most.append(len(at_work))
+        together.wait(60)
         answers = run(self, names, batch)
         at_work.pop()
         return answers
 
-    session = Session(load_model(tiny_model), device="cpu")
+    session = Session(load_model(tiny_model), device="cpu", abreast=abreast)
     monkeypatch.setattr(Session, "_run", runs)
     films = np.zeros((160, 32, 24, 1), np.uint8)
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(session.predict, [films] * 4))
-    assert most == [1] * 40
+    assert most == [abreast] * 40
+
+
+def test_the_main_thread_takes_no_turn_that_ctrl_c_could_leave_taken(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = Session(load_model(tiny_model), device="cpu")
+    run, at_work, may_end = Session._run, Event(), Event()
+
+    def runs(self: Session, names: list[str], batch: Any) -> Any:
+        if current_thread() is not main_thread():
+            at_work.set()
+            assert may_end.wait(60)
+        return run(self, names, batch)
+
+    monkeypatch.setattr(Session, "_run", runs)
+    films = np.zeros((2, 32, 24, 1), np.uint8)
+    with ThreadPoolExecutor(1) as threads:
+        other = threads.submit(session.predict, films)
+        assert at_work.wait(60)
+        here = session.predict(films)
+        may_end.set()
+        there = other.result()
+    assert {k: v.tolist() for k, v in here.items()} == {k: v.tolist() for k, v in there.items()}
 
 
 def test_a_gpu_that_runs_out_of_memory_later_says_how_to_go_on(

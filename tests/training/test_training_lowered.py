@@ -326,7 +326,7 @@ def test_without_vnni_the_exact_way_gives_the_same_answers(
     films = np.random.default_rng(3).integers(0, 256, (8, 32, 32, 1), np.uint8)
     asked = []
     for known in (False, True):
-        monkeypatch.setattr("xraybatch.models.session.has_vnni", lambda known=known: known)
+        monkeypatch.setattr("xraybatch.models.graph.has_vnni", lambda known=known: known)
         session = Session(model, device="cpu")
         asked.append(session.predict(films)["label"])
         assert session.self_test_difference < 1e-2

@@ -261,12 +261,12 @@ class DecodingPool:
                 chunk = window.popleft()
                 if ahead is None:
                     size.learn(chunk)
+                films = crew.films[chunk.slot, : len(chunk.films)].copy()
+                free.append(chunk.slot)
                 for position, (index, _) in enumerate(chunk.films):
                     outcome = chunk.outcomes[position]
                     done = outcome.status is FilmStatus.OK
-                    film = crew.films[chunk.slot, position].copy() if done else None
-                    yield _decoded(index, film, outcome)
-                free.append(chunk.slot)
+                    yield _decoded(index, films[position] if done else None, outcome)
         finally:
             if window:  # stopped half-way: what still runs must not write into the next ring
                 crew.stop()

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from collections import defaultdict
 from collections.abc import Sequence
-from contextlib import nullcontext, redirect_stdout
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from itertools import cycle
-from threading import Lock
+from threading import BoundedSemaphore, current_thread, main_thread
 from typing import TYPE_CHECKING, Any
 
 from xraybatch.core.cores import available_cores
@@ -17,8 +15,9 @@ from xraybatch.core.errors import ModelError, UsageError
 from xraybatch.core.interrupts import in_order
 from xraybatch.models.binding import Binding
 from xraybatch.models.devices import CPU, CUDA, check_provider, resolve_device
+from xraybatch.models.graph import open_graph
 from xraybatch.models.model import Model
-from xraybatch.models.processor import cpu_name, has_vnni
+from xraybatch.models.processor import cpu_name
 from xraybatch.models.selftest import passes, session_difference, wrong_device, wrong_graph
 
 if TYPE_CHECKING:
@@ -27,13 +26,6 @@ if TYPE_CHECKING:
 
 INPUT = "films"
 EMBEDDING = "embedding"  # the output that is no answer to a task
-# where onnxruntime looks for weights that lie in other files, which no seal covers: nowhere
-_ELSEWHERE = "session.model_external_initializers_file_folder_path"
-_NOWHERE = "/nowhere/no weights outside the model file"
-# without VNNI products of 8 bits are added in 16, which may overflow: take the exact, slower way
-_EXACT = ("session.x64quantprecision", "1")
-# decoding wants the cores that threads with nothing to do spin on
-_BRIEFLY = ("session.intra_op.spin_duration_us", "50")
 BATCH = {CPU: 16, CUDA: 32}
 _ON_A_GPU = 2  # batches at once
 
@@ -99,7 +91,7 @@ class Session:
         # each of those abreast computes with its caller's thread, the others help whom they can;
         # with more threads than films onnxruntime adds in another order
         helped = min((threads or available_cores()) - abreast + 1, batch_size or BATCH[CPU])
-        self._session = _open(model, request.providers, max(1, helped))
+        self._session = open_graph(model, request.providers, max(1, helped))
         self.threads = abreast + max(1, helped) - 1
         real = self._session.get_providers()[0]
         self.note = check_provider(request, real)
@@ -107,10 +99,8 @@ class Session:
         self.device = "cpu" if real == CPU else f"cuda:{number}"
         self._check_graph()
         self._bound = real == CUDA if bound is None else bound
-        # the next batch waits for cores, not for our own work; a `Lock`, because a semaphore, which
-        # is written in Python, can be lost to Ctrl-C
-        turns: list[Any] = [Lock() for _ in range(abreast)] if real == CPU else [nullcontext()]
-        self._turns = cycle(turns)
+        # the next batch waits for cores, not for our own work
+        self._turns = BoundedSemaphore(abreast) if real == CPU else None
         # as many wait as compute, so that no core stands still while answers are written down
         self.in_flight = 2 * abreast if real == CPU else _ON_A_GPU
         # those that no thread uses now, by outputs and batch size
@@ -207,12 +197,18 @@ class Session:
                 padded = np.zeros((self.batch_size, *batch.shape[1:]), np.uint8)
                 padded[:count] = batch
                 batch = padded
-            with next(self._turns):
+            with self._turn():
                 answers = self._answers(names, np.ascontiguousarray(batch))
             parts.append([answer[:count] for answer in answers])
         if not parts:
             return {name: np.empty((0, 0), np.float32) for name in names}
         return {name: np.concatenate([part[i] for part in parts]) for i, name in enumerate(names)}
+
+    def _turn(self) -> AbstractContextManager[object]:
+        """A thread's turn; the main one, from which Ctrl-C could take it for ever, needs none."""
+        if self._turns is None or current_thread() is main_thread():
+            return nullcontext()
+        return self._turns
 
     def _answers(self, names: list[str], batch: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
         try:
@@ -278,37 +274,3 @@ class Session:
                 self._bindings.clear()
                 self.batch_size //= 2
                 self.note = f"The GPU's memory holds batches of {self.batch_size} films only."
-
-
-def _open(model: Model, providers: Sequence[tuple[str, dict[str, Any]]], threads: int) -> Any:
-    import onnxruntime as ort
-
-    if hasattr(ort, "disable_telemetry_events"):  # builds for Windows do not read the variable
-        ort.disable_telemetry_events()
-    if any(name == CUDA for name, _ in providers) and hasattr(ort, "preload_dlls"):
-        with redirect_stdout(io.StringIO()):  # it prints what it does not find
-            ort.preload_dlls()
-    options = ort.SessionOptions()
-    options.log_severity_level = 4  # 3 prints a GPU fallback, which is said in our own words
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.use_deterministic_compute = True
-    options.add_session_config_entry(_ELSEWHERE, _NOWHERE)
-    options.add_session_config_entry(*_BRIEFLY)
-    if not has_vnni():
-        options.add_session_config_entry(*_EXACT)
-    # fixed: another level gives other bits
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
-    try:
-        return ort.InferenceSession(model.content, options, providers=list(providers))
-    except Exception as error:
-        reason = str(error).splitlines()[0][:200]
-        if _NOWHERE in str(error):
-            raise ModelError(
-                f"{model.path.name} keeps weights in other files, which no seal covers.",
-                "Save it again as one file: onnx.save(model, path, save_as_external_data=False).",
-            ) from None
-        raise ModelError(
-            f"onnxruntime cannot load {model.path.name}: {reason}",
-            "Copy the model again, or install the onnxruntime version that its card names.",
-        ) from None

@@ -76,22 +76,20 @@ def answered(
         return []
     outputs = [*session.tasks, EMBEDDING] if embeddings else None
     pixels = np.stack([ready.film for ready in films])
-    answers = session.predict(pixels, outputs)
-    embedded = [v.astype("<f4").tobytes() for v in answers[EMBEDDING]] if embeddings else None
-    values = np.concatenate([answers[task] for task in session.tasks], axis=1)
+    # first what looks at each pixel: the network's weights push the films out of the cache
+    were_seen = [None if seen is None else film_digest(film) in seen for film in pixels]
     distances = [None] * len(films) if likeness is None else likeness.distances(pixels)
+    answers = session.predict(pixels, outputs)
+    embedded = [b""] * len(films)
+    if embeddings:
+        embedded = [vector.astype("<f4").tobytes() for vector in answers[EMBEDDING]]
+    values = np.concatenate([answers[task] for task in session.tasks], axis=1).astype("<f4")
     rows = []
-    sane = are_probabilities(values)
-    for i, (ready, row, is_sane) in enumerate(zip(films, values, sane, strict=True)):
-        item, film, notes, frame, told = ready
+    for i, is_sane in enumerate(are_probabilities(values)):
+        item, _, notes, frame, told = films[i]
         if is_sane:
-            was_seen = None if seen is None else film_digest(film) in seen
-            blob = row.astype("<f4").tobytes()
-            known = b"" if embedded is None else embedded[i]
-            status = FilmStatus.OK
-            rows.append(
-                Row(item, frame, status, "", blob, was_seen, notes, told, distances[i], known)
-            )
+            known = (were_seen[i], notes, told, distances[i], embedded[i])
+            rows.append(Row(item, frame, FilmStatus.OK, "", values[i].tobytes(), *known))
         else:
             status = FilmStatus.NO_ANSWER
             rows.append(Row(item, frame, status, _NO_ANSWER, notes=notes, told=told))

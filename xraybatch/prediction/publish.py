@@ -91,7 +91,8 @@ def publish(
                 last = row
                 write(cells)
                 rows += 1
-                notes.update(row.notes)
+                if row.notes:
+                    notes.update(row.notes)
                 if row.status is FilmStatus.OK:
                     _count(answers, columns, cells, at)
     digest = sha256_of(out)

@@ -138,13 +138,14 @@ class Columns:
         values = np.frombuffer(b"".join(ok), "<f4").reshape(len(ok), width)
         answers = iter(self._answers(values))
         nothing: list[str | None] = [None] * len(list(self._of_answers()))
+        asked = self.asked.columns
         found = []
         for path, row in rows:
             head: list[str | None] = [path]
             if self.frames:
                 head.append(None if row.frame == NO_FRAME else str(row.frame))
             middle = next(answers) if row.status is FilmStatus.OK else nothing
-            tail = [_cell(row.told.get(name, "")) for name in self.asked.columns]
+            tail = [_cell(row.told.get(name, "")) for name in asked]
             if self.seen:
                 tail.append(None if row.seen is None else str(int(row.seen)))
             found.append([*head, row.status.value, *middle, *tail, no_formula(row.error) or None])

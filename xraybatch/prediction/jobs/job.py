@@ -22,6 +22,8 @@ from xraybatch.prediction.jobs.reconciling import GO_ON, Reconciled, Wanted, kno
 from xraybatch.prediction.rows import Begun, Row
 from xraybatch.sources.item import Item
 
+_STATUSES = {status.value: status for status in FilmStatus}
+
 
 class Job:
     """An open job; a context manager. Its file is locked until it is closed.
@@ -209,9 +211,9 @@ class Job:
         )
         for key, item, frame, status, error, values, seen, notes, told, apart in found:
             known = None if seen is None else bool(seen)
-            said = tuple(filter(None, notes.split("\n")))
+            said = tuple(filter(None, notes.split("\n"))) if notes else ()
             facts = json.loads(told) if told else {}
-            row = (item, frame, FilmStatus(status), error, values, known, said, facts, apart)
+            row = (item, frame, _STATUSES[status], error, values, known, said, facts, apart)
             yield key, Row(*row)
 
     def embeddings(self) -> Iterator[tuple[str, int, bytes]]:
