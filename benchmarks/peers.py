@@ -12,6 +12,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +39,7 @@ def keras(run: Path, folder: Path) -> int:
         verbose=False,
     )
     answers = model.predict(films, verbose=0)
-    return len(answers[0] if isinstance(answers, list) else answers)
+    return len(next(iter(answers.values())) if isinstance(answers, dict) else answers)
 
 
 def loop(run: Path, folder: Path) -> int:
@@ -61,11 +62,60 @@ def loop(run: Path, folder: Path) -> int:
 
 
 def ultralytics(run: Path, folder: Path) -> int:
-    """Ultralytics `predict` with the exported graph; it wants a model of its own kind."""
+    """Ultralytics `predict` with the exported graph, which gets the input that it feeds."""
+    os.environ["YOLO_AUTOINSTALL"] = "false"
     from ultralytics import YOLO
 
-    model = YOLO(_file_of(run), task="classify")
-    return sum(1 for _ in model.predict(str(folder), batch=BATCH, stream=True, verbose=False))
+    with tempfile.TemporaryDirectory() as place:
+        file = Path(place, "model.onnx")
+        size = save_for_ultralytics(_file_of(run), file)
+        how = {"imgsz": size, "batch": BATCH, "stream": True, "verbose": False}
+        return sum(1 for _ in YOLO(file, task="classify").predict(str(folder), **how))
+
+
+def save_for_ultralytics(source: str, target: Path) -> tuple[int, int]:
+    """The graph with a front that takes float32 ``[batch, 3, H, W]`` in 0 to 1, its answers alone.
+
+    Of three equal channels the first is enough; the metadata are those that Ultralytics writes.
+    Returns height and width.
+    """
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    model = onnx.load(source)
+    graph = model.graph
+    films, answers = graph.input[0], graph.output[0]
+    height, width = (d.dim_value for d in films.type.tensor_type.shape.dim[1:3])
+    classes = answers.type.tensor_type.shape.dim[1].dim_value
+    numbers = {"begin": np.array([0]), "end": np.array([1]), "most": np.array(255, np.float32)}
+    front = [
+        helper.make_node("Slice", ["images", "begin", "end", "end"], ["grey"]),
+        helper.make_node("Mul", ["grey", "most"], ["scaled"]),
+        helper.make_node("Round", ["scaled"], ["whole"]),
+        helper.make_node("Cast", ["whole"], ["bytes"], to=TensorProto.UINT8),
+        helper.make_node("Transpose", ["bytes"], [films.name], perm=[0, 2, 3, 1]),
+    ]
+    images = ("images", TensorProto.FLOAT, ["batch", 3, height, width])
+    around = helper.make_graph(
+        [*front, *graph.node],
+        graph.name,
+        [helper.make_tensor_value_info(*images)],
+        [answers],
+        [*(numpy_helper.from_array(a, name) for name, a in numbers.items()), *graph.initializer],
+    )
+    graph.CopyFrom(around)
+    about = {
+        "task": "classify",
+        "names": str({number: str(number) for number in range(classes)}),
+        "imgsz": str([height, width]),
+        "stride": "1",
+        "batch": str(BATCH),
+        "channels": "3",
+        "args": str({"batch": BATCH, "dynamic": True}),
+    }
+    helper.set_model_props(model, about)
+    onnx.save(model, target)
+    return height, width
 
 
 def timm(run: Path, folder: Path) -> int:
@@ -107,7 +157,7 @@ class Peer:
 PEERS = {
     "keras": Peer(keras, ("keras",)),
     "loop": Peer(loop, ("onnxruntime",)),
-    "ultralytics": Peer(ultralytics, ("ultralytics",)),
+    "ultralytics": Peer(ultralytics, ("ultralytics", "onnx")),
     "timm": Peer(timm, ("timm", "torch", "torchvision")),
 }
 
