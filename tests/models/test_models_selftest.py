@@ -127,7 +127,7 @@ def test_a_graph_that_is_not_the_cards_is_named(tiny_model: Path, tmp_path: Path
 
 def gpu_that_is_off(by: float) -> Callable[..., Any]:
     """Opens sessions whose CUDA provider is the CPU's, off by so much."""
-    really = session_module._open
+    really = session_module.open_graph
 
     class Off:
         def __init__(self, inner: Any) -> None:
@@ -160,12 +160,12 @@ def test_a_provider_that_answers_otherwise_is_named(
     monkeypatch.setattr(session_module, "resolve_device", resolve)
     model = load_model(tiny_model)
     for by in (1e-2, float("nan")):
-        monkeypatch.setattr(session_module, "_open", gpu_that_is_off(by))
+        monkeypatch.setattr(session_module, "open_graph", gpu_that_is_off(by))
         with pytest.raises(ModelError, match=r"cuda:1 answers .* the CPU answers it rightly"):
             Session(model, device="cuda:1", bound=False)
         monkeypatch.undo()
         monkeypatch.setattr(session_module, "resolve_device", resolve)
-    monkeypatch.setattr(session_module, "_open", gpu_that_is_off(1e-4))
+    monkeypatch.setattr(session_module, "open_graph", gpu_that_is_off(1e-4))
     assert Session(model, device="cuda:1", bound=False).self_test_difference == pytest.approx(
         1e-4, rel=0.1
     )
